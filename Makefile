@@ -1,0 +1,100 @@
+# Poststelle. `make run` starts it, `make test` proves it; `make help` lists the rest.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+PYTHON ?= python3
+BIN := .venv/bin
+FLASK := $(BIN)/flask --app app
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check --no-input
+CATALOGUES := $(wildcard translations/*/LC_MESSAGES/messages.po)
+# The tests that touch the database; `make check` runs them once more on PostgreSQL.
+DATABASE_TESTS := $(wildcard tests/desk tests/models tests/blueprints tests/jobs tests/cli)
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | \
+	  while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+.PHONY: run
+run: setup ## Prepare everything and start Poststelle on http://127.0.0.1:8080
+	@exec $(FLASK) serve
+
+.PHONY: setup
+setup: python assets translations ## Prepare everything without starting
+	@$(FLASK) db upgrade
+
+# --- what `setup` consists of; each step does nothing when nothing has changed ---
+
+.PHONY: python
+python:
+	@PYTHON="$(PYTHON)" .ci/python requirements.txt
+
+.PHONY: python-dev
+python-dev:
+	@PYTHON="$(PYTHON)" .ci/python requirements.txt requirements-dev.txt
+
+.PHONY: assets
+assets: python
+	@.ci/assets
+
+.PHONY: translations
+translations: python $(CATALOGUES:.po=.mo) ## Compile the translations
+
+%.mo: %.po
+	@$(BIN)/pybabel -q compile -i $< -o $@
+
+# --- working on it ---
+
+.PHONY: messages
+messages: python-dev ## Collect the texts of code and templates into the catalogues
+	@mkdir -p .cache
+	@$(BIN)/pybabel -q extract -F babel.cfg -k lazy_gettext -k lazy_ngettext:1,2 -k lazy_pgettext:1c,2 \
+	  --add-location=file --sort-by-file --no-wrap --project=Poststelle -o .cache/messages.pot .
+	@for po in $(CATALOGUES); do \
+	  $(BIN)/pybabel -q update -i .cache/messages.pot -o $$po -l $$(basename $$(dirname $$(dirname $$po))) \
+	    --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap && \
+	  $(BIN)/pybabel compile --statistics -i $$po -o $${po%.po}.mo || exit 1; \
+	done
+
+.PHONY: test-needs
+test-needs: python-dev assets translations
+	@.ci/debian chromium=chromium dovecot=dovecot-imapd,dovecot-pop3d
+
+.PHONY: test
+test: test-needs ## Install what tests need and run them (SQLite)
+	$(BIN)/pytest -q
+
+.PHONY: check
+check: test-needs lint ## Everything that must hold: style, types, arrows, tests on SQLite and PostgreSQL
+	$(BIN)/pytest -q
+	@$(MAKE) test-postgres
+
+.PHONY: lint
+lint: python-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/djlint --lint --quiet templates
+
+.PHONY: test-postgres
+test-postgres: python-dev translations ## Run the tests that touch the database on a private PostgreSQL
+	@.ci/debian postgres=postgresql
+	$(BIN)/python -m tests.servers.postgres $(BIN)/pytest -q $(DATABASE_TESTS)
+
+.PHONY: format
+format: python-dev ## Format the code
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+.PHONY: bench
+bench: setup ## Measure start time and idle memory
+	@$(BIN)/python bench/start.py
+
+.PHONY: clean
+clean: ## Remove everything that make has built; the data folder stays
+	rm -rf .venv .cache node_modules static/vendor .pytest_cache .mypy_cache .ruff_cache \
+	  .import_linter_cache .hypothesis tests/failures $(CATALOGUES:.po=.mo)
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

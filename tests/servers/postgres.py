@@ -1,0 +1,109 @@
+"""A private PostgreSQL for tests: its own cluster in a temporary folder, on a unix socket only.
+
+It never touches a cluster of the system. As a script it runs a command with the address in
+POSTSTELLE_TEST_DATABASE_URL: `python -m tests.servers.postgres pytest tests/models`.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DATABASE = "poststelle"
+# Nothing here has to survive a power cut; speed counts.
+OPTIONS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "64MB",
+    "max_connections": "60",
+}
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Start a server and give the SQLAlchemy address of an empty database; stop it afterwards.
+
+    Raises FileNotFoundError when PostgreSQL is not installed.
+    """
+    binaries = find_binaries()
+    user = _server_user()
+    with tempfile.TemporaryDirectory(prefix="poststelle-pg-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        if user:
+            shutil.chown(folder, user=user.pw_uid, group=user.pw_gid)
+        data = folder / "data"
+        _run(user, folder, binaries / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8",
+             "--locale=C.UTF-8", "--no-sync")  # fmt: skip
+        options = " ".join(f"-c {key}='{value}'" for key, value in OPTIONS.items())
+        control = (binaries / "pg_ctl", "-D", data, "-s", "-w")
+        _run(user, folder, *control, "start", "-l", folder / "log", "-o", f"-k {folder} {options}")
+        try:
+            _run(user, folder, binaries / "createdb", "-h", folder, "-U", "postgres", DATABASE)
+            yield f"postgresql+psycopg://postgres@/{DATABASE}?host={folder}"
+        finally:
+            _run(user, folder, *control, "stop", "-m", "immediate")
+
+
+def find_binaries() -> Path:
+    """The folder with initdb and pg_ctl of the newest PostgreSQL on this machine."""
+    folders = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name.partition(".")[0])
+    )
+    if folders:
+        return folders[-1]
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    raise FileNotFoundError("PostgreSQL is not installed (Debian: apt-get install postgresql).")
+
+
+def _server_user() -> pwd.struct_passwd | None:
+    """PostgreSQL refuses to run as root: then its own account takes over, else nobody."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return pwd.getpwnam("nobody")
+
+
+def _run(user: pwd.struct_passwd | None, folder: Path, *command: object) -> None:
+    # The output goes to a file: the server would inherit a pipe and keep it open.
+    with (folder / "output").open("w+") as output:
+        done = subprocess.run(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+            user=user.pw_uid if user else None,
+            group=user.pw_gid if user else None,
+            extra_groups=[] if user else None,
+        )
+        output.seek(0)
+        if done.returncode:
+            raise RuntimeError(f"{command[0]} failed: {output.read().strip()}")
+
+
+def main(command: list[str]) -> int:
+    with postgres() as url:
+        process = subprocess.Popen(command, env={**os.environ, "POSTSTELLE_TEST_DATABASE_URL": url})
+        # Ctrl+C reaches the tests from the terminal, SIGTERM through us; the server stops after them.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: process.terminate())
+        return process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
