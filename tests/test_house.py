@@ -1,0 +1,315 @@
+"""The rules of the house. Each test names what goes wrong where its rule is broken."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jinja2
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("blueprints", "desk", "models", "mail", "jobs")
+MODULES = sorted([*ROOT.glob("*.py"), *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))])
+TEMPLATES = sorted((ROOT / "templates").rglob("*.*"))
+MAIL_TEMPLATES = ROOT / "templates" / "mail"
+SCREENS = [path for path in TEMPLATES if path.suffix == ".html" and MAIL_TEMPLATES not in path.parents]
+SCRIPTS = sorted(path for path in (ROOT / "static").rglob("*.js") if "vendor" not in path.parts)
+STYLES = sorted(path for path in (ROOT / "static").rglob("*.css") if "vendor" not in path.parts)
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def found(pattern: str, paths: list[Path], *, without_comments: bool = True) -> list[str]:
+    """Every line that matches, as “file:line: text”."""
+    hits = []
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix in (".html", ".txt") and without_comments:
+            text = re.sub(r"\{#.*?#\}", lambda comment: "\n" * comment[0].count("\n"), text, flags=re.S)
+        for number, line in enumerate(text.splitlines(), 1):
+            if re.search(pattern, line):
+                hits.append(f"{name(path)}:{number}: {line.strip()}")
+    return hits
+
+
+# --- arrows and doors ---
+
+
+def test_arrows_point_down():
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_only_config_reads_the_environment():
+    others = [path for path in MODULES if name(path) != "config.py"]
+    assert found(r"\bos\.(environ|getenv|putenv)\b|from os import .*(environ|getenv)", others) == []
+
+
+def test_only_the_smtp_transport_knows_flask_mail():
+    others = [path for path in MODULES if name(path) != "mail/transports/smtp.py"]
+    assert found(r"^\s*(import|from) flask_mail\b", others) == []
+
+
+def test_only_the_cleaner_and_the_asset_tags_make_markup():
+    """`Markup` switches escaping off: one careless use is a script from a stranger on our page."""
+    allowed = {"mail/clean.py", "blueprints/assets.py"}
+    assert found(r"\bMarkup\b", [path for path in MODULES if name(path) not in allowed]) == []
+
+
+def test_templates_never_switch_escaping_off():
+    assert found(r"\|\s*safe\b|autoescape\s+false", TEMPLATES) == []
+
+
+# --- sizes and names ---
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_a_module_is_read_in_one_sitting(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, "split it by story"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_a_function_fits_on_a_screen(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    assert {key: length for key, length in lengths.items() if length > 70} == {}
+
+
+def test_names_say_what_a_thing_does():
+    vague = re.compile(r"(manager|helper|util|utils|common|misc|stuff)s?$")
+    assert [name(path) for path in MODULES if vague.search(path.stem)] == []
+
+
+def test_nothing_is_left_for_later():
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    assert found(r"\b(TODO|FIXME|XXX)\b", [path for path in MODULES + tests if path != Path(__file__)]) == []
+    assert found(r"mark\.(skip|skipif|xfail)\b", [path for path in tests if path != Path(__file__)]) == []
+
+
+def test_our_own_files_for_the_browser_stay_small():
+    assert sum(path.stat().st_size for path in STYLES) <= 40 * 1024
+    assert sum(path.stat().st_size for path in SCRIPTS) <= 20 * 1024
+
+
+# --- screens: the policy of the browser, htmx 4, pages without JavaScript ---
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        (r"<[^>]*\sstyle\s*=|<style\b", "the policy blocks inline styles"),
+        (r"<script\b(?![^>]*\bsrc\s*=)", "the policy blocks inline scripts"),
+        (r"<[^>]*\son[a-z]+\s*=\s*[\"']", "the policy blocks inline handlers"),
+        (r"javascript:", "the policy blocks script addresses"),
+    ],
+)
+def test_screens_keep_to_the_content_security_policy(pattern, why):
+    assert found(pattern, SCREENS) == [], why
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        (r"\bhx-on\b", "it needs eval, which the policy forbids"),
+        (r"\bjs:", "it needs eval, which the policy forbids"),
+        (r"\bhx-trigger=\"[^\"]*\[", "a trigger filter needs eval, which the policy forbids"),
+        (r"\bhx-ext\b", "htmx 4 loads extensions by a script tag"),
+        (r"\bhx-disabled-elt\b", "htmx 4 calls it hx-disable"),
+        (r"\bhtmx:[a-z]+[A-Z]", "htmx 4 writes events with colons: htmx:after:swap"),
+        (r"\bhtmx:xhr:", "htmx 4 uses fetch"),
+        (r"\bhx-headers\s*=", "without :inherited the CSRF token is not sent from below"),
+        (r"\bhx-(delete|put|patch)\b", "they do nothing without JavaScript; post to a noun"),
+        (r"HX-Trigger-Name", "htmx 4 does not send it"),
+    ],
+)
+def test_nobody_writes_htmx_2(pattern, why):
+    assert found(pattern, TEMPLATES + SCRIPTS) == [], why
+
+
+class Outline(HTMLParser):
+    """The elements of a template: all of them, and those at the top."""
+
+    VOID = {
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "source",
+        "track",
+        "wbr",
+    }
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.depth = 0
+        self.all: list[tuple[str, dict[str, str]]] = []
+        self.top: list[tuple[str, dict[str, str]]] = []
+        self.loose_text = ""
+        self.feed(plain_html(source))
+
+    def handle_starttag(self, tag, attrs):
+        self._see(tag, attrs)
+        self.depth += tag not in self.VOID
+
+    def handle_startendtag(self, tag, attrs):
+        self._see(tag, attrs)
+
+    def _see(self, tag, attrs):
+        element = (tag, {key: value or "" for key, value in attrs})
+        self.all.append(element)
+        if self.depth == 0:
+            self.top.append(element)
+
+    def handle_endtag(self, tag):
+        self.depth -= tag not in self.VOID
+
+    def handle_data(self, data):
+        if self.depth == 0:
+            self.loose_text += data.strip()
+
+
+def plain_html(source: str) -> str:
+    """A template with its statements gone and its expressions as a harmless word."""
+    source = re.sub(r"\{#.*?#\}", "", source, flags=re.S)
+    source = re.sub(r"\{%-?\s*macro\b.*?endmacro\s*-?%\}", "", source, flags=re.S)
+    source = re.sub(r"\{%.*?%\}", "", source, flags=re.S)
+    return re.sub(r"\{\{.*?\}\}", "x", source, flags=re.S)
+
+
+@pytest.mark.parametrize("path", [path for path in SCREENS if path.name.startswith("_")], ids=name)
+def test_a_piece_is_one_element_with_its_name_as_id(path):
+    outline = Outline(path.read_text(encoding="utf-8"))
+    assert [tag for tag, _ in outline.top] == [outline.top[0][0]], "a swap replaces exactly one element"
+    assert outline.loose_text == ""
+    expected = path.stem.strip("_").replace("_", "-")
+    assert outline.top[0][1].get("id", "").startswith(expected), f"its id begins with “{expected}”"
+
+
+@pytest.mark.parametrize("path", [path for path in SCREENS if path.name.endswith(".swap.html")], ids=name)
+def test_a_swap_says_where_each_part_goes(path):
+    outline = Outline(path.read_text(encoding="utf-8"))
+    assert {tag for tag, _ in outline.top} <= {"hx-partial", "title"}
+    assert outline.loose_text == ""
+
+
+def test_out_of_band_markup_stands_in_swaps_only():
+    others = [path for path in SCREENS if not path.name.endswith(".swap.html")]
+    assert found(r"hx-swap-oob|<hx-partial\b", others) == []
+
+
+@pytest.mark.parametrize("path", SCREENS, ids=name)
+def test_forms_work_without_javascript(path):
+    outline = Outline(path.read_text(encoding="utf-8"))
+    for tag, attributes in outline.all:
+        if tag == "form":
+            assert {"action", "method"} <= attributes.keys(), attributes
+        if "hx-post" in attributes and tag != "form":
+            assert "formaction" in attributes, f"<{tag} {attributes}>"
+
+
+@pytest.mark.parametrize("path", SCREENS, ids=name)
+def test_every_template_compiles(path):
+    environment = jinja2.Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
+    environment.parse(path.read_text(encoding="utf-8"))
+
+
+# --- languages: English in the code, German in the catalogue, nothing outside ---
+
+GERMAN = re.compile(
+    r"[äöüÄÖÜß»«]|\b(und|oder|nicht|bitte|keine?|Sie|Ihre?|wird|wurde|Benutzer|Passwort|Antwort|speichern)\b"
+)
+# German by nature: what mail programs write, demo mails of a German company, the spelling of letters.
+GERMAN_BY_NATURE = ("mail/", "desk/seeds.py", "desk/search.py")
+# What a reader sees in every language alike.
+SAME_EVERYWHERE = {
+    "Poststelle",
+    "Deutsch",
+    "English",
+    "IMAP",
+    "POP3",
+    "SMTP",
+    "SSL",
+    "STARTTLS",
+    "OAuth",
+    "PLAIN",
+}
+
+
+def literals(path: Path) -> Iterator[tuple[int, str]]:
+    """The string constants of a module without its docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.lineno, node.value
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if not name(p).startswith(GERMAN_BY_NATURE)], ids=name)
+def test_no_german_in_the_code(path):
+    german = [(line, text) for line, text in literals(path) if len(text) > 2 and GERMAN.search(text)]
+    assert german == []
+
+
+def test_no_german_in_templates_and_scripts():
+    assert found(GERMAN.pattern, TEMPLATES + SCRIPTS) == []
+
+
+@pytest.mark.parametrize("path", [path for path in TEMPLATES if path.suffix in (".html", ".txt")], ids=name)
+def test_every_visible_word_goes_through_the_translation(path):
+    source = re.sub(r"\{%-?\s*trans\b.*?endtrans\s*-?%\}", "", path.read_text(encoding="utf-8"), flags=re.S)
+    source = re.sub(r"<(script|style)\b.*?</\1>", "", plain_html(source).replace("x", " "), flags=re.S)
+    words = re.findall(r"\s(?:title|alt|placeholder|aria-label)\s*=\s*\"([^\"]*)\"", source)
+    words.append(re.sub(r"<[^>]*>", " ", source))
+    untranslated = set(re.findall(r"[^\W\d_]{2,}", re.sub(r"&#?\w+;", " ", " ".join(words))))
+    assert untranslated - SAME_EVERYWHERE == set()
+
+
+# --- the documents keep up with the code ---
+
+
+def test_every_setting_is_documented():
+    names = {
+        text for _, text in literals(ROOT / "config.py") if re.fullmatch(r"[A-Z][A-Z_]*_[A-Z_]*[A-Z]", text)
+    }
+    assert "POSTSTELLE_DATA" in names
+    documents = "".join((ROOT / "docs" / file).read_text() for file in ("settings.md", "development.md"))
+    assert sorted(key for key in names if f"`{key}`" not in documents) == []
+
+
+def test_every_command_is_documented_and_takes_no_secret_as_argument(app):
+    text = (ROOT / "docs" / "commands.md").read_text()
+    for words, command in own_commands(app.cli):
+        assert re.search(rf"`{words}\b", text), f"docs/commands.md says nothing about “{words}”"
+        for parameter in command.params:
+            assert not re.search(r"--(password|secret|token|key)$", " ".join(parameter.opts)), words
+
+
+def own_commands(group, words=()):
+    for key, command in sorted(group.commands.items()):
+        if (callback := command.callback) and callback.__module__.split(".")[0] == "flask_migrate":
+            continue
+        if hasattr(command, "commands"):
+            yield from own_commands(command, (*words, key))
+        else:
+            yield " ".join((*words, key)), command
