@@ -1,10 +1,11 @@
-"""Start time of `serve` and its memory at rest: `make bench`, or `python bench/start.py [SECONDS OF REST]`."""
+"""Start time of `serve` and its memory at rest: `python bench/start.py [SECONDS OF REST]`."""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,19 +30,31 @@ def main() -> None:
         }
         environment.pop("DATABASE_URL", None)
         subprocess.run([*FLASK, "db", "upgrade"], cwd=ROOT, env=environment, check=True, capture_output=True)
+        account = [
+            "--company",
+            "Bench",
+            "--name",
+            "Bench",
+            "--email",
+            "bench@example.com",
+            "--password-stdin",
+        ]
         subprocess.run(
-            [*FLASK, "account", "create", "--company", "Bench", "--name", "Bench", "--email", "bench@example.com",
-             "--password-stdin"],
-            cwd=ROOT, env=environment, check=True, capture_output=True, input=b"a long bench password\n",
-        )  # fmt: skip
+            [*FLASK, "account", "create", *account],
+            cwd=ROOT,
+            env=environment,
+            check=True,
+            capture_output=True,
+            input=b"a long bench password\n",
+        )
         measured = [start_and_stop(environment, rest=0) for _ in range(STARTS - 1)]
         measured.append(start_and_stop(environment, rest=rest))
-    starts = sorted(start for start, _, _ in measured)
-    print(f"start, to the first answer of /healthz   median {starts[STARTS // 2]:.2f} s   goal 1.5 s")
+    start, stop = (statistics.median(row[column] for row in measured) for column in (0, 1))
+    print(f"start, to the first answer of /healthz   median {start:.2f} s   goal 1.5 s")
+    print(f"stop, from SIGTERM to the end            median {stop:.2f} s")
     print(
-        f"stop, from SIGTERM to the end            median {sorted(s for _, s, _ in measured)[STARTS // 2]:.2f} s"
+        f"memory after {rest:.0f} s at rest (RSS)            {measured[-1][2]:.0f} MiB         goal 110 MiB"
     )
-    print(f"memory after {rest:.0f} s at rest (RSS)            {measured[-1][2]:.0f} MiB        goal 110 MiB")
 
 
 def start_and_stop(environment: dict[str, str], rest: float) -> tuple[float, float, float]:
