@@ -7,7 +7,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 BIN := .venv/bin
 FLASK := $(BIN)/flask --app app
-PIP := $(BIN)/python -m pip install -q --disable-pip-version-check --no-input
+# English needs no catalogue: the texts in the code are English.
+LANGUAGES := de
 CATALOGUES := $(wildcard translations/*/LC_MESSAGES/messages.po)
 # The tests that touch the database; `make check` runs them once more on PostgreSQL.
 DATABASE_TESTS := $(wildcard tests/desk tests/models tests/blueprints tests/jobs tests/cli)
@@ -52,9 +53,11 @@ messages: python-dev ## Collect the texts of code and templates into the catalog
 	@mkdir -p .cache
 	@$(BIN)/pybabel -q extract -F babel.cfg -k lazy_gettext -k lazy_ngettext:1,2 -k lazy_pgettext:1c,2 \
 	  --add-location=file --sort-by-file --no-wrap --project=Poststelle -o .cache/messages.pot .
-	@for po in $(CATALOGUES); do \
-	  $(BIN)/pybabel -q update -i .cache/messages.pot -o $$po -l $$(basename $$(dirname $$(dirname $$po))) \
-	    --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap && \
+	@for language in $(LANGUAGES); do \
+	  po=translations/$$language/LC_MESSAGES/messages.po; \
+	  [ -e $$po ] || $(BIN)/pybabel -q init -i .cache/messages.pot -o $$po -l $$language --no-wrap || exit 1; \
+	  $(BIN)/pybabel -q update -i .cache/messages.pot -o $$po -l $$language --no-wrap \
+	    --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date && \
 	  $(BIN)/pybabel compile --statistics -i $$po -o $${po%.po}.mo || exit 1; \
 	done
 
