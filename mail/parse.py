@@ -1,0 +1,229 @@
+"""Raw bytes to a `Mail`. Never raises and never hangs: a parser error must not lose a mail.
+
+Limits are kept while reading (mime, headers); what is cut or repaired is named in `Mail.defects`,
+and the raw mail stays available beside it.
+"""
+
+from __future__ import annotations
+
+import binascii
+import html
+import re
+from dataclasses import dataclass, field, replace
+from urllib.parse import unquote
+
+from mail.charsets import decode
+from mail.headers import (
+    MAX_REFERENCES,
+    MAX_STRUCTURED_BYTES,
+    addresses,
+    base64_bytes,
+    date,
+    display_name,
+    message_id,
+    message_ids,
+    text,
+    value_and_parameters,
+)
+from mail.mime import Entity, Skeleton, read_fields, skeleton
+from mail.names import clean_name, made_up_name
+from mail.plaintext import text_of
+from mail.types import Address, Mail, Part
+
+MAX_SUBJECT = 4096  # characters
+MAX_TEXT = 1_000_000  # characters of one body part; a longer one is attached as a file besides
+MAX_VALUE = 16 * 1024  # bytes of one field in `Mail.headers`
+
+_CID = re.compile(r"(?i)\bcid:([^\"'\s<>)]{1,500})")
+_META_CHARSET = re.compile(rb"(?i)<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{1,40})")
+_BASE64_LINE = re.compile(rb"\s*[A-Za-z0-9+/]+=*\s*(?:[\r\n]|\Z)")
+_UNSEEN_ALTERNATIVES = {"text/x-amp-html", "text/watch-html"}  # second copies of the same words
+
+
+def parse(raw: bytes) -> Mail:
+    """Everything that Poststelle shows of a mail, from its bytes as they came.
+
+    Codes in `defects`: unreadable, header_cut, stray_line, subject_cut, addresses_cut, references_cut,
+    depth_cut, parts_cut, no_parts, boundary_guessed, text_cut.
+    """
+    try:
+        return _read(raw)
+    except Exception:  # the last net; whatever it was, a person gets to see the mail
+        return _unreadable(raw)
+
+
+@dataclass(slots=True)
+class _Section:
+    """A stretch of the body in up to two forms of the same words."""
+
+    plain: str = ""
+    html: str = ""
+
+
+@dataclass(slots=True)
+class _Content:
+    raw: bytes
+    tree: Skeleton
+    parts: list[Part] = field(default_factory=list)
+
+
+def _read(raw: bytes) -> Mail:
+    if b"\n" not in raw:
+        raw = raw.replace(b"\r", b"\n")
+    tree = skeleton(raw)
+    content = _Content(raw, tree)
+    sections = _sections(tree.root, "", content)
+    body, markup = _joined(sections)
+    return replace(
+        _head(tree.root, tree.defects),
+        text=body,
+        html=markup,
+        attachments=_with_inline(content.parts, markup),
+        defects=tuple(tree.defects),
+    )
+
+
+def _head(root: Entity, defects: dict[str, None]) -> Mail:
+    def every(name: str) -> list[bytes]:
+        return [value for key, value in root.fields if key == name]
+
+    def people(name: str) -> tuple[Address, ...]:
+        found, cut = addresses(every(name))
+        if cut:
+            defects["addresses_cut"] = None
+        return tuple(found)
+
+    subject = next((text(value[: MAX_SUBJECT * 8]) for value in every("subject") if value), "")
+    if len(subject) > MAX_SUBJECT:
+        defects["subject_cut"] = None
+    references = message_ids(b" ".join(every("references")))
+    if len(references) > MAX_REFERENCES:  # the first opened the thread, the last are nearest
+        defects["references_cut"] = None
+        references = references[:1] + references[1 - MAX_REFERENCES :]
+    return Mail(
+        message_id=message_id(root.get("message-id")),
+        in_reply_to=tuple(message_ids(b" ".join(every("in-reply-to")))[:MAX_REFERENCES]),
+        references=tuple(references),
+        subject=subject[:MAX_SUBJECT],
+        sender=_sender(root),
+        reply_to=people("reply-to"),
+        to=people("to"),
+        cc=people("cc"),
+        date=date(root.get("date")),
+        headers=tuple((key, text(value[:MAX_VALUE])) for key, value in root.fields),
+    )
+
+
+def _sender(root: Entity) -> Address:
+    """The first usable address of From, Reply-To, Return-Path; without any, what From says as a name."""
+    for name in ("from", "reply-to", "return-path"):
+        found, _ = addresses((value for key, value in root.fields if key == name), limit=1)
+        if found:
+            return found[0]
+    return Address(display_name(root.get("from")[:MAX_STRUCTURED_BYTES]), "")
+
+
+def _sections(entity: Entity, parent: str, content: _Content) -> list[_Section]:
+    if entity.children:
+        if entity.type == "multipart/alternative":
+            return _alternative(entity, content)
+        if entity.type == "multipart/related":
+            return [
+                s
+                for i, e in enumerate(entity.children)
+                for s in _sections(e, "" if i else entity.type, content)
+            ]
+        return [section for child in entity.children for section in _sections(child, entity.type, content)]
+    if entity.type.startswith("multipart/"):  # cut by the limit of parts before the first
+        return []
+    if parent == "multipart/alternative" and entity.type in _UNSEEN_ALTERNATIVES:
+        return []
+    disposition, parameters = value_and_parameters(entity.get("content-disposition"))
+    name = clean_name(parameters.get("filename") or entity.parameters.get("name", ""))
+    data = _decoded(entity, content.raw)
+    if _is_body(entity, parent, disposition.lower(), name):
+        words = _words(entity, data)
+        if len(words) <= MAX_TEXT:
+            return [_Section(html=words) if entity.type == "text/html" else _Section(plain=words)]
+        content.tree.defects["text_cut"] = None
+        content.parts.append(_part(entity, name, data, len(content.parts) + 1))
+        words = words[:MAX_TEXT]
+        return [_Section(html=words) if entity.type == "text/html" else _Section(plain=words)]
+    content.parts.append(_part(entity, name, data, len(content.parts) + 1))
+    return []
+
+
+def _alternative(entity: Entity, content: _Content) -> list[_Section]:
+    """One section of several forms: the first that is only plain text, the last that has HTML."""
+    plain, markup = "", ""
+    for child in entity.children:
+        found = _sections(child, entity.type, content)
+        if any(section.html.strip() for section in found):
+            markup = _joined_html(found)
+        elif not plain.strip():
+            plain = "\n".join(section.plain for section in found)
+    return [_Section(plain, markup)] if plain or markup else []
+
+
+def _is_body(entity: Entity, parent: str, disposition: str, name: str) -> bool:
+    if entity.type not in ("text/plain", "text/html") or disposition == "attachment":
+        return False
+    return not name or entity.depth == 0 or parent in ("multipart/alternative", "multipart/related")
+
+
+def _words(entity: Entity, data: bytes) -> str:
+    charset = entity.parameters.get("charset", "")
+    if not charset and entity.type == "text/html" and (meta := _META_CHARSET.search(data, 0, 4096)):
+        charset = meta[1].decode("ascii")
+    words = decode(data, charset)
+    return words.replace("\r\n", "\n").replace("\r", "\n") if "\r" in words else words
+
+
+def _decoded(entity: Entity, raw: bytes) -> bytes:
+    data = raw[entity.start : entity.end]
+    encoding = text(entity.get("content-transfer-encoding")[:200]).lower().strip("\"' ;")
+    if encoding == "base64":
+        # Text that only claims to be base64 is common enough; its first line gives it away.
+        if entity.type.startswith("text/") and not _BASE64_LINE.match(data):
+            return data
+        return base64_bytes(data)
+    return binascii.a2b_qp(data) if encoding == "quoted-printable" else data
+
+
+def _part(entity: Entity, name: str, data: bytes, number: int) -> Part:
+    if not name and entity.type == "message/rfc822":
+        fields, _ = read_fields(data, 0, len(data), {}, top=True)
+        subject = next((text(value[:1000]) for key, value in fields if key == "subject"), "")
+        name = clean_name(f"{subject.replace('/', '_')}.eml") if subject else ""
+    return Part(
+        name=name or made_up_name(entity.type, number),
+        type=entity.type,
+        data=data,
+        content_id=text(entity.get("content-id")[:1000]).strip("<> "),
+    )
+
+
+def _joined(sections: list[_Section]) -> tuple[str, str]:
+    """Text and HTML of the whole body; HTML is empty when no section has it."""
+    words = [s.plain if s.plain.strip() else text_of(s.html) if s.html else s.plain for s in sections]
+    has_html = any(section.html for section in sections)
+    return "\n".join(words).strip("\n").rstrip(), _joined_html(sections) if has_html else ""
+
+
+def _joined_html(sections: list[_Section]) -> str:
+    return "\n".join(
+        s.html or f'<div style="white-space:pre-wrap">{html.escape(s.plain, quote=False)}</div>'
+        for s in sections
+        if s.html or s.plain.strip()
+    )
+
+
+def _with_inline(parts: list[Part], markup: str) -> tuple[Part, ...]:
+    if not markup or not any(part.content_id for part in parts):
+        return tuple(parts)
+    used = {unquote(html.unescape(found)) for found in _CID.findall(markup)}
+    return tuple(replace(p, inline=True) if p.content_id and p.content_id in used else p for p in parts)
+
+
+def _unreadable(raw: bytes) -> Mail:
+    return Mail(text=decode(raw[:64_000]), defects=("unreadable",))
