@@ -1,0 +1,312 @@
+"""Channels: which there are, how one is changed, and how its mailbox and its way out are opened."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from desk.channel_values import (
+    INCOMING_DOOR,
+    ChannelValues,
+    InvalidChannel,
+    address_key,
+    check,
+    completed,
+    incoming_password,
+    keeps_door,
+    outgoing_password,
+)
+from desk.office import office, relay, the_account
+from mail.transports import (
+    Credentials,
+    Encryption,
+    PermanentFailure,
+    Sender,
+    ServerAddress,
+    Source,
+    Step,
+    probe,
+)
+from mail.transports.imap import ImapSource
+from mail.transports.pop3 import Pop3Source
+from mail.transports.smtp import SmtpSender
+from models import Channel, Protocol, Provider, db, now
+
+# A password typed for the incoming server only serves the outgoing one too; it is stored once.
+SAME_AS_INCOMING = ""
+
+
+class Protected(Exception):
+    """The default address cannot be deactivated, deleted or moved elsewhere (S33, S52)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How many channels are active, and how many of these are in trouble."""
+
+    active: int
+    failing: int
+
+
+def overview() -> Overview:
+    """One query, since every page shows it."""
+    living = (Channel.deleted_at.is_(None), Channel.active)
+    row = db.session.execute(select(func.count(), func.count(Channel.failing_since)).where(*living)).one()
+    return Overview(*row)
+
+
+def living() -> list[Channel]:
+    """All channels that were not deleted, the default one first."""
+    query = select(Channel).where(Channel.deleted_at.is_(None))
+    return list(db.session.scalars(query.order_by(Channel.is_default.desc(), func.lower(Channel.key))))
+
+
+def by_key(key: str) -> Channel | None:
+    """The living channel of that »ID«."""
+    return db.session.scalar(select(Channel).where(Channel.key_fold == key.strip().casefold()))
+
+
+def by_id(channel_id: int) -> Channel | None:
+    """The living channel of that number."""
+    channel = db.session.get(Channel, channel_id)
+    return channel if channel is not None and channel.living else None
+
+
+def for_recipient(address: str) -> Channel | None:
+    """The active »Standard« channel that takes mail for this address of an RCPT command.
+
+    `support+anything@domain` goes to `support@domain`, as the signed reply addresses need.
+    """
+    key = address_key(address)
+    local, _, domain = key.rpartition("@")
+    keys = {key, f"{local.partition('+')[0]}@{domain}"}
+    query = select(Channel).where(
+        Channel.address_key.in_(keys), Channel.provider == Provider.STANDARD, Channel.active
+    )
+    return db.session.scalar(query)
+
+
+def own_addresses() -> frozenset[str]:
+    """Every living channel's address, casefolded, as typed and with its domain in ASCII: never written to."""
+    query = select(Channel.address, Channel.address_key).where(Channel.deleted_at.is_(None))
+    spellings = (spelling for row in db.session.execute(query) for spelling in row)
+    return frozenset(spelling.casefold() for spelling in spellings if spelling)
+
+
+# --- changes; each is one transaction and rings the fetch, which notices what concerns it ---
+
+
+def create(values: ChannelValues) -> Channel:
+    """Raises InvalidChannel."""
+    values = completed(values)
+    check(values, None)
+    channel = Channel(deactivated_at=None if values.active else now(), **_columns(values, None))
+    db.session.add(channel)
+    _commit(values)
+    return channel
+
+
+def update(channel: Channel, values: ChannelValues) -> None:
+    """Raises InvalidChannel, or Protected for what the default channel must keep."""
+    values = completed(values)
+    if channel.is_default and not (
+        values.active
+        and values.provider == channel.provider
+        and address_key(values.address) == channel.address_key
+    ):
+        raise Protected
+    check(values, channel)
+    columns = _columns(values, channel)
+    elsewhere = any(
+        columns[name] != getattr(channel, name)
+        for name in ("provider", "protocol", "server", "user", "address_key")
+    )
+    if elsewhere:
+        # Another mailbox: where the fetch stood in the old one means nothing here.
+        channel.generation, channel.highest_uid, channel.first_fetch_at = "", 0, None
+        channel.activated_at = now()
+        channel.last_success_at = None
+    if elsewhere or columns["password"] != channel.password or not keeps_door(values, channel, INCOMING_DOOR):
+        _forget_failures(channel)
+    _activate(channel, values.active)
+    for name, value in columns.items():
+        setattr(channel, name, value)
+    channel.next_try_at = now()
+    channel.edition += 1
+    _commit(values)
+
+
+def set_active(channel: Channel, active: bool) -> None:
+    """Raises Protected for the default channel, which is always active."""
+    if channel.is_default and not active:
+        raise Protected
+    if channel.active != active:
+        _activate(channel, active)
+        channel.edition += 1
+    db.session.commit()
+    office().ring("fetch", None)
+
+
+def delete(channel: Channel) -> None:
+    """Its tickets stay, its ID and address are free again, its secrets are gone. Raises Protected."""
+    if channel.is_default:
+        raise Protected
+    channel.deleted_at = now()
+    channel.active = False
+    channel.key_fold = channel.address_key = None
+    channel.password = channel.smtp_password = ""
+    _forget_failures(channel)
+    channel.edition += 1
+    db.session.commit()
+
+
+def fetch_now(channel: Channel) -> None:
+    """Do not wait for the next turn, also when faults have made the turns rare."""
+    channel.next_try_at = now()
+    db.session.commit()
+    office().ring("fetch", None)
+
+
+# --- doors ---
+
+
+def open_source(channel: Channel) -> Source:
+    """The mailbox of an own channel, not yet connected. Raises PermanentFailure without a password."""
+    if not channel.password:
+        raise PermanentFailure("password_missing")
+    kind = ImapSource if channel.protocol == Protocol.IMAP else Pop3Source
+    credentials = Credentials(channel.user, channel.password)
+    source: Source = kind(_incoming_server(channel), credentials, office().settings.max_mail_bytes)
+    return source
+
+
+def open_sender(channel: Channel | None) -> Sender | None:
+    """The way out of a channel's mail, not yet connected; None where there is no relay.
+
+    An own channel uses its own outgoing server, all others the relay of the install.
+    """
+    if channel is None or not channel.is_own:
+        way = _relay_door()
+    else:
+        password = channel.smtp_password or channel.password
+        if channel.smtp_auth != "none" and not password:
+            raise PermanentFailure("password_missing")
+        way = _outgoing_server(channel), _outgoing_credentials(channel, password)
+    return None if way is None else SmtpSender(*way, the_account().mail_domain)
+
+
+def sender_key(channel: Channel | None) -> str:
+    """Mails with the same key leave by the same server, so that one connection serves them."""
+    return f"channel:{channel.id}" if channel is not None and channel.is_own else "relay"
+
+
+def test_connection(values: ChannelValues, channel: Channel | None) -> tuple[list[Step], list[Step]]:
+    """Try what stands in the form, saved or not: the steps of the incoming and of the outgoing server.
+
+    Takes at most 15 seconds (the limit of the probe) and holds no transaction meanwhile. A stored
+    password is used only for the very server it was given for. A »Standard« address has no incoming
+    server; its way out is the relay.
+    """
+    values = completed(values)
+    incoming_secret, outgoing_secret = incoming_password(values, channel), outgoing_password(values, channel)
+    relay_door, our_name = _relay_door(), the_account().mail_domain
+    db.session.rollback()
+    if not values.is_own:
+        if relay_door is None:
+            return [], [Step("relay", "skipped", "no_relay")]
+        return [], probe.check_outgoing(*relay_door, values.address, our_name)
+    login = Credentials(values.user, incoming_secret)
+    smtp_login = _outgoing_credentials(values, outgoing_secret)
+    incoming_server, smtp_server = _incoming_server(values), _outgoing_server(values)
+    with ThreadPoolExecutor(2) as both:
+        incoming = both.submit(probe.check_incoming, values.protocol, incoming_server, login)
+        outgoing = both.submit(probe.check_outgoing, smtp_server, smtp_login, values.address, our_name)
+        return incoming.result(), outgoing.result()
+
+
+test_connection.__test__ = False  # type: ignore[attr-defined]
+
+
+def _incoming_server(own: Channel | ChannelValues) -> ServerAddress:
+    return ServerAddress(
+        own.server,
+        own.port or 0,
+        Encryption.SSL if own.ssl else Encryption.STARTTLS,
+        allow_plaintext=own.allow_plaintext,
+        allow_private=office().settings.allow_private_hosts,
+    )
+
+
+def _outgoing_server(own: Channel | ChannelValues) -> ServerAddress:
+    return ServerAddress(
+        own.smtp_server,
+        own.smtp_port or 0,
+        own.smtp_encryption,
+        allow_plaintext=own.allow_plaintext,
+        allow_private=office().settings.allow_private_hosts,
+    )
+
+
+def _outgoing_credentials(own: Channel | ChannelValues, password: str) -> Credentials:
+    if own.smtp_auth == "none":
+        return Credentials(method="none")
+    return Credentials(own.smtp_user or own.user, password, own.smtp_auth)
+
+
+def _relay_door() -> tuple[ServerAddress, Credentials] | None:
+    """The relay was set by the operator: it may be on this machine and, there, without encryption."""
+    way = relay()
+    if way is None:
+        return None
+    server = ServerAddress(
+        way.host, way.port, way.encryption, allow_plaintext=way.encryption == "none", allow_private=True
+    )
+    return server, Credentials(way.user, way.password, "auto" if way.user else "none")
+
+
+def _columns(values: ChannelValues, channel: Channel | None) -> dict[str, object]:
+    """The columns that the values decide."""
+    names = ChannelValues.__dataclass_fields__.keys() - {"active", "password", "smtp_password"}
+    columns: dict[str, object] = {name: getattr(values, name) for name in names}
+    password, outgoing = incoming_password(values, channel), outgoing_password(values, channel)
+    columns |= {
+        "key_fold": values.key.casefold(),
+        "address_key": address_key(values.address),
+        "port": values.port or 993,
+        "smtp_port": values.smtp_port or 587,
+        "password": password if values.is_own else "",
+        "smtp_password": SAME_AS_INCOMING if outgoing == password or not values.is_own else outgoing,
+    }
+    return columns if channel else columns | {"active": values.active}
+
+
+def _activate(channel: Channel, active: bool) -> None:
+    if channel.active == active:
+        return
+    channel.active = active
+    if active:
+        channel.activated_at, channel.deactivated_at = now(), None
+        channel.next_try_at = now()
+    else:
+        channel.deactivated_at = now()
+        _forget_failures(channel)
+
+
+def _forget_failures(channel: Channel) -> None:
+    channel.failing_since = channel.next_try_at = None
+    channel.error_code = channel.error_words = ""
+    channel.failures = 0
+
+
+def _commit(values: ChannelValues) -> None:
+    try:
+        db.session.commit()
+    except IntegrityError:
+        # Somebody else took the ID or the address since it was checked.
+        db.session.rollback()
+        taken = "key" if by_key(values.key) else "address"
+        raise InvalidChannel({taken: "taken"}) from None
+    office().ring("fetch", None)
