@@ -1,0 +1,167 @@
+"""IMAP on the wire: greeting, STARTTLS, signing in, and every fault as a TransportFailure."""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import socket
+from collections.abc import Iterator
+
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
+
+from mail.transports import (
+    Credentials,
+    Encryption,
+    PermanentFailure,
+    ServerAddress,
+    TemporaryFailure,
+    TransportFailure,
+)
+from mail.transports import tls as encryption
+from mail.transports.address import server_name
+from mail.transports.failures import network_failure, refuse_control_characters, sign_in_failure, words
+
+_LARGEST_LITERAL = 1024 * 1024
+_LONGEST_LINE = 32 * 1024 * 1024  # a SEARCH answer of three million mails
+
+
+def greet(server: ServerAddress, connection: socket.socket, largest: int = _LARGEST_LITERAL) -> IMAPClient:
+    """Hear the greeting on a connection (encrypted already for SSL). `largest` literal in bytes."""
+    with answers():
+        try:
+            return _Client(server, connection, largest)
+        except BaseException:
+            connection.close()
+            raise
+
+
+def encrypt(client: IMAPClient, server: ServerAddress) -> bool:
+    """STARTTLS, where it is not SSL. Answers whether the connection is encrypted now.
+
+    It is an error if the server does not offer it, unless `allow_plaintext` was set.
+    """
+    if server.encryption == Encryption.STARTTLS:
+        with answers():
+            if client.has_capability("STARTTLS"):
+                client.starttls(encryption.client_context())
+                return True
+        if not server.allow_plaintext:
+            raise PermanentFailure("starttls_missing")
+    if not server.allow_plaintext:
+        raise PermanentFailure("plaintext_refused")
+    return False
+
+
+def sign_in(client: IMAPClient, server: ServerAddress, credentials: Credentials) -> None:
+    """PLAIN where it is offered, since it alone carries other than ASCII characters; else LOGIN."""
+    refuse_control_characters(credentials.user + credentials.password, "auth_failed")
+    with answers():
+        try:
+            _sign_in(client, credentials)
+        except LoginError as error:
+            cause = error.__context__
+            if isinstance(cause, IMAPClientAbortError):
+                raise cause from None
+            # The context is dropped: a server may have echoed the command, with the password.
+            raise sign_in_failure(cause or error, server.host, credentials) from None
+
+
+def select(client: IMAPClient, folder: str) -> str:
+    """Open the folder; its UIDVALIDITY."""
+    with answers():
+        try:
+            return str(client.select_folder(folder)[b"UIDVALIDITY"])
+        except IMAPClientAbortError:
+            raise
+        except IMAPClientError as error:
+            raise PermanentFailure("folder_missing", words(error)) from error
+
+
+def unread_and_total(client: IMAPClient, folder: str) -> tuple[int, int]:
+    """The counts of a folder, without opening it: nothing changes, not even \\Recent."""
+    with answers():
+        try:
+            status = client.folder_status(folder, ["UNSEEN", "MESSAGES"])
+        except IMAPClientAbortError:
+            raise
+        except IMAPClientError as error:
+            raise PermanentFailure("folder_missing", words(error)) from error
+    return int(status[b"UNSEEN"]), int(status[b"MESSAGES"])
+
+
+def hang_up(client: IMAPClient) -> None:
+    """Log out; a fault here means only that the connection is gone already."""
+    try:
+        client.logout()
+    except (OSError, IMAPClientError):
+        with contextlib.suppress(OSError):
+            client.shutdown()
+
+
+@contextlib.contextmanager
+def answers() -> Iterator[None]:
+    """Translate what imaplib, ssl and the socket raise."""
+    try:
+        yield
+    except TransportFailure:
+        raise
+    except IMAPClientAbortError as error:
+        raise TemporaryFailure("connection_lost", words(error)) from error
+    except IMAPClientError as error:
+        raise TemporaryFailure("protocol_error", words(error)) from error
+    except OSError as error:
+        raise network_failure(error) from error
+
+
+class _Client(IMAPClient):
+    """IMAPClient over a connection that exists already."""
+
+    def __init__(self, server: ServerAddress, connection: socket.socket, largest: int) -> None:
+        self._connection, self._largest = connection, largest
+        super().__init__(
+            server_name(server.host),
+            server.port,
+            ssl=server.encryption == Encryption.SSL,
+            timeout=SocketTimeout(server.timeouts.command, server.timeouts.command),
+        )
+        self.normalise_times = False  # INTERNALDATE with its zone
+
+    def _create_IMAP4(self) -> imaplib.IMAP4:
+        self._connection.settimeout(self._timeout.read)
+        return _Wire(self._connection, self.host, self.port, self._largest)
+
+
+class _Wire(imaplib.IMAP4):
+    def __init__(self, connection: socket.socket, host: str, port: int, largest: int) -> None:
+        self._connection, self._largest = connection, largest
+        super().__init__(host, port)
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        return self._connection
+
+    def read(self, size: int) -> bytes:
+        if size > self._largest:
+            raise self.abort(f"literal of {size} bytes")
+        return super().read(size)
+
+    def readline(self) -> bytes:
+        line = self.file.readline(_LONGEST_LINE + 1)
+        if len(line) > _LONGEST_LINE:
+            raise self.abort("endless line")
+        assert isinstance(line, bytes)
+        return line
+
+
+def _sign_in(client: IMAPClient, credentials: Credentials) -> None:
+    if client.has_capability("AUTH=PLAIN"):
+        client.plain_login(credentials.user, credentials.password)
+    elif client.has_capability("LOGINDISABLED"):
+        has_oauth = any(client.has_capability(f"AUTH={name}") for name in ("XOAUTH2", "OAUTHBEARER"))
+        raise PermanentFailure("oauth_required" if has_oauth else "plaintext_refused")
+    elif not (credentials.user + credentials.password).isascii():
+        raise PermanentFailure("auth_unsupported")
+    else:
+        # imaplib quotes the password, but not the user.
+        user = credentials.user.replace("\\", "\\\\").replace('"', '\\"')
+        client.login(f'"{user}"', credentials.password)

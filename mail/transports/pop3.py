@@ -1,0 +1,126 @@
+"""A mailbox fetched by POP3 (RFC 1939), through poplib on a socket that was checked and encrypted by us.
+
+Deletions are only promises until QUIT: leaving the source without an error keeps them, leaving it
+with one takes them back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from mail.transports import Credentials, Encryption, Fetched, Listed, ServerAddress, TemporaryFailure
+from mail.transports import tls as encryption
+from mail.transports.address import connect
+from mail.transports.pop3_wire import Pop3Wire, encrypt, greet, sign_in
+
+
+class Pop3Source:
+    """All mails of a mailbox. `max_bytes`: larger mails are listed with their size, but not fetched."""
+
+    protocol = "pop3"
+    generation = ""
+
+    def __init__(self, server: ServerAddress, credentials: Credentials, max_bytes: int) -> None:
+        self._server, self._credentials, self._max_bytes = server, credentials, max_bytes
+        self._open: Pop3Wire | None = None
+        self._numbers: dict[str, int] | None = None
+
+    def __enter__(self) -> Self:
+        connection = connect(self._server)
+        if self._server.encryption == Encryption.SSL:
+            connection = encryption.wrap(connection, self._server)
+        wire = greet(self._server, connection)
+        try:
+            if self._server.encryption != Encryption.SSL:
+                encrypt(wire, self._server)
+            sign_in(wire, self._server, self._credentials)
+        except BaseException:
+            wire.hang_up(keep=False)
+            raise
+        self._open, self._numbers = wire, None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        wire, self._open = self._wire, None
+        wire.hang_up(keep=kind is None)
+
+    def listing(self, since: int = 0) -> list[Listed]:
+        """Every mail, in the order of the server. `since` means nothing here: POP3 has no lasting numbers.
+
+        A mail without a UIDL of its own is read for its digest, which is then its id.
+        """
+        sizes = self._wire.sizes()
+        ids = self._source_ids(sizes)
+        self._numbers = {ids[number]: number for number in sizes}
+        return [Listed(ids[number], number, sizes[number], False, None) for number in sorted(sizes)]
+
+    def present(self, source_ids: Sequence[str]) -> set[str]:
+        """Which of these are still on the server."""
+        return set(source_ids) & self._by_id().keys()
+
+    def fetch(self, listed: Sequence[Listed]) -> Iterator[Fetched]:
+        """The raw mails in order, one at a time.
+
+        Left out: what is above `max_bytes` (also where LIST named a smaller size) or is gone by now.
+        """
+        for mail in listed:
+            if mail.size > self._max_bytes:
+                continue
+            raw = self._wire.retrieve(mail.position, self._max_bytes)
+            if raw is not None:
+                yield Fetched(mail, raw)
+
+    def dispose(self, source_ids: Sequence[str], how: str, folder: str = "") -> dict[str, str]:
+        """Mark these mails for deletion at QUIT. POP3 has neither folders nor flags: all else is `kept`.
+
+        An id that is no longer on the server counts as done.
+        """
+        if how != "delete":
+            return dict.fromkeys(source_ids, "kept")
+        numbers = self._by_id()
+        return {
+            source_id: "present"
+            if source_id in numbers and not self._wire.delete(numbers[source_id])
+            else "deleted"
+            for source_id in source_ids
+        }
+
+    @property
+    def _wire(self) -> Pop3Wire:
+        if self._open is None:
+            raise TemporaryFailure("connection_lost")
+        return self._open
+
+    def _by_id(self) -> dict[str, int]:
+        if self._numbers is None:
+            self.listing()
+        return self._numbers or {}
+
+    def _source_ids(self, sizes: dict[int, int]) -> dict[int, str]:
+        """Number to id: the UIDL where it is the mail's own, else the digest, numbered if it repeats."""
+        uidls = self._wire.uidls()
+        shared = {uidl for uidl, count in Counter(uidls.values()).items() if count > 1}
+        digests: Counter[str] = Counter()
+        ids = {}
+        for number in sorted(sizes):
+            uidl = uidls.get(number, "")
+            if uidl and uidl not in shared:
+                ids[number] = f"uidl:{uidl}"
+                continue
+            digest = self._digest(number, sizes[number])
+            digests[digest] += 1
+            ids[number] = f"sha256:{digest}" + (f"#{digests[digest]}" if digests[digest] > 1 else "")
+        return ids
+
+    def _digest(self, number: int, size: int) -> str:
+        """SHA-256 of the raw mail; of size and header for a mail that is too large to be read."""
+        raw = self._wire.retrieve(number, self._max_bytes) if size <= self._max_bytes else None
+        if raw is None:
+            raw = f"{size}\r\n".encode() + (self._wire.header(number) or b"")
+        return hashlib.sha256(raw).hexdigest()

@@ -1,0 +1,213 @@
+"""POP3 on the wire: poplib without its limit of 2,048 bytes a line, every fault as a TransportFailure."""
+
+from __future__ import annotations
+
+import contextlib
+import poplib
+import re
+import socket
+from collections.abc import Callable, Iterator
+
+from mail.transports import (
+    Credentials,
+    Encryption,
+    PermanentFailure,
+    ServerAddress,
+    TemporaryFailure,
+    TransportFailure,
+)
+from mail.transports import tls as encryption
+from mail.transports.address import server_name
+from mail.transports.failures import network_failure, refuse_control_characters, sign_in_failure, words
+
+_LONGEST_LINE = 1024 * 1024  # of an answer; lines of a mail may have any length
+_MOST_LINES = 1_000_000  # of a LIST or UIDL
+_LARGEST_HEADER = 256 * 1024
+
+
+class _ConnectionEnded(poplib.error_proto):
+    pass
+
+
+class Pop3Wire(poplib.POP3):
+    """poplib over a connection that exists already. Mails come byte for byte, dots unstuffed."""
+
+    _shortcmd: Callable[[str], bytes]
+
+    def __init__(self, server: ServerAddress, connection: socket.socket) -> None:
+        self._connection = connection
+        connection.settimeout(server.timeouts.command)
+        super().__init__(server_name(server.host), server.port, timeout=server.timeouts.command)
+
+    def sizes(self) -> dict[int, int]:
+        """Message number to octets."""
+        with answers():
+            return {int(row[0]): int(row[1]) for row in self._rows("LIST")}
+
+    def uidls(self) -> dict[int, str]:
+        """Message number to UIDL; empty where the server has none."""
+        with answers():
+            try:
+                return {int(row[0]): row[1].decode("ascii", "replace") for row in self._rows("UIDL")}
+            except _ConnectionEnded:
+                raise
+            except poplib.error_proto:
+                return {}
+
+    def total(self) -> int:
+        """The number of mails."""
+        with answers():
+            return self.stat()[0]
+
+    def retrieve(self, number: int, largest: int) -> bytes | None:
+        """A whole mail, or None if the server refuses it or it is larger than `largest` bytes."""
+        return self._body(f"RETR {number}", largest)
+
+    def header(self, number: int) -> bytes | None:
+        """The header of a mail (TOP), or None."""
+        return self._body(f"TOP {number} 0", _LARGEST_HEADER)
+
+    def delete(self, number: int) -> bool:
+        """Mark for deletion at QUIT. False if the server refuses."""
+        with answers():
+            try:
+                self.dele(number)
+            except _ConnectionEnded:
+                raise
+            except poplib.error_proto:
+                return False
+            return True
+
+    def hang_up(self, keep: bool) -> None:
+        """QUIT carries the deletions out; without `keep` they are taken back. Never raises."""
+        try:
+            with contextlib.suppress(OSError, poplib.error_proto):
+                if keep:
+                    self.quit()
+                else:
+                    self.rset()
+        finally:
+            with contextlib.suppress(OSError):
+                self.close()
+
+    def _create_socket(self, timeout: float) -> socket.socket:
+        return self._connection
+
+    def _getline(self) -> tuple[bytes, int]:
+        line = self.file.readline(_LONGEST_LINE + 1)
+        if len(line) > _LONGEST_LINE:
+            raise poplib.error_proto("line too long")
+        if not line:
+            raise _ConnectionEnded()
+        return line.rstrip(b"\r\n"), len(line)
+
+    def _rows(self, command: str) -> Iterator[list[bytes]]:
+        self._shortcmd(command)
+        for _ in range(_MOST_LINES):
+            line, _ = self._getline()
+            if line == b".":
+                return
+            row = line.split()
+            if len(row) >= 2 and row[0].isdigit():
+                yield row
+        raise poplib.error_proto(f"{command} has no end")
+
+    def _body(self, command: str, largest: int) -> bytes | None:
+        with answers():
+            try:
+                self._shortcmd(command)
+            except _ConnectionEnded:
+                raise
+            except poplib.error_proto:
+                return None
+            return self._read_body(largest)
+
+    def _read_body(self, largest: int) -> bytes | None:
+        """Read to the lone dot. What is beyond `largest` is read too: after it comes the next answer."""
+        pieces: list[bytes] = []
+        size = 0
+        starts_line = True
+        while True:
+            piece = self.file.readline(_LONGEST_LINE)
+            if not piece:
+                raise _ConnectionEnded()
+            if starts_line and piece.startswith(b"."):
+                if piece in (b".\r\n", b".\n"):
+                    return b"".join(pieces) if size <= largest else None
+                piece = piece[1:]
+            starts_line = piece.endswith(b"\n")
+            size += len(piece)
+            if size <= largest:
+                pieces.append(piece)
+            else:
+                pieces.clear()
+
+
+def greet(server: ServerAddress, connection: socket.socket) -> Pop3Wire:
+    """Hear the greeting on a connection (encrypted already for SSL)."""
+    with answers():
+        try:
+            return Pop3Wire(server, connection)
+        except BaseException:
+            connection.close()
+            raise
+
+
+def encrypt(wire: Pop3Wire, server: ServerAddress) -> bool:
+    """STLS (RFC 2595), where it is not SSL. Answers whether the connection is encrypted now.
+
+    It is an error if the server does not offer it, unless `allow_plaintext` was set.
+    """
+    if server.encryption == Encryption.STARTTLS:
+        if "STLS" in _capabilities(wire):
+            with answers():
+                wire.stls(encryption.client_context())
+            return True
+        if not server.allow_plaintext:
+            raise PermanentFailure("starttls_missing")
+    if not server.allow_plaintext:
+        raise PermanentFailure("plaintext_refused")
+    return False
+
+
+def sign_in(wire: Pop3Wire, server: ServerAddress, credentials: Credentials) -> None:
+    """USER and PASS; other than ASCII characters go as UTF-8."""
+    refuse_control_characters(credentials.user + credentials.password, "auth_failed")
+    with answers():
+        try:
+            wire.user(credentials.user)
+            wire.pass_(credentials.password)
+        except _ConnectionEnded:
+            raise
+        except poplib.error_proto as error:
+            # The context is dropped: a server may have echoed the command, with the password.
+            raise sign_in_failure(_spoken(error), server.host, credentials) from None
+
+
+@contextlib.contextmanager
+def answers() -> Iterator[None]:
+    """Translate what poplib, ssl and the socket raise."""
+    try:
+        yield
+    except TransportFailure:
+        raise
+    except _ConnectionEnded as error:
+        raise TemporaryFailure("connection_lost") from error
+    except poplib.error_proto as error:
+        raise TemporaryFailure("protocol_error", _spoken(error)) from error
+    except OSError as error:
+        raise network_failure(error) from error
+
+
+def _capabilities(wire: Pop3Wire) -> set[str]:
+    with answers():
+        try:
+            return {name.upper() for name in wire.capa()}
+        except _ConnectionEnded:
+            raise
+        except poplib.error_proto:
+            return set()
+
+
+def _spoken(error: poplib.error_proto) -> str:
+    return re.sub(r"^-ERR\s*", "", words(error))
