@@ -1,0 +1,254 @@
+"""Reads delivery reports: the standard (RFC 3464), and those of servers that never heard of it.
+
+A report is looked for only where something outside of its words suggests one (its type, its sender,
+its subject): a person who writes about an undeliverable mail, or forwards the report, is a person.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from email import message_from_bytes
+from email.message import Message
+from itertools import chain
+
+from flufl.bounce import all_failures
+
+from mail.types import Bounce, BounceRecipient, Mail
+
+READ = 1_000_000  # octets: the report stands before the mail that came back
+LONGEST_WORDS = 500
+
+ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*"
+STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b", re.A)
+SENDERS = re.compile(
+    r"(?:mailer-?daemon|postmaster|mail-?delivery[\w.-]*|bounces?|smtp-?daemon|mail\.?system|"
+    r"mdaemon|daemon|deliver|root|microsoftexchange[0-9a-f]+)(?:@.*)?",
+    re.I,
+)  # fmt: skip
+SUBJECTS = re.compile(
+    r"undeliver(?:able|ed)|not be delivered|delivery (?:status|report|notification|failure|failed|error|problem|has)|"
+    r"(?:delivery|mail|message|e-?mail)\b.*\bfail|failed delivery|failure (?:notice|delivery)|failed mail|"
+    r"returned (?:mail|e-?mail|to sender|message)|mail (?:system )?error|mail could not|message (?:was )?"
+    r"(?:not delivered|undelivered|delayed)|delivery delayed|non[- ]?delivery|user unknown|unknown user|nondeliverable|"
+    r"could not (?:be delivered|send)|unzustellbar|nicht zugestellt|zustell(?:ung|fehler)|fehlgeschlagen|"
+    r"non remis|non distribuable|[ée]chec de (?:la )?(?:remise|distribution)|impossibile recapitare|"
+    r"mancata consegna|no se puede entregar|no se ha podido entregar|onbestelbaar|niet afgeleverd",
+    re.I,
+)  # fmt: skip
+DELAYS = re.compile(
+    r"\bdelay(?:ed)?\b|could not send message for past|not yet been delivered|still being retried|"
+    r"will (?:keep|continue to be|be) (?:trying|tried|retried)|verz[öo]ger|noch nicht zugestellt",
+    re.I,
+)
+REASONS = re.compile(
+    r"\b[45]\d\d[ -]|\b[45]\.\d\.\d{1,3}\b|unknown|no such|not found|does not exist|invalid|reject|refus|full|quota|"
+    r"exceed|disabled|inactive|unable|could not|undeliver|fail|error|not known|not listed|no mailbox|affected|unbekannt|"
+    r"nicht (?:bekannt|gefunden|zugestellt)",
+    re.I,
+)
+MESSAGE_ID = re.compile(r"^[>|\s]*(?:x-)?(?:original-)?message-id:\s*(<[^<>\s]+>)", re.I | re.M)
+# What begins the copy of our mail in a report that has no parts; no recipient is looked for behind it.
+COPY = re.compile(
+    r"^[-=_* \t>]{0,40}(?:the )?(?:this is a copy of|below this line|the following is a copy|original (?:message|mail)|returned "
+    r"(?:message|mail)|unsent message|message (?:text|header|follows|contents)|header of|included is a copy|"
+    r"begin (?:of )?(?:original|message)|urspr[üu]ngliche nachricht|received:|return-path:)",
+    re.I | re.M,
+)
+
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it tells of each detector
+
+
+def read_bounce(raw: bytes, mail: Mail) -> Bounce | None:
+    """What a delivery report says, or None if `raw` is none (a success report is none either).
+
+    `mail` is what the parser made of the same octets. Recipients may be empty where only the
+    sender and the subject give the report away.
+    """
+    suspect = _is_suspect(mail)
+    if not suspect and b"message/delivery-status" not in raw[:READ].lower():
+        return None
+    try:
+        parts = tuple(_parts(message_from_bytes(raw[:READ])))
+        blocks = tuple(_status_blocks(parts))
+        recipients = _by_standard(blocks)
+        if not blocks and suspect:
+            recipients = _by_habit(raw, mail, parts)
+    except Exception:  # the library's parser has no list of what it raises; odd bytes are no report
+        return None
+    if recipients is None:
+        return None
+    return Bounce(recipients, _returned_message_id(parts))
+
+
+def _is_suspect(mail: Mail) -> bool:
+    declared = mail.header("content-type").lower()
+    if "multipart/report" in declared and "report-type" in declared:
+        return "delivery-status" in declared
+    return bool(_from_a_server(mail) or mail.header("x-failed-recipients") or _subject_tells(mail))
+
+
+def _from_a_server(mail: Mail) -> bool:
+    """By its address, by its name where it has none (`MAILER-DAEMON <>`), or by the null sender."""
+    return_path = mail.all("return-path")
+    name = mail.sender.address or mail.header("from").partition("<")[0].strip(' "')
+    return bool(SENDERS.fullmatch(name)) or bool(return_path and return_path[0].strip() == "<>")
+
+
+def _subject_tells(mail: Mail) -> bool:
+    return bool(SUBJECTS.search(mail.subject)) and not re.match(
+        r"\s*(?:re|aw|fwd?|wg)\s*:", mail.subject, re.I
+    )
+
+
+def _parts(message: Message, depth: int = 0) -> Iterator[Message]:
+    """Every part of the report itself: what stands in an attached mail is not the report's."""
+    yield message
+    if message.get_content_maintype() == "multipart" and message.is_multipart() and depth < 30:
+        for part in message.get_payload():
+            yield from _parts(part, depth + 1)
+
+
+def _status_blocks(parts: tuple[Message, ...]) -> Iterator[Mapping[str, str]]:
+    """The groups of fields in message/delivery-status (RFC 3464 section 2.1), those of recipients only."""
+    for part in parts:
+        if part.get_content_type() in ("message/delivery-status", "message/global-delivery-status"):
+            yield from _groups(_text(part))
+
+
+def _groups(text: str) -> Iterator[Mapping[str, str]]:
+    for group in re.split(r"\n[ \t]*\n", text):
+        fields = _fields(group)
+        if "final-recipient" in fields or "original-recipient" in fields:
+            yield fields
+
+
+def _fields(group: str) -> dict[str, str]:
+    unfolded = re.sub(r"\n[ \t]+", " ", group)
+    found = re.findall(r"^([\w-]+)[ \t]*:[ \t]*(.*)$", unfolded, re.M)
+    return {name.lower(): value.strip() for name, value in reversed(found)}
+
+
+def _by_standard(blocks: tuple[Mapping[str, str], ...]) -> tuple[BounceRecipient, ...] | None:
+    found: dict[str, BounceRecipient] = {}
+    for fields in blocks:
+        address = _typed(fields.get("original-recipient", "")) or _typed(fields.get("final-recipient", ""))
+        action = fields.get("action", "").lower()
+        words = re.sub(r"^[\w-]+\s*;\s*", "", fields.get("diagnostic-code", ""))
+        status = _status(fields.get("status", ""), words)
+        failed = action.startswith(("fail", "error")) or (not action and status.startswith("5"))
+        waits = action.startswith("delay") or (not action and status.startswith("4"))
+        if address and (failed or waits):
+            found.setdefault(address.lower(), BounceRecipient(address, status, failed, _short(words)))
+    return tuple(found.values()) or None
+
+
+def _typed(value: str) -> str:
+    """The address of `rfc822; <a@x>`; other address types (X.400) are of no use to us."""
+    kind, separator, address = value.partition(";")
+    if separator and kind.strip().lower() not in ("rfc822", "utf-8", "smtp", ""):
+        return ""
+    found = re.search(ADDRESS, address if separator else value)
+    return found[0] if found else ""
+
+
+def _status(value: str, words: str) -> str:
+    """The Status field; the server's own words where it only says "undefined"."""
+    found = STATUS.search(value)
+    better = STATUS.search(words)
+    if better and (not found or found[1].endswith(".0.0")):
+        return better[1]
+    return found[1] if found else ""
+
+
+def _by_habit(raw: bytes, mail: Mail, parts: tuple[Message, ...]) -> tuple[BounceRecipient, ...] | None:
+    """Without a status part: its fields in the text, Exim's header, the library, addresses beside a reason.
+
+    Only a server's own sender together with a telling subject is a report whatever its words.
+    """
+    text = "\n".join(_text(part) for part in parts if part.get_content_maintype() == "text")
+    copy = COPY.search(text)
+    report = text[: copy.start()] if copy and copy.start() > 0 else text
+    certain = _from_a_server(mail) and _subject_tells(mail)
+    final = not DELAYS.search(mail.subject) and not (DELAYS.search(report) and not REASONS.search(report))
+    if written := _by_standard(tuple(_groups(report))):
+        return written
+    addresses = {address: final for address in re.findall(ADDRESS, mail.header("x-failed-recipients"))}
+    library = {} if addresses else _by_library(raw)
+    addresses = addresses or {address: known for address, known in library.items() if address in report}
+    if not addresses and _from_a_server(mail):
+        addresses = {address: final for address in _beside_reasons(report, mail)}
+    addresses = addresses or library
+    if not addresses and not certain:
+        return None
+    return tuple(_recipient(address, final, report) for address, final in sorted(addresses.items()))
+
+
+def _by_library(raw: bytes) -> dict[str, bool]:
+    temporary, permanent = all_failures(message_from_bytes(raw[:READ]))
+    found = {octets.decode("ascii", "replace"): False for octets in temporary}
+    found.update({octets.decode("ascii", "replace"): True for octets in permanent})
+    return {address: final for address, final in found.items() if re.fullmatch(ADDRESS, address)}
+
+
+def _beside_reasons(report: str, mail: Mail) -> list[str]:
+    """Addresses within two lines of a reason, but our own and the server's."""
+    own = {mail.sender.key, *(mailbox.key for mailbox in mail.to)}
+    lines = report.split("\n")[:300]
+    found = []
+    for number, line in enumerate(lines):
+        if REASONS.search("\n".join(lines[max(0, number - 2) : number + 3])):
+            found += [address for address in re.findall(ADDRESS, line[:1000]) if address.lower() not in own]
+    return [address for address in found if not SENDERS.fullmatch(address)]
+
+
+def _recipient(address: str, final: bool, report: str) -> BounceRecipient:
+    """With the line that gives the reason: that of the address, else one of the next four."""
+    lines = report.split("\n")
+    place = next((number for number, line in enumerate(lines) if address.lower() in line.lower()), 0)
+    words = next((line for line in lines[place : place + 5] if REASONS.search(line.replace(address, ""))), "")
+    return BounceRecipient(address, _status("", words), final, _short(words))
+
+
+def _returned_message_id(parts: tuple[Message, ...]) -> str:
+    """The Message-ID of the mail that came back: from its headers, else from a copy in the text."""
+    returned = [part for part in parts[1:] if part.get_content_type() in
+                ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")]  # fmt: skip
+    for part in chain(returned, parts):
+        if found := MESSAGE_ID.search(_text(part)):
+            return found[1]
+    return ""
+
+
+def _text(part: Message) -> str:
+    """The decoded content of one part, line ends as `\\n`; attached mails and field groups as written."""
+    if part.get_content_maintype() == "multipart":
+        return ""
+    if part.is_multipart():
+        inner = part.get_payload()
+        text = "\n\n".join(child.as_string() for child in inner) if isinstance(inner, list) else ""
+        if part.get("content-transfer-encoding", "").strip().lower() in ("base64", "quoted-printable"):
+            flat = Message()
+            flat["Content-Transfer-Encoding"] = part["content-transfer-encoding"]
+            flat.set_payload(text.strip())
+            return _text(flat)
+    else:
+        octets = part.get_payload(decode=True)
+        if not isinstance(octets, bytes):
+            return ""
+        text = _decoded(octets, part.get_content_charset("utf-8"))
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _decoded(octets: bytes, charset: str) -> str:
+    for name in (charset, "utf-8"):
+        try:
+            return octets.decode(name)
+        except (LookupError, ValueError):
+            continue
+    return octets.decode("latin-1")
+
+
+def _short(words: str) -> str:
+    return " ".join(words.split())[:LONGEST_WORDS]

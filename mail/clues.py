@@ -1,0 +1,63 @@
+"""What ties a mail to a ticket: five signals, strongest first. Whether one may count, the desk decides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from mail.ids import read_markers, read_message_id, read_reply_address
+from mail.types import Clue, ClueKind, Mail
+
+# Where mail servers note the recipient of the envelope.
+DELIVERY_HEADERS = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to")
+
+_ADDRESS = re.compile(r"[^\s<>,;\"]{1,64}@[^\s<>,;\"]{1,255}")
+_NUMBER = re.compile(r"\[#([1-9][0-9]{0,17})\]", re.A)
+
+
+def find_clues(mail: Mail, key: bytes, recipients: Iterable[str]) -> tuple[Clue, ...]:
+    """The clues of `mail`, each once, strongest first; `recipients` are those of the envelope."""
+    clues = (
+        *_reply_addresses(mail, key, recipients),
+        *_message_ids(mail, key),
+        *_markers(mail, key),
+        *_numbers(mail),
+    )
+    return tuple(dict.fromkeys(clues))
+
+
+def _reply_addresses(mail: Mail, key: bytes, recipients: Iterable[str]) -> Iterator[Clue]:
+    delivered = (
+        address
+        for header in DELIVERY_HEADERS
+        for value in mail.all(header)
+        for address in _ADDRESS.findall(value)
+    )
+    written = (mailbox.address for mailbox in (*mail.to, *mail.cc))
+    for address in (*recipients, *delivered, *written):
+        if found := read_reply_address(key, address):
+            yield Clue(ClueKind.REPLY_ADDRESS, ticket=found[1])
+
+
+def _message_ids(mail: Mail, key: bytes) -> Iterator[Clue]:
+    """In-Reply-To first, then References from the newest; ours before those of others.
+
+    An id of ours without a ticket (a forgotten password) leads nowhere and is left out.
+    """
+    named = dict.fromkeys((*mail.in_reply_to, *reversed(mail.references)))
+    tickets = {message_id: read_message_id(key, message_id) for message_id in named if message_id}
+    yield from (Clue(ClueKind.SIGNED_ID, ticket=ticket) for ticket in tickets.values() if ticket)
+    for message_id, ticket in tickets.items():
+        if ticket is None:
+            yield Clue(ClueKind.FOREIGN_ID, message_id=message_id)
+
+
+def _markers(mail: Mail, key: bytes) -> Iterator[Clue]:
+    for body in (mail.text, mail.html):
+        yield from (Clue(ClueKind.MARKER, ticket=ticket) for ticket in read_markers(key, body))
+
+
+def _numbers(mail: Mail) -> Iterator[Clue]:
+    """Ours stands at the end of the subject, so the last comes first."""
+    for number in reversed(_NUMBER.findall(mail.subject)):
+        yield Clue(ClueKind.SUBJECT, ticket=int(number))

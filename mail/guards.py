@@ -1,0 +1,253 @@
+"""Who is speaking? An ordered table of small rules; the first one with an opinion wins.
+
+A wrong HOLD or QUIET is seen and put right by a person; a wrong answer to a machine makes a loop.
+So the rules name certain signs only, and the counting of automatic answers (outbox) ends what they miss.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mail.types import Action, Bounce, Facts, Mail, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the rules look at. `envelope_from` is empty for the null sender, None if nobody knows it."""
+
+    mail: Mail
+    facts: Facts
+    bounce: Bounce | None
+    envelope_from: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`applies` answers with the words of the mail that made it apply (may be empty), else None."""
+
+    action: Action
+    reason: str
+    applies: Callable[[Case], str | None]
+
+
+def judge(mail: Mail, facts: Facts, bounce: Bounce | None, envelope_from: str | None = None) -> Verdict:
+    """The verdict on a mail.
+
+    `envelope_from` is the MAIL FROM of our own receiver. For fetched mail it is None, and the
+    Return-Path that the last server wrote (RFC 5321 section 4.4) stands in for it.
+    """
+    if envelope_from is None and (noted := mail.all("return-path")):
+        envelope_from = noted[0].strip().strip("<>").strip()
+    case = Case(mail, facts, bounce, envelope_from)
+    for rule in RULES:
+        if (words := rule.applies(case)) is not None:
+            return Verdict(rule.action, rule.reason, words[:200])
+    return Verdict(Action.FILE, "person")
+
+
+def own_mail(case: Case) -> str | None:
+    if case.facts.own_message_id or case.facts.own_loop_header:
+        return case.mail.message_id
+    return None
+
+
+def bounced(case: Case) -> str | None:
+    if case.bounce and _is_final(case.bounce):
+        return next((recipient.words for recipient in case.bounce.recipients if recipient.permanent), "")
+    return None
+
+
+def delayed(case: Case) -> str | None:
+    """A warning: the server goes on trying. Tied to the sent mail like a bounce, but no failure."""
+    if case.bounce and not _is_final(case.bounce):
+        return case.bounce.recipients[0].words
+    return None
+
+
+def disposition(case: Case) -> str | None:
+    """RFC 8098: it was read, or deleted unread."""
+    return _report_type(case.mail, "disposition-notification")
+
+
+def other_report(case: Case) -> str | None:
+    """Any other RFC 6522 report: a success, a complaint (RFC 5965), TLS and DMARC statistics."""
+    return _report_type(case.mail, r"[\w-]+")
+
+
+def blocked_sender(case: Case) -> str | None:
+    return case.mail.sender.address if case.facts.sender_blocked else None
+
+
+def storm(case: Case) -> str | None:
+    """`recent_from_sender` counts the mails before this one."""
+    return case.mail.sender.address if case.facts.recent_from_sender >= case.facts.storm_limit else None
+
+
+# The verdicts of the receiving server's filter, by header.
+SPAM_HEADERS = {
+    "x-spam-flag": r"yes|true",  # SpamAssassin, and most who came after
+    "x-spam": r"yes|true",  # rspamd
+    "x-spam-status": r"yes\b.*",
+    "x-spam-action": r"(add header|rewrite subject|reject)\b.*",  # rspamd
+    "x-barracuda-spam-flag": r"yes",
+    "x-ms-exchange-organization-scl": r"[5-9]",  # Exchange: 5 and more goes to the junk folder
+    "x-forefront-antispam-report": r".*\bsfv:spm\b.*",  # Microsoft 365
+    "x-ui-filterresults": r"junk:.*",  # GMX, web.de
+}
+
+
+def spam_header(case: Case) -> str | None:
+    return _first_match(case.mail, SPAM_HEADERS)
+
+
+def auto_submitted(case: Case) -> str | None:
+    """RFC 3834: everything but `no`."""
+    return _first_match(case.mail, {"auto-submitted": r"(?!no\b)\w.*"})
+
+
+def precedence(case: Case) -> str | None:
+    return _first_match(case.mail, {"precedence": r"(bulk|junk|list|auto[_-]?reply)\b.*"})
+
+
+LIST_HEADERS = {
+    "list-id": r".+",
+    "list-unsubscribe": r".+",
+    "list-post": r"(?!no\b).+",
+    "mailing-list": r".+",
+    "x-mailman-version": r".+",
+}
+
+
+def list_mail(case: Case) -> str | None:
+    """RFC 2369, RFC 2919."""
+    return _first_match(case.mail, LIST_HEADERS)
+
+
+def auto_response_suppress(case: Case) -> str | None:
+    """`All` is what programs write of themselves.
+
+    The shorter lists (`DR, OOF, AutoReply`) say nothing about the writer: Exchange adds them to
+    the mails of persons that pass through a distribution group.
+    """
+    return _first_match(case.mail, {"x-auto-response-suppress": r"all"})
+
+
+# Programs that know nothing of RFC 3834. Traces of a forwarding rule (X-MS-Exchange-Inbox-Rules-Loop,
+# X-Forwarded-For) do not belong here: the mails of persons carry them too.
+VENDOR_HEADERS = {
+    "x-autoreply": r"(?!no\b|false\b).+",
+    "x-auto-reply": r"(?!no\b|false\b).+",
+    "x-autoreply-from": r".+",
+    "x-autorespond": r".*",
+    "x-autoresponder": r".*",
+    "x-mail-autoreply": r".+",
+    "x-autogenerated": r".+",
+    "x-auto-generated": r".+",
+    "x-ms-exchange-generated-message-source": r".+",
+    "x-fc-machinegenerated": r"true",  # FirstClass
+    "x-post-messageclass": r".*autoresponder.*",  # MDaemon
+    "x-cron-env": r".+",
+    "x-loop": r".+",
+    "x-rt-loop-prevention": r".+",
+    "x-otrs-loop": r".+",
+    "x-github-reason": r".+",
+    "x-gitlab-notificationreason": r".+",
+    "x-jira-fingerprint": r".+",
+    "x-precedence": r"(bulk|junk|list|auto[_-]?reply)\b.*",
+    "x-mailer": r".*\b(vacation|autorespon\w*|auto-?reply)\b.*",
+    "delivered-to": r"autoresponder",
+}
+
+
+def vendor_header(case: Case) -> str | None:
+    return _first_match(case.mail, VENDOR_HEADERS)
+
+
+OUT_OF_OFFICE = re.compile(
+    r"""\s*[\[(]?(?:
+      automatische\ (?:antwort|r[üu]ckantwort|abwesenheits\w+) | abwesenheits(?:notiz|meldung|nachricht|assistent)
+    | abwesend | (?:ich\ bin\ )?nicht\ im\ (?:b[üu]ro|haus) | au(?:ß|ss)er\ haus | urlaubsmeldung | autoantwort
+    | (?:i\ am\ |i'm\ |currently\ )?out\ of\ (?:the\ )?office | auto(?:matic|mated)?[- ]?(?:reply|response)
+    | autoreply | on\ vacation | vacation\ (?:reply|message|response)
+    | r[ée]ponse\ automatique | absence\ du\ bureau | absente?\ du\ bureau | message\ d['’]absence
+    | notification\ d['’]absence
+    | risposta\ automatica | fuori\ (?:sede|ufficio) | assente\ dall['’]ufficio
+    | respuesta\ autom[áa]tica | fuera\ de\ (?:la\ )?oficina | ausente\ de\ la\ oficina
+    | automatisch\ antwoord | afwezig(?:heid\w*)? | niet\ (?:aanwezig|op\ kantoor)
+    )(?P<rest>.*)""",
+    re.I | re.X | re.S,
+)
+# What may follow the phrase in a machine's subject; "Abwesenheitsnotiz einrichten" is a person's request.
+_AFTER_PHRASE = re.compile(
+    r"\s*(?:$|[:\-–—([\])|!.]|(?:re|aw|bis|vom|until|from|till|du|jusqu|dal|hasta|tot|van)\b)", re.I
+)
+
+
+def out_of_office_subject(case: Case) -> str | None:
+    """The phrase begins the subject: an answer to such a mail (`AW: Abwesenheitsnotiz`) is a person's."""
+    found = OUT_OF_OFFICE.fullmatch(case.mail.subject)
+    if found and (_AFTER_PHRASE.match(found["rest"]) or case.mail.in_reply_to):
+        return case.mail.subject
+    return None
+
+
+def null_sender(case: Case) -> str | None:
+    """RFC 5321 section 4.5.5: nobody wants to hear of what becomes of this mail."""
+    return "<>" if case.envelope_from == "" else None
+
+
+MACHINE_NAMES = re.compile(
+    r"(?:mailer-?daemon|postmaster|mail-?delivery\S*|(?:no|do-?not|donot)[-_.]?reply|nicht-?antworten|bounces?)"
+    r"(?:[+=\-].*)?(?:@.*)?",
+    re.I,
+)
+
+
+def mailer_daemon(case: Case) -> str | None:
+    """A name behind which nobody reads; but a contact form that names the person in Reply-To is answered."""
+    address = case.mail.sender.address
+    if not MACHINE_NAMES.fullmatch(address):
+        return None
+    person = any(not MACHINE_NAMES.fullmatch(other.address) for other in case.mail.reply_to)
+    return None if person else address
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(Action.DROP, "own_mail", own_mail),
+    Rule(Action.BOUNCE, "bounce", bounced),
+    Rule(Action.BOUNCE, "delayed", delayed),
+    Rule(Action.DROP, "blocked_sender", blocked_sender),
+    Rule(Action.HOLD, "storm", storm),
+    Rule(Action.HOLD, "spam_header", spam_header),
+    Rule(Action.QUIET, "disposition", disposition),
+    Rule(Action.QUIET, "other_report", other_report),
+    Rule(Action.QUIET, "auto_submitted", auto_submitted),
+    Rule(Action.QUIET, "precedence", precedence),
+    Rule(Action.QUIET, "list_mail", list_mail),
+    Rule(Action.QUIET, "auto_response_suppress", auto_response_suppress),
+    Rule(Action.QUIET, "vendor_header", vendor_header),
+    Rule(Action.QUIET, "out_of_office_subject", out_of_office_subject),
+    Rule(Action.QUIET, "null_sender", null_sender),
+    Rule(Action.QUIET, "mailer_daemon", mailer_daemon),
+)
+
+
+def _is_final(bounce: Bounce) -> bool:
+    return not bounce.recipients or any(recipient.permanent for recipient in bounce.recipients)
+
+
+def _report_type(mail: Mail, kind: str) -> str | None:
+    declared = mail.header("content-type")
+    found = re.match(r"\s*multipart/report\b", declared, re.I) and re.search(
+        rf'report-type\s*=\s*"?\s*({kind})\s*"?', declared, re.I
+    )
+    return found[1].lower() if found else None
+
+
+def _first_match(mail: Mail, table: dict[str, str]) -> str | None:
+    for name, value in mail.headers:
+        if name in table and re.fullmatch(table[name], value.strip(), re.I | re.S):
+            return f"{name}: {value.strip()}"
+    return None

@@ -1,0 +1,59 @@
+"""The language of a customer: German, English, or not known. Offline and without a library,
+see docs/decisions/002-language-detection.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+Language = Literal["de", "en"]
+
+READ = 4_000  # characters; the beginning of a mail tells enough
+
+# Frequent words that the other language, and its neighbours as far as possible, do not have.
+WORDS: dict[Language, frozenset[str]] = {
+    "de": frozenset(
+        "aber als am anfrage angebot auch auf aus bei bestellung bin bitte bräuchte da danke das dass dem den der "
+        "des die diese dieser doch ein eine einem einen einer es euch euer frage für geehrte geehrter grüß grüße "
+        "grüßen guten haben habe hallo hat hilfe ich ihnen ihr ihre ihrer im ist kann keine können könnten liebe "
+        "mein meine meinem meinen mich mir mit morgen nach nicht noch nur oder rechnung rückfrage schon sehr "
+        "seit sich sie sind tag über um und uns unsere unser vielen vom von vor warum wegen wenn werden wie wir "
+        "wird wurde zum zur zu".split()
+    ),
+    "en": frozenset(
+        "about after all also and any anyone are at be because been before but by can cannot could dear did do "
+        "does for from get good have hello help hi how if invoice is issue it just kind know let like "
+        "morning my need not of or order our please problem question regards should since some sorry thank "
+        "thanks that the their them there they this to us was what when where which why will with working "
+        "would you your".split()
+    ),
+}
+
+
+def detect(text: str, headers: Iterable[tuple[str, str]] = ()) -> Language | None:
+    """The customer's language by Content-Language (RFC 3282), else by the text without its quotes.
+
+    `headers` are those of `Mail` (names in lower case). None: neither says it clearly.
+    """
+    for name, value in headers:
+        if name == "content-language" and (language := _by_header(value)):
+            return language
+    return _by_words(text)
+
+
+def _by_header(value: str) -> Language | None:
+    tags = [tag.strip().lower().partition("-")[0] for tag in value.split(",")]
+    return next((language for language in WORDS if tags[0] == language), None)
+
+
+def _by_words(text: str) -> Language | None:
+    """Twice as many words as the other, and every eighth word at least: else it is a third language."""
+    readable = re.sub(r"\S*(?:://|www\.|@)\S*", " ", text[:READ]).lower()
+    words = re.findall(r"[^\W\d_]+", readable)
+    german, english = (sum(word in WORDS[language] for word in words) for language in ("de", "en"))
+    if max(german, english) * 8 < len(words) or german == english:
+        return None
+    if german >= 2 * english:
+        return "de"
+    return "en" if english >= 2 * german else None
