@@ -253,8 +253,8 @@ def test_every_template_compiles(path):
 GERMAN = re.compile(
     r"[äöüÄÖÜß»«]|\b(und|oder|nicht|bitte|keine?|Sie|Ihre?|wird|wurde|Benutzer|Passwort|Antwort|speichern)\b"
 )
-# German by nature: what mail programs write, demo mails of a German company, the spelling of letters.
-GERMAN_BY_NATURE = ("mail/", "desk/seeds.py", "desk/search.py")
+# German by nature: what mail programs write, sample and demo letters of customers, the spelling of letters.
+GERMAN_BY_NATURE = ("mail/", "desk/letters.py", "desk/seeds.py", "desk/search.py")
 # What a reader sees in every language alike.
 SAME_EVERYWHERE = {
     "Poststelle",
