@@ -1,0 +1,109 @@
+"""The agents, for administrators: invite, role, deactivate, a new link."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from wtforms import RadioField
+
+from blueprints import people
+from blueprints.access import me
+from blueprints.htmx import go, invalid, page
+from desk import accounts, links
+from desk.office import relay
+from models import Agent, Role, db
+
+blueprint = Blueprint("agents", __name__, url_prefix="/system/agents")
+blueprint.access = "admin"  # type: ignore[attr-defined]
+
+
+class InvitationForm(people.Form):
+    name = people.text(_l("Name"), _l("Enter a name."), autocomplete="off")
+    email = people.email(autocomplete="off")
+    role = RadioField(
+        _l("Role"),
+        choices=[("agent", _l("Agent")), ("admin", _l("Administrator"))],
+        default="agent",
+    )
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    return page("agents/index.html", agents=accounts.agents())
+
+
+@blueprint.get("/new")
+def new() -> ResponseReturnValue:
+    return page("agents/new.html", form=InvitationForm())
+
+
+@blueprint.post("")
+def create() -> ResponseReturnValue:
+    form = InvitationForm()
+    if form.validate():
+        try:
+            agent, token = links.invite_agent(form.name.data or "", form.email.data or "", form.role.data)
+        except accounts.Refused as error:
+            form.refuse(error)
+        else:
+            return _link_page(agent, token)
+    return invalid("agents/new.html", form=form)
+
+
+@blueprint.post("/<int:number>/role/<role>")
+def role(number: int, role: str) -> ResponseReturnValue:
+    agent = _agent(number)
+    try:
+        accounts.change_role(agent, role, by=me())
+    except accounts.Refused as error:
+        return _refused(error)
+    if agent.role == Role.ADMIN:
+        return _back(gettext("%(name)s is an administrator now.", name=agent.name))
+    return _back(gettext("%(name)s is an agent now.", name=agent.name))
+
+
+@blueprint.post("/<int:number>/deactivation")
+def deactivate(number: int) -> ResponseReturnValue:
+    agent = _agent(number)
+    try:
+        accounts.deactivate(agent, by=me())
+    except accounts.Refused as error:
+        return _refused(error)
+    return _back(gettext("%(name)s can no longer sign in.", name=agent.name))
+
+
+@blueprint.post("/<int:number>/activation")
+def activate(number: int) -> ResponseReturnValue:
+    agent = _agent(number)
+    accounts.activate(agent)
+    return _back(gettext("%(name)s can sign in again.", name=agent.name))
+
+
+@blueprint.post("/<int:number>/link")
+def link(number: int) -> ResponseReturnValue:
+    agent = _agent(number)
+    try:
+        token = links.renew_link(agent)
+    except accounts.Refused as error:
+        return _refused(error)
+    return _link_page(agent, token)
+
+
+def _agent(number: int) -> Agent:
+    return db.session.get(Agent, number) or abort(404)
+
+
+def _back(message: str) -> ResponseReturnValue:
+    return go(url_for("agents.index"), message)
+
+
+def _refused(error: accounts.Refused) -> ResponseReturnValue:
+    return invalid("agents/index.html", 409, agents=accounts.agents(), refusal=people.sentence(error))
+
+
+def _link_page(agent: Agent, token: str) -> ResponseReturnValue:
+    """Shown once: only the digest of the token is kept."""
+    url = url_for("sessions.password", token=token, _external=True)
+    return page("agents/link.html", agent=agent, url=url, by_mail=relay() is not None)

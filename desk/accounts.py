@@ -1,0 +1,278 @@
+"""The company and its agents: how Poststelle begins, who may sign in, who they are."""
+
+from __future__ import annotations
+
+import secrets
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from config import LOCALES, Relay
+from desk.office import account, office, the_account
+from desk.passwords import LONGEST, SHORTEST, hash_password, is_outdated, password_fits
+from mail.addresses import ascii_domain, local_part_of_company, valid_address
+from models import Account, Agent, Channel, Counter, Provider, Role, db, now
+
+FIRST_TICKET = 1000  # the number before the first one
+TRIAL_DOMAIN = "poststelle.example"
+SCHEMES = ("", "light", "dark")  # empty: as the system
+
+
+class Refused(Exception):
+    """It was not done. `code` says why; the views have the words (blueprints/people.py)."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class AlreadySetUp(Refused):
+    """The account exists; there is only one."""
+
+    def __init__(self) -> None:
+        super().__init__("already_set_up")
+
+
+# --- the beginning ---
+
+
+def create_account(
+    company: str,
+    mail_domain: str,
+    locale: str,
+    timezone: str,
+    name: str,
+    email: str,
+    password: str,
+    relay: Relay | None = None,
+) -> Account:
+    """Set Poststelle up: the company, its default address (S1, S2) and the agent who created it.
+
+    What the environment sets wins over `mail_domain` and `timezone`. Raises Refused.
+    """
+    if account() is not None:
+        raise AlreadySetUp
+    company, settings = company.strip(), office().settings
+    mail_domain = _checked_domain(settings.mail_domain or mail_domain)
+    timezone = _checked_timezone(settings.timezone or timezone)
+    if not company:
+        raise Refused("company_missing")
+    if locale not in LOCALES:
+        raise Refused("locale_unknown")
+    agent = Agent(**_checked_person(name, email), role=Role.SYSTEM, locale=locale)
+    if agent.email_key == default_address(company, mail_domain).casefold():
+        raise Refused("email_of_channel")
+    agent.password_hash = hash_new_password(password)
+    row = Account(
+        id=1,
+        company=company,
+        mail_domain=mail_domain,
+        locale=locale,
+        timezone=timezone,
+        signing_key=secrets.token_hex(32),
+    )
+    if relay is not None:
+        row.relay_host, row.relay_port, row.relay_encryption = relay.host, relay.port, relay.encryption
+        row.relay_user, row.relay_password = relay.user, relay.password
+    db.session.add_all((row, agent, Counter(name="ticket", value=FIRST_TICKET), _default_channel(row)))
+    try:
+        db.session.commit()
+    except IntegrityError:
+        db.session.rollback()
+        raise AlreadySetUp from None  # somebody else was faster: the row's number is always 1
+    office().setup_token = ""
+    return row
+
+
+def default_address(company: str, mail_domain: str) -> str:
+    """The address that the account starts with: `support-<company>@<mail domain>` (S1, S2)."""
+    return f"support-{local_part_of_company(company)}@{mail_domain}"
+
+
+def _default_channel(row: Account) -> Channel:
+    address = default_address(row.company, row.mail_domain)
+    return Channel(
+        key="Support",
+        key_fold="support",
+        address=address,
+        address_key=address.casefold(),
+        provider=Provider.STANDARD,
+        is_default=True,
+        active=True,
+        sender_name=row.company,
+    )
+
+
+# --- signing in ---
+
+
+def session_agent(session_id: str) -> Agent | None:
+    """The agent of a session `id:version`; None when deactivated, or when the session was ended."""
+    number, _, version = session_id.partition(":")
+    if not (number.isdecimal() and version.isdecimal()):
+        return None
+    agent = db.session.get(Agent, int(number))
+    return agent if agent and agent.active and agent.session_version == int(version) else None
+
+
+def authenticate(email: str, password: str) -> Agent | None:
+    """Who signs in with this, or None: in the same time whether the agent exists or not."""
+    agent = agent_by_email(email)
+    number, password_hash = (agent.id, agent.password_hash) if agent and agent.active else (0, "")
+    db.session.rollback()  # hashing is slow on purpose: nobody else waits for it
+    if not password_fits(password_hash, password):
+        return None
+    renewed = hash_password(password) if is_outdated(password_hash) else password_hash
+    agent = db.session.get(Agent, number)
+    if agent is None or not agent.active or agent.password_hash != password_hash:
+        return None  # changed meanwhile
+    agent.password_hash, agent.last_login_at = renewed, now()
+    db.session.commit()
+    return agent
+
+
+# --- the agents ---
+
+
+def agents() -> list[Agent]:
+    """Everybody, by name; the deactivated last."""
+    return list(db.session.scalars(select(Agent).order_by(Agent.active.desc(), func.lower(Agent.name))))
+
+
+def agent_by_email(email: str) -> Agent | None:
+    return db.session.scalar(select(Agent).where(Agent.email_key == email.strip().casefold()))
+
+
+def create_agent(name: str, email: str, role: Role | str, password: str) -> Agent:
+    """An agent who can sign in at once (an invitation is in desk/links.py). Raises Refused."""
+    agent = new_agent(name, email, role)
+    agent.password_hash = hash_new_password(password)
+    add_agent(agent)
+    db.session.commit()
+    return agent
+
+
+def new_agent(name: str, email: str, role: Role | str) -> Agent:
+    """The checked row, not added yet. Raises Refused, and NotSetUp before there is a company."""
+    the_account()
+    return Agent(**_checked_person(name, email), role=_checked_role(role))
+
+
+def add_agent(agent: Agent) -> None:
+    """Into the open transaction. Raises Refused when somebody else took the address meanwhile."""
+    db.session.add(agent)
+    try:
+        db.session.flush()
+    except IntegrityError:
+        db.session.rollback()
+        raise Refused("email_taken") from None
+
+
+def change_role(agent: Agent, role: Role | str, by: Agent) -> None:
+    """Administrator or agent. Who created the account stays: so an administrator is always left."""
+    _keep_off(agent, by)
+    agent.role = _checked_role(role)
+    db.session.commit()
+
+
+def deactivate(agent: Agent, by: Agent) -> None:
+    """No way in any more, from this moment; what the agent wrote stays."""
+    _keep_off(agent, by)
+    agent.active = False
+    agent.link_digest, agent.link_expires_at = "", None
+    end_sessions(agent)
+
+
+def activate(agent: Agent) -> None:
+    agent.active = True
+    db.session.commit()
+
+
+def update_profile(agent: Agent, name: str, locale: str, timezone: str, scheme: str, shortcuts: bool) -> None:
+    """What agents decide for themselves; an empty `locale`, `timezone` or `scheme` follows the surroundings."""
+    if not name.strip():
+        raise Refused("name_missing")
+    if locale and locale not in LOCALES:
+        raise Refused("locale_unknown")
+    if scheme not in SCHEMES:
+        raise Refused("scheme_unknown")
+    agent.timezone = _checked_timezone(timezone) if timezone else ""
+    agent.name, agent.locale, agent.scheme, agent.shortcuts = name.strip(), locale, scheme, shortcuts
+    db.session.commit()
+
+
+def change_own_password(agent: Agent, old: str, new: str) -> None:
+    """Raises Refused when the old one is wrong. Ends all sessions, the caller begins a new one."""
+    number, password_hash = agent.id, agent.password_hash
+    db.session.rollback()
+    if not password_fits(password_hash, old):
+        raise Refused("password_wrong")
+    set_password(db.session.get_one(Agent, number), new)
+
+
+def set_password(agent: Agent, password: str) -> None:
+    """Ends all sessions and the open link of the agent. Raises Refused."""
+    number = agent.id
+    password_hash = hash_new_password(password)
+    agent = db.session.get_one(Agent, number)
+    agent.password_hash = password_hash
+    agent.link_digest, agent.link_expires_at = "", None
+    end_sessions(agent)
+
+
+def hash_new_password(password: str) -> str:
+    """Raises Refused when too short. Ends the running transaction: nobody else waits for the hashing."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise Refused("password_short" if len(password) < SHORTEST else "password_long")
+    db.session.rollback()
+    return hash_password(password)
+
+
+def end_sessions(agent: Agent) -> None:
+    """Sign the agent out everywhere."""
+    agent.session_version = Agent.session_version + 1
+    db.session.commit()
+
+
+# --- what is accepted ---
+
+
+def _keep_off(agent: Agent, by: Agent) -> None:
+    if agent.role == Role.SYSTEM:
+        raise Refused("system_protected")
+    if agent.id == by.id:
+        raise Refused("yourself")
+
+
+def _checked_person(name: str, email: str) -> dict[str, str]:
+    name, email = name.strip(), email.strip()
+    if not name:
+        raise Refused("name_missing")
+    if not valid_address(email):
+        raise Refused("email_invalid")
+    if agent_by_email(email) is not None:
+        raise Refused("email_taken")
+    if db.session.scalar(select(Channel.id).where(Channel.address_key == email.casefold())):
+        raise Refused("email_of_channel")  # notices to this agent would become tickets
+    return {"name": name, "email": email, "email_key": email.casefold()}
+
+
+def _checked_role(role: Role | str) -> Role:
+    if role not in (Role.ADMIN, Role.AGENT):
+        raise Refused("role_unknown")
+    return Role(role)
+
+
+def _checked_domain(domain: str) -> str:
+    domain = ascii_domain(domain.strip().removeprefix("@"))
+    if not valid_address(f"support@{domain}"):
+        raise Refused("domain_invalid")
+    return domain
+
+
+def _checked_timezone(timezone: str) -> str:
+    try:
+        return ZoneInfo(timezone).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Refused("timezone_unknown") from None
