@@ -303,8 +303,9 @@ class Words(HTMLParser):
         super().__init__()
         self.text: list[str] = []
         source = re.sub(r"\{#.*?#\}|\{\{.*?\}\}", "", path.read_text(encoding="utf-8"), flags=re.S)
-        # Macros of these names put attributes together.
+        # Macros and blocks of these names put attributes together.
         source = re.sub(r"\{%-?\s*macro (classes|attributes)\b.*?endmacro\s*-?%\}", "", source, flags=re.S)
+        source = re.sub(r"\{%-?\s*block width\b.*?endblock\s*-?%\}", "", source, flags=re.S)
         self.feed(re.sub(r"\{%-?\s*trans\b.*?endtrans\s*-?%\}|\{%.*?%\}", "", source, flags=re.S))
 
     def handle_starttag(self, tag, attrs):
