@@ -15,6 +15,7 @@ from mail.headers import Parameters, media_type
 
 MAX_HEADER_BYTES = 256 * 1024
 MAX_FIELDS = 1000
+MAX_GUESS_BYTES = 64 * 1024  # how far a boundary is looked for that was not declared
 MAX_DEPTH = 30
 MAX_PARTS = 500
 MAX_FALSE_DELIMITERS = 10_000
@@ -86,7 +87,7 @@ def _split(raw: bytes, entity: Entity, result: Skeleton) -> None:
     first = next(spans, None)
     if first is None:
         guessed = _GUESSED_DELIMITER.search(
-            raw, entity.start, min(entity.end, entity.start + MAX_HEADER_BYTES)
+            raw, entity.start, min(entity.end, entity.start + MAX_GUESS_BYTES)
         )
         if guessed is None:
             result.defects["no_parts"] = None

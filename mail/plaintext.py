@@ -11,7 +11,7 @@ import re
 
 import nh3
 
-MAX_HTML = 1_000_000  # characters
+MAX_HTML = 500_000  # characters
 MAX_LINK = 300  # longer targets are tracking, not reading matter
 MAX_PREFIXES = 10
 MAX_DEPTH = 400  # the HTML parser is quadratic in depth; real mail stays below 100
@@ -33,6 +33,12 @@ _NO_DEPTH = {
     "br", "img", "hr", "input", "meta", "link", "col", "area", "base", "wbr", "embed", "source", "param",
     "p", "li", "td", "th", "tr", "dt", "dd", "option", "html", "head", "body",
 }  # fmt: skip
+# A tag with 300 attributes, read as the HTML standard does; the parser compares each with all before.
+# Possessive throughout, so linear, and tried at every `<`, so that no comment or quote can hide one.
+_MANY_ATTRIBUTES = re.compile(
+    r"<[a-zA-Z][^\s/>]*+"
+    r"(?>[\s/]*+[^\s/>][^\s/>=]*+(?>\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?+)?+){300}"
+)
 _DATA_URI = re.compile(r"data:[\w/+.-]{1,80};base64,[A-Za-z0-9+/=\s%]*")
 _ANY_TAG = re.compile(r"<[^<>]*>?")
 _MANY_BLANKS = re.compile(r"\n{3,}")
@@ -46,15 +52,18 @@ def text_of(markup: str) -> str:
     if "base64," in markup:
         markup = _DATA_URI.sub("", markup)
     markup = markup[:MAX_HTML]
-    if too_deep(markup):
+    if too_costly(markup):
         return html.unescape(_ANY_TAG.sub(" ", markup)).strip()
     return _Writer().write(_CLEANER.clean(markup))
 
 
-def too_deep(markup: str) -> bool:
-    """Whether tags nest so deep that parsing takes seconds. A closing tag counts for its own name only."""
-    if markup.count("<") < 4 * MAX_DEPTH:
-        return False
+def too_costly(markup: str) -> bool:
+    """Whether the HTML parser would take seconds: absurdly deep nesting, or absurdly many attributes.
+
+    A closing tag counts for its own name only, as the parser sees it.
+    """
+    if markup.count("<") < 4 * MAX_DEPTH:  # the usual case; four times the depth is still no harm
+        return _MANY_ATTRIBUTES.search(markup) is not None
     opened: dict[str, int] = {}
     depth = 0
     for closing, name in _OPENING.findall(markup):
@@ -69,7 +78,7 @@ def too_deep(markup: str) -> bool:
             depth -= 1
         if depth > MAX_DEPTH:
             return True
-    return False
+    return _MANY_ATTRIBUTES.search(markup) is not None
 
 
 class _Writer:

@@ -2,7 +2,7 @@
 
 Works on the serialised output of the cleaner, where every tag is closed and quoted, and adds nothing
 but a constant `<details>` around whole elements: what was safe before stays safe.
-The cleaner leaves `class="<mark>-<kind>"` on elements that mail programs use for their quotes.
+The cleaner leaves `MARK` and a kind on elements that mail programs use for their quotes.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from mail.quotes import answered_below, header_labels
 
+MARK = "poststelle-quote-"
 OPEN, CLOSE = '<details class="quote"><summary>…</summary>', "</details>"
+MAX_CANDIDATES = 500
 MAX_ATTRIBUTION = 400  # characters that are not spaces
 
 _TAG = re.compile(r'<(/?)([a-z0-9]+)((?:[^<>"]|"[^"]*")*)>')
@@ -36,21 +39,19 @@ class _Element:
     content_end: int = 0
 
 
-def fold(markup: str, mark: str) -> str:
+def fold(markup: str) -> str:
     """Wrap a trailing history, if it is recognised beyond doubt, else return `markup` as it is."""
-    if mark not in markup and "border-top" not in markup:
-        return markup
-    elements, total = _elements(markup, mark)
-    for index, element in enumerate(elements):
-        if element.kind and element.end > 0 and element.content > 0:
-            span = _span(markup, elements, index, total)
-            if span is not None:
-                start, end = span
-                return markup[:start] + OPEN + markup[start:end] + CLOSE + markup[end:]
+    elements, total = _elements(markup)
+    candidates = (i for i, e in enumerate(elements) if e.kind and e.end > 0 and e.content > 0)
+    for index in islice(candidates, MAX_CANDIDATES):
+        span = _span(markup, elements, index, total)
+        if span is not None:
+            start, end = span
+            return markup[:start] + OPEN + markup[start:end] + CLOSE + markup[end:]
     return markup
 
 
-def _elements(markup: str, mark: str) -> tuple[list[_Element], int]:
+def _elements(markup: str) -> tuple[list[_Element], int]:
     elements: list[_Element] = []
     open_: list[int] = []
     content, position = 0, 0
@@ -73,15 +74,15 @@ def _elements(markup: str, mark: str) -> tuple[list[_Element], int]:
         else:
             parent = open_[-1] if open_ else -1
             open_.append(len(elements))
-            kind = _kind(name, attributes, mark)
+            kind = _kind(name, attributes)
             elements.append(_Element(name, kind, match.start(), position, content, parent))
     return elements, content + len(_NOT_WORDS.sub("", markup[position:]))
 
 
-def _kind(name: str, attributes: str, mark: str) -> str:
-    found = attributes.find(mark + "-")
+def _kind(name: str, attributes: str) -> str:
+    found = attributes.find(MARK)
     if found >= 0:
-        return attributes[found + len(mark) + 1 :].partition('"')[0]
+        return attributes[found + len(MARK) :].partition('"')[0]
     return "rule" if name == "div" and "border-top" in attributes and _TOP_RULE.search(attributes) else ""
 
 

@@ -16,6 +16,7 @@ MARKERS = (
     "##- Please reply above this line -##",
 )
 MAX_LINE = 500
+MAX_LINES = 20_000  # a log, not a conversation
 MAX_ATTRIBUTION_LINES = 3
 
 # What an attribution begins with, and the verb it carries, by language (Gmail, Apple Mail, Thunderbird, K-9).
@@ -68,7 +69,7 @@ def header_labels(lines: list[str]) -> bool:
     kinds: set[str] = set()
     for line in lines[:10]:
         match = _LABEL.match(line[:MAX_LINE])
-        if match is None and line.strip() and not line[:1].isspace() and not kinds:
+        if match is None and line.strip() and not kinds:
             return False
         if match is None and not line.strip() and kinds:
             break
@@ -82,39 +83,61 @@ def answered_below(visible: str) -> bool:
 
 
 def _history_start(lines: list[str]) -> int | None:
-    short = [line[:MAX_LINE] for line in lines]
-    quoted = [line.lstrip().startswith(">") for line in short]
-    filled = [bool(line.strip()) for line in short]
-    first_filled = next((i for i, there in enumerate(filled) if there), len(lines))
-    unquoted_from = [0] * (len(lines) + 1)  # how many lines of one's own stand at or after each line
-    quoted_from = [0] * (len(lines) + 1)
-    for i in range(len(lines) - 1, -1, -1):
-        unquoted_from[i] = unquoted_from[i + 1] + (filled[i] and not quoted[i])
-        quoted_from[i] = quoted_from[i + 1] + quoted[i]
-    visible_end = 0
-    for i, line in enumerate(short):
-        if not filled[i]:
+    if len(lines) > MAX_LINES:
+        return None
+    page = _Page(lines)
+    for i in range(page.first, len(lines)):
+        line = page.lines[i]
+        if not page.filled[i]:
             continue
         if _FORWARDED.match(line):
             return None  # a forwarded mail is what the customer wants to show
-        below = _history_below(short, quoted, i)
-        if below is not None and i > first_filled:
-            only_quotes = quoted_from[below] > 0 and unquoted_from[below] == 0
-            bare = quoted_from[below] == 0 and _stands_bare(short, i, below, visible_end)
-            if only_quotes or bare:
-                return i
-        elif quoted[i] and unquoted_from[i] == 0 and i > first_filled and not all(quoted[first_filled:i]):
+        below = _history_below(page, i) if i > page.first else None
+        if below is not None and page.only_quotes_from(below):
             return i
-        visible_end = i + 1
+        if below is not None and page.no_quotes_from(below) and _stands_bare(page, i, below):
+            return i
+        if page.quoted[i] and page.only_quotes_from(i) and page.own[i] < page.own[0]:
+            return i
     return None
 
 
-def _history_below(short: list[str], quoted: list[bool], i: int) -> int | None:
+class _Page:
+    """The lines, and from each on how many are quoted and how many are one's own."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = [line[:MAX_LINE] for line in lines]
+        self.quoted = [line.lstrip().startswith(">") for line in self.lines]
+        self.filled = [bool(line.strip()) for line in self.lines]
+        self.first = next((i for i, there in enumerate(self.filled) if there), len(lines))
+        self.own = [0] * (len(lines) + 1)
+        self.quotes = [0] * (len(lines) + 1)
+        for i in range(len(lines) - 1, -1, -1):
+            self.own[i] = self.own[i + 1] + (self.filled[i] and not self.quoted[i])
+            self.quotes[i] = self.quotes[i + 1] + self.quoted[i]
+        self._answered: int | None = None
+
+    def only_quotes_from(self, i: int) -> bool:
+        return self.quotes[i] > 0 and self.own[i] == 0
+
+    def no_quotes_from(self, i: int) -> bool:
+        return self.quotes[i] == 0 and self.own[i] > 0
+
+    def answered_below(self, end: int) -> bool:
+        """Whether a line before `end` says that the answers stand further down."""
+        if self._answered is None:
+            found = (i for i, line in enumerate(self.lines) if answered_below(line))
+            self._answered = next(found, len(self.lines))
+        return self._answered < end
+
+
+def _history_below(page: _Page, i: int) -> int | None:
     """The line after a heading of history that begins at line `i`, or None."""
+    short = page.lines
     line = short[i].strip()
     if line.lstrip("> ") in MARKERS or _SEPARATOR.match(line):
         return i + 1
-    if quoted[i]:
+    if page.quoted[i]:
         return None
     if _RULE.match(line) and header_labels(short[i + 1 : i + 12]):
         return i + 1
@@ -137,12 +160,8 @@ def _attribution_end(short: list[str], i: int) -> int | None:
     return None
 
 
-def _stands_bare(short: list[str], i: int, below: int, visible_end: int) -> bool:
-    """Whether an unmarked history may be folded: its heading is sure, and nobody says »siehe unten«."""
-    heading = " ".join(short[i : max(below, i + 1)])
-    if below > i + 1 or _ATTRIBUTION_START.match(heading.lstrip()):
-        sure = _EVIDENCE.search(heading) is not None
-    else:
-        sure = True
-    rest = any(line.strip() for line in short[below:])
-    return sure and rest and not answered_below("\n".join(short[:visible_end]))
+def _stands_bare(page: _Page, i: int, below: int) -> bool:
+    """Whether a history without `>` may be folded: its heading is sure, and nobody says »siehe unten«."""
+    heading = " ".join(page.lines[i : max(below, i + 1)])
+    attribution = _ATTRIBUTION_START.match(heading.lstrip()) is not None
+    return (not attribution or _EVIDENCE.search(heading) is not None) and not page.answered_below(i)
