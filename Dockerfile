@@ -40,5 +40,5 @@ VOLUME /data
 EXPOSE 8080 2525
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
   CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"POSTSTELLE_PORT\"]}/healthz', timeout=4)"]
-# The shell gives way to the server, so that SIGTERM reaches it and mail in flight is finished.
-CMD ["sh", "-c", "flask --app app db upgrade && exec flask --app app serve"]
+# Process 1, so that SIGTERM reaches it and what is in flight is finished. It brings the database up to date.
+CMD ["flask", "--app", "app", "serve"]
