@@ -89,16 +89,15 @@ function fitFrame(frame) {
   const fit = () => {
     const page = frame.contentDocument;
     if (!page?.documentElement) return;
-    frame.style.height = `${Math.min(page.documentElement.scrollHeight + 2, 20000)}px`;
+    const root = page.documentElement;
+    const bar = root.scrollWidth > root.clientWidth ? 18 : 2; // a wide mail scrolls sideways
+    frame.style.height = `${Math.min(root.offsetHeight + bar, 20000)}px`;
   };
   const start = () => {
     fit();
     const page = frame.contentDocument;
     page?.querySelectorAll("img").forEach((image) => image.addEventListener("load", fit));
-    page?.querySelectorAll("details").forEach((details) => details.addEventListener("toggle", () => {
-      frame.style.height = "0";
-      fit();
-    }));
+    page?.querySelectorAll("details").forEach((details) => details.addEventListener("toggle", fit));
   };
   frame.addEventListener("load", start);
   new ResizeObserver(fit).observe(frame.parentElement);
@@ -204,25 +203,10 @@ document.addEventListener("keydown", (event) => {
   form.requestSubmit(form.querySelector("[data-default]") ?? undefined);
 });
 
-// --- Ports follow the choice, but never over one that a person typed ----------------------------------
-// data-ports='{"imap ssl": 993}': the key joins the values of the fields named in data-ports-by.
-const portOf = (input) => {
-  const fields = input.form.elements;
-  const key = input.dataset.portsBy.split(" ").map((name) => {
-    const field = fields[name];
-    return field.type === "checkbox" ? (field.checked ? name : "") : field.value;
-  }).join(" ").trim();
-  return JSON.parse(input.dataset.ports)[key];
-};
+// --- What a person typed is theirs: the server fills in again only what still is its own default --------
 document.addEventListener("input", (event) => {
-  if (event.target.matches?.("[data-ports]")) event.target.dataset.typed = "1";
-});
-document.addEventListener("change", (event) => {
-  for (const input of all("[data-ports]", event.target.form ?? undefined)) {
-    if (!input.form || input === event.target || !input.dataset.portsBy.split(" ").includes(event.target.name)) continue;
-    const untouched = Object.values(JSON.parse(input.dataset.ports)).map(String).concat("").includes(input.value);
-    if (!input.dataset.typed && untouched) input.value = portOf(input) ?? input.value;
-  }
+  const own = event.target.dataset?.typed && document.getElementById(event.target.dataset.typed);
+  if (own) own.value = "typed";
 });
 
 // --- Buttons -----------------------------------------------------------------------------------------
