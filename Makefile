@@ -19,8 +19,8 @@ help: ## Show this list
 	  while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 .PHONY: run
-run: setup ## Prepare everything and start Poststelle on http://127.0.0.1:8080
-	@exec $(FLASK) serve
+run: python assets translations ## Prepare everything and start Poststelle on http://127.0.0.1:8080
+	@exec $(FLASK) serve  # it brings the database up to date first
 
 .PHONY: setup
 setup: python assets translations ## Prepare everything without starting
