@@ -20,7 +20,7 @@ blueprint.access = "admin"  # type: ignore[attr-defined]
 
 
 class InvitationForm(people.Form):
-    name = people.text(_l("Name"), _l("Enter a name."), autocomplete="off")
+    name = people.text(_l("Name"), _l("Enter a name."), autocomplete="off", autofocus=True)
     email = people.email(autocomplete="off")
     role = RadioField(
         _l("Role"),

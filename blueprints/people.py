@@ -88,7 +88,7 @@ def email(autocomplete: str = "username") -> EmailField:
     )
 
 
-def new_password(label: Any = _l("Password")) -> PasswordField:
+def new_password(label: Any) -> PasswordField:
     """A password to be set; the desk checks its length."""
     return PasswordField(
         label,
@@ -97,7 +97,7 @@ def new_password(label: Any = _l("Password")) -> PasswordField:
     )
 
 
-def old_password(label: Any = _l("Password")) -> PasswordField:
+def old_password(label: Any) -> PasswordField:
     return PasswordField(
         label,
         [InputRequired(_l("Enter your password."))],

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import gettext, refresh
 from flask_babel import lazy_gettext as _l
-from flask_babel import refresh
 from flask_login import logout_user
 from wtforms import BooleanField, RadioField, SelectField
 

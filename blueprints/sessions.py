@@ -8,8 +8,8 @@ from flask import Blueprint, Response, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
-from flask_login import current_user, login_user, logout_user
 from flask_limiter.util import get_remote_address
+from flask_login import current_user, login_user, logout_user
 from wtforms import BooleanField
 
 from blueprints import people
@@ -36,7 +36,7 @@ def _wrong(response: Response) -> bool:
 
 class LoginForm(people.Form):
     email = people.email()
-    password = people.old_password()
+    password = people.old_password(_l("Password"))
     remember = BooleanField(_l("Stay signed in on this device"))
 
 

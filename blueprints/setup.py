@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hmac import compare_digest
+from typing import Any
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -38,7 +39,7 @@ class SetupForm(people.Form):
     timezone = SelectField(_l("Time zone"))
     name = people.text(_l("Your name"), _l("Enter a name."), autocomplete="name")
     email = people.email()
-    password = people.new_password()
+    password = people.new_password(_l("Password"))
     relay_host = StringField(
         _l("Server name"),
         [
@@ -115,7 +116,10 @@ def create(token: str) -> ResponseReturnValue:
         except accounts.Refused as error:
             form.refuse(error)
         else:
-            sign_in(accounts.agents()[0])
+            agent = accounts.authenticate(form.email.data or "", form.password.data or "")
+            if agent is None:  # somebody was faster to change it: let the login decide
+                return go(url_for("sessions.new"))
+            sign_in(agent)
             return go(url_for("tickets.index"), gettext("Welcome! Poststelle is ready."))
     return invalid("setup/show.html", **_context(form, token))
 
@@ -150,7 +154,7 @@ def _form() -> SetupForm:
     return form
 
 
-def _context(form: SetupForm, token: str) -> dict[str, object]:
+def _context(form: SetupForm, token: str) -> dict[str, Any]:
     address = _preview(form.company.data or "", _typed(form.mail_domain))
     return {"form": form, "token": token, "settings": office().settings, "address": address}
 

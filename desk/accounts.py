@@ -190,7 +190,7 @@ def activate(agent: Agent) -> None:
 
 
 def update_profile(agent: Agent, name: str, locale: str, timezone: str, scheme: str, shortcuts: bool) -> None:
-    """What agents decide for themselves; an empty `locale`, `timezone` or `scheme` follows the surroundings."""
+    """What agents decide for themselves; empty `locale`, `timezone`, `scheme` follow the surroundings."""
     if not name.strip():
         raise Refused("name_missing")
     if locale and locale not in LOCALES:
