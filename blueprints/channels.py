@@ -1,0 +1,174 @@
+"""»System >> Channels«: one channel per address, its form, its connection test, its switch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from flask import Blueprint, abort, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from blueprints.channel_form import ChannelForm, follow_choices, form_of, posted_form
+from blueprints.channel_words import ChannelState, ShownStep, channel_state, shown_steps
+from blueprints.htmx import change, go, invalid, page, wants_fragment
+from blueprints.limits import limiter
+from desk import channels, health
+from desk.channel_values import InvalidChannel, completed
+from desk.office import the_account
+from models import Channel, now
+
+blueprint = Blueprint("channels", __name__, url_prefix="/system/channels")
+blueprint.access = "admin"  # type: ignore[attr-defined]
+
+TESTS_ALLOWED = "10 per minute"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the list."""
+
+    channel: Channel
+    state: ChannelState
+    per_day: list[int]
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    return page("channels/index.html", rows=_rows(channels.living()))
+
+
+@blueprint.get("/new")
+def new() -> ResponseReturnValue:
+    return page("channels/form.html", **_form_context(follow_choices(ChannelForm(formdata=None)), None))
+
+
+@blueprint.post("/new")
+def create() -> ResponseReturnValue:
+    form = posted_form(None)
+    if form.validate_on_submit():
+        try:
+            channels.create(form.values())
+        except InvalidChannel as error:
+            form.show_errors(error.errors)
+        else:
+            return go(url_for(".index"), gettext("The channel was created."))
+    return invalid("channels/form.html", **_form_context(form, None))
+
+
+@blueprint.get("/<int:channel_id>")
+def edit(channel_id: int) -> ResponseReturnValue:
+    channel = _channel(channel_id)
+    return page("channels/form.html", **_form_context(form_of(channel), channel))
+
+
+@blueprint.post("/<int:channel_id>")
+def update(channel_id: int) -> ResponseReturnValue:
+    channel = _channel(channel_id)
+    form = posted_form(channel)
+    if form.validate_on_submit():
+        try:
+            channels.update(channel, form.values())
+        except InvalidChannel as error:
+            form.show_errors(error.errors)
+        except channels.Protected:
+            _protected()
+        else:
+            return go(url_for(".index"), gettext("The channel was saved."))
+    return invalid("channels/form.html", **_form_context(form, channel))
+
+
+@blueprint.post("/form")
+def shape() -> ResponseReturnValue:
+    """The form as the new choice asks for: other fields, other usual ports. Saves nothing."""
+    template = "channels/_form.html" if wants_fragment() else "channels/form.html"
+    channel = _channel_in_form()
+    return page(template, **_form_context(follow_choices(posted_form(channel)), channel))
+
+
+@blueprint.post("/test")
+@limiter.limit(TESTS_ALLOWED)
+def test() -> ResponseReturnValue:
+    """»Test connection«: what stands in the form, saved or not. Saves nothing."""
+    channel = _channel_in_form()
+    form = posted_form(channel)
+    values = completed(form.values())
+    still_to_come = values.existing if channel is None or channel.first_fetch_at is None else ""
+    incoming, outgoing = channels.test_connection(values, channel)
+    steps = {"incoming": shown_steps(incoming, still_to_come), "outgoing": shown_steps(outgoing)}
+    template = "channels/_test.html" if wants_fragment() else "channels/form.html"
+    return page(template, **_form_context(form, _channel_in_form(), steps))
+
+
+@blueprint.post("/<int:channel_id>/active")
+def active(channel_id: int) -> ResponseReturnValue:
+    channel = _channel(channel_id)
+    try:
+        channels.set_active(channel, request.form.get("active") == "1")
+    except channels.Protected:
+        _protected()
+    words = (
+        gettext("“%(id)s” receives mail again.", id=channel.key)
+        if channel.active
+        else gettext("“%(id)s” no longer receives mail.", id=channel.key)
+    )
+    return change("channels/active.swap.html", url_for(".index"), words, row=_rows([channel])[0])
+
+
+@blueprint.post("/<int:channel_id>/fetch")
+def fetch(channel_id: int) -> ResponseReturnValue:
+    channel = _channel(channel_id)
+    if not (channel.is_own and channel.active):
+        abort(404)
+    channels.fetch_now(channel)
+    return go(url_for(".edit", channel_id=channel.id), gettext("The mailbox is being fetched now."))
+
+
+@blueprint.get("/<int:channel_id>/delete")
+def confirm_delete(channel_id: int) -> ResponseReturnValue:
+    channel = _channel(channel_id)
+    if channel.is_default:
+        _protected()
+    return page("channels/delete.html", channel=channel)
+
+
+@blueprint.post("/<int:channel_id>/delete")
+def delete(channel_id: int) -> ResponseReturnValue:
+    channel = _channel(channel_id)
+    key = channel.key
+    try:
+        channels.delete(channel)
+    except channels.Protected:
+        _protected()
+    return go(url_for(".index"), gettext("The channel “%(id)s” was deleted. Its tickets stay.", id=key))
+
+
+def _channel(channel_id: int) -> Channel:
+    return channels.by_id(channel_id) or abort(404)
+
+
+def _channel_in_form() -> Channel | None:
+    """The stored channel that an open form belongs to; none in the form of a new one."""
+    channel_id = request.form.get("channel_id", type=int)
+    return None if channel_id is None else _channel(channel_id)
+
+
+def _rows(found: list[Channel]) -> list[Row]:
+    at = now()
+    counts = health.tickets_per_day([channel.id for channel in found])
+    return [Row(channel, channel_state(channel, at), counts[channel.id]) for channel in found]
+
+
+def _form_context(
+    form: ChannelForm, channel: Channel | None, steps: dict[str, list[ShownStep]] | None = None
+) -> dict[str, Any]:
+    return {
+        "form": form,
+        "channel": channel,
+        "state": channel_state(channel, now()) if channel else None,
+        "mail_domain": the_account().mail_domain,
+    } | (steps or {})
+
+
+def _protected() -> NoReturn:
+    abort(409, gettext("The default address always receives mail. It cannot be switched off or deleted."))
