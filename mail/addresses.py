@@ -16,12 +16,14 @@ HOUSE_DOMAINS = ("local", "test", "localhost")
 # "support-" + company + "+" + 8 digits + "-" + 26 letters of signature fill the 64 octets of a local part.
 LONGEST_COMPANY = 20
 
-LEGAL_FORMS = frozenset(
-    "ag bv co corp corporation doo eg egen eingetragene ek eu ev gbr gesmbh ggmbh gmbh haftungsbeschrankt "
-    "haftungsbeschraenkt inc incorporated kft kg kgaa limited llc llp ltd mbb mbh nv og ohg oy partg plc pty rl "
-    "sa sagl sarl sas se spa srl sro ug".split()
-)
+LEGAL_FORMS = """
+    ag bv co corp corporation doo eg egen eingetragene ek eu ev gbr gesmbh ggmbh gmbh haftungsbeschraenkt
+    haftungsbeschrankt inc incorporated kft kg kgaa limited llc llp ltd mbb mbh nv og ohg oy partg plc pty
+    rl sa sagl sarl sas se spa srl sro ug
+"""
 CONNECTORS = frozenset(("und", "and", "et", "e", "y", "u"))
+
+_LEGAL_FORMS = frozenset(LEGAL_FORMS.split())
 
 
 class AddressError(ValueError):
@@ -91,12 +93,13 @@ def local_part_of_company(name: str) -> str:
     """`Käse & Söhne GmbH` becomes `kaese-soehne`: at most 20 ASCII letters, never empty."""
     words = [word for word in (_slug(word) for word in _ascii(name).split()) if word]
     kept = list(words)
-    while kept and (kept[-1].replace("-", "") in LEGAL_FORMS or kept[-1] in CONNECTORS):
+    while kept and (kept[-1].replace("-", "") in _LEGAL_FORMS or kept[-1] in CONNECTORS):
         kept.pop()
     slug = "-".join(kept or words)
     if len(slug) > LONGEST_COMPANY:
         cut = slug[: LONGEST_COMPANY + 1].rpartition("-")[0]
         slug = cut if len(cut) >= LONGEST_COMPANY // 2 else slug[:LONGEST_COMPANY]
+        slug = slug.removesuffix("-und").removesuffix("-and")
     return slug.strip("-") or "firma"
 
 
@@ -125,7 +128,7 @@ def _unquote(name: str) -> str:
 def _slug(word: str) -> str:
     """A legal form loses its points (`e.U.`), any other word keeps its parts apart."""
     bare = re.sub(r"[^a-z0-9]", "", word)
-    return bare if bare in LEGAL_FORMS else re.sub(r"[^a-z0-9]+", "-", word).strip("-")
+    return bare if bare in _LEGAL_FORMS else re.sub(r"[^a-z0-9]+", "-", word).strip("-")
 
 
 def _ascii(text: str) -> str:

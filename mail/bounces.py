@@ -1,7 +1,7 @@
 """Reads delivery reports: the standard (RFC 3464), and those of servers that never heard of it.
 
-A report is looked for only where something outside of its words suggests one (its type, its sender,
-its subject): a person who writes about an undeliverable mail, or forwards the report, is a person.
+A report is looked for only where something outside of its words suggests one (its type, its sender):
+a person who writes about an undeliverable mail, or forwards or pastes the report, is a person.
 """
 
 from __future__ import annotations
@@ -18,42 +18,50 @@ from flufl.bounce import all_failures
 from mail.types import Bounce, BounceRecipient, Mail
 
 READ = 1_000_000  # octets: the report stands before the mail that came back
+LONGEST_REPORT = 100_000  # characters, where it has to be guessed what they say
 LONGEST_WORDS = 500
 
-ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*"
+MOST_RECIPIENTS = 100
+
+ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]{1,128}@[\w-]{1,63}(?:\.[\w-]{1,63})*"
 STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b", re.A)
 SENDERS = re.compile(
-    r"(?:mailer-?daemon|postmaster|mail-?delivery[\w.-]*|bounces?|smtp-?daemon|mail\.?system|"
-    r"mdaemon|daemon|deliver|root|microsoftexchange[0-9a-f]+)(?:@.*)?",
+    r"(?:mailer-?daemon|postmaster|mail[-.]?delivery[\w.-]*|bounces?|smtp-?daemon|mail\.?system|mdaemon|daemon|"
+    r"deliver|root|microsoftexchange[0-9a-f]+)(?:@.*)?",
     re.I,
-)  # fmt: skip
+)
 SUBJECTS = re.compile(
-    r"undeliver(?:able|ed)|not be delivered|delivery (?:status|report|notification|failure|failed|error|problem|has)|"
-    r"(?:delivery|mail|message|e-?mail)\b.*\bfail|failed delivery|failure (?:notice|delivery)|failed mail|"
-    r"returned (?:mail|e-?mail|to sender|message)|mail (?:system )?error|mail could not|message (?:was )?"
-    r"(?:not delivered|undelivered|delayed)|delivery delayed|non[- ]?delivery|user unknown|unknown user|nondeliverable|"
-    r"could not (?:be delivered|send)|unzustellbar|nicht zugestellt|zustell(?:ung|fehler)|fehlgeschlagen|"
-    r"non remis|non distribuable|[ée]chec de (?:la )?(?:remise|distribution)|impossibile recapitare|"
-    r"mancata consegna|no se puede entregar|no se ha podido entregar|onbestelbaar|niet afgeleverd",
+    r"undeliver(?:able|ed)|not be delivered|"
+    r"delivery (?:status|report|notification|failure|failed|error|problem|has)|"
+    r"(?:delivery|mail|message|e-?mail)\b.*\bfail|failed delivery|failure (?:notice|delivery)|"
+    r"failed mail|returned (?:mail|e-?mail|to sender|message)|mail (?:system )?error|mail could not|"
+    r"message (?:was )?(?:not delivered|undelivered|delayed)|delivery delayed|non[- ]?delivery|"
+    r"user unknown|unknown user|nondeliverable|could not (?:be delivered|send)|unzustellbar|"
+    r"nicht zugestellt|zustell(?:ung|fehler)|fehlgeschlagen|non remis|non distribuable|"
+    r"[ée]chec de (?:la )?(?:remise|distribution)|impossibile recapitare|mancata consegna|"
+    r"no se puede entregar|no se ha podido entregar|onbestelbaar|niet afgeleverd",
     re.I,
-)  # fmt: skip
+)
 DELAYS = re.compile(
     r"\bdelay(?:ed)?\b|could not send message for past|not yet been delivered|still being retried|"
     r"will (?:keep|continue to be|be) (?:trying|tried|retried)|verz[öo]ger|noch nicht zugestellt",
     re.I,
 )
+CODES = re.compile(r"\b[45]\d\d[ -]|\b[45]\.\d\.\d{1,3}\b", re.A)
 REASONS = re.compile(
-    r"\b[45]\d\d[ -]|\b[45]\.\d\.\d{1,3}\b|unknown|no such|not found|does not exist|invalid|reject|refus|full|quota|"
-    r"exceed|disabled|inactive|unable|could not|undeliver|fail|error|not known|not listed|no mailbox|affected|unbekannt|"
-    r"nicht (?:bekannt|gefunden|zugestellt)",
+    r"\b[45]\d\d[ -]|\b[45]\.\d\.\d{1,3}\b|unknown|no such|not found|does not exist|invalid|reject|"
+    r"refus|full|quota|exceed|disabled|inactive|unable|could not|undeliver|fail|error|not known|"
+    r"not listed|no mailbox|affected|unbekannt|nicht (?:bekannt|gefunden|zugestellt)",
     re.I,
 )
-MESSAGE_ID = re.compile(r"^[>|\s]*(?:x-)?(?:original-)?message-id:\s*(<[^<>\s]+>)", re.I | re.M)
+RETURNED = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
+MESSAGE_ID = re.compile(r"^[>| \t]*(?:x-)?(?:original-)?message-id:\s*(<[^<>\s]+>)", re.I | re.M)
 # What begins the copy of our mail in a report that has no parts; no recipient is looked for behind it.
 COPY = re.compile(
-    r"^[-=_* \t>]{0,40}(?:the )?(?:this is a copy of|below this line|the following is a copy|original (?:message|mail)|returned "
-    r"(?:message|mail)|unsent message|message (?:text|header|follows|contents)|header of|included is a copy|"
-    r"begin (?:of )?(?:original|message)|urspr[üu]ngliche nachricht|received:|return-path:)",
+    r"^[-=_* \t>]{0,40}(?:the )?(?:this is a copy of|below this line|following is a copy|included is a copy|"
+    r"original (?:message|mail)|returned (?:message|mail)|unsent message|header of|"
+    r"message (?:text|header|follows|contents)|begin (?:of )?(?:original|message)|"
+    r"urspr[üu]ngliche nachricht|received:|return-path:)",
     re.I | re.M,
 )
 
@@ -86,7 +94,7 @@ def _is_suspect(mail: Mail) -> bool:
     declared = mail.header("content-type").lower()
     if "multipart/report" in declared and "report-type" in declared:
         return "delivery-status" in declared
-    return bool(_from_a_server(mail) or mail.header("x-failed-recipients") or _subject_tells(mail))
+    return _from_a_server(mail) or bool(mail.header("x-failed-recipients"))
 
 
 def _from_a_server(mail: Mail) -> bool:
@@ -96,18 +104,17 @@ def _from_a_server(mail: Mail) -> bool:
     return bool(SENDERS.fullmatch(name)) or bool(return_path and return_path[0].strip() == "<>")
 
 
-def _subject_tells(mail: Mail) -> bool:
-    return bool(SUBJECTS.search(mail.subject)) and not re.match(
-        r"\s*(?:re|aw|fwd?|wg)\s*:", mail.subject, re.I
-    )
-
-
 def _parts(message: Message, depth: int = 0) -> Iterator[Message]:
     """Every part of the report itself: what stands in an attached mail is not the report's."""
     yield message
     if message.get_content_maintype() == "multipart" and message.is_multipart() and depth < 30:
-        for part in message.get_payload():
+        for part in _children(message):
             yield from _parts(part, depth + 1)
+
+
+def _children(message: Message) -> list[Message]:
+    payload = message.get_payload()
+    return [part for part in payload if isinstance(part, Message)] if isinstance(payload, list) else []
 
 
 def _status_blocks(parts: tuple[Message, ...]) -> Iterator[Mapping[str, str]]:
@@ -169,20 +176,22 @@ def _by_habit(raw: bytes, mail: Mail, parts: tuple[Message, ...]) -> tuple[Bounc
     """
     text = "\n".join(_text(part) for part in parts if part.get_content_maintype() == "text")
     copy = COPY.search(text)
-    report = text[: copy.start()] if copy and copy.start() > 0 else text
-    certain = _from_a_server(mail) and _subject_tells(mail)
+    report = (text[: copy.start()] if copy and copy.start() > 0 else text)[:LONGEST_REPORT]
+    certain = _from_a_server(mail) and bool(SUBJECTS.search(mail.subject))
     final = not DELAYS.search(mail.subject) and not (DELAYS.search(report) and not REASONS.search(report))
     if written := _by_standard(tuple(_groups(report))):
         return written
     addresses = {address: final for address in re.findall(ADDRESS, mail.header("x-failed-recipients"))}
     library = {} if addresses else _by_library(raw)
     addresses = addresses or {address: known for address, known in library.items() if address in report}
-    if not addresses and _from_a_server(mail):
+    if not addresses:
         addresses = {address: final for address in _beside_reasons(report, mail)}
     addresses = addresses or library
     if not addresses and not certain:
         return None
-    return tuple(_recipient(address, final, report) for address, final in sorted(addresses.items()))
+    return tuple(
+        _recipient(address, final, report) for address, final in sorted(addresses.items())[:MOST_RECIPIENTS]
+    )
 
 
 def _by_library(raw: bytes) -> dict[str, bool]:
@@ -204,17 +213,20 @@ def _beside_reasons(report: str, mail: Mail) -> list[str]:
 
 
 def _recipient(address: str, final: bool, report: str) -> BounceRecipient:
-    """With the line that gives the reason: that of the address, else one of the next four."""
+    """With the line that gives the reason, at or below the address: one with a code before any other."""
     lines = report.split("\n")
     place = next((number for number, line in enumerate(lines) if address.lower() in line.lower()), 0)
-    words = next((line for line in lines[place : place + 5] if REASONS.search(line.replace(address, ""))), "")
+    near = [line[:2000] for line in lines[place : place + 7]]
+    reasons = [
+        line for pattern in (CODES, REASONS) for line in near if pattern.search(line.replace(address, ""))
+    ]
+    words = reasons[0] if reasons else ""
     return BounceRecipient(address, _status("", words), final, _short(words))
 
 
 def _returned_message_id(parts: tuple[Message, ...]) -> str:
     """The Message-ID of the mail that came back: from its headers, else from a copy in the text."""
-    returned = [part for part in parts[1:] if part.get_content_type() in
-                ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")]  # fmt: skip
+    returned = [part for part in parts[1:] if part.get_content_type() in RETURNED]
     for part in chain(returned, parts):
         if found := MESSAGE_ID.search(_text(part)):
             return found[1]
@@ -226,8 +238,7 @@ def _text(part: Message) -> str:
     if part.get_content_maintype() == "multipart":
         return ""
     if part.is_multipart():
-        inner = part.get_payload()
-        text = "\n\n".join(child.as_string() for child in inner) if isinstance(inner, list) else ""
+        text = "\n\n".join(child.as_string() for child in _children(part))
         if part.get("content-transfer-encoding", "").strip().lower() in ("base64", "quoted-printable"):
             flat = Message()
             flat["Content-Transfer-Encoding"] = part["content-transfer-encoding"]

@@ -52,7 +52,7 @@ class WirePolicy(policy.EmailPolicy):
         elif isinstance(value, headerregistry.UnstructuredHeader):
             words = _text_words(str(value))
         else:
-            return super().fold(name, value)
+            return str(super().fold(name, value))
         return _folded(name, words, self.linesep)
 
     def fold_binary(self, name: str, value: str) -> bytes:
@@ -65,7 +65,7 @@ WIRE = WirePolicy(linesep="\r\n", cte_type="7bit", raise_on_defect=False)
 def compose(out: Outgoing) -> bytes:
     """The mail with CRLF line ends and no line over 998 octets, in 7 bit ASCII (RFC 5322, RFC 2045).
 
-    Only a local part beyond ASCII makes its header fields UTF-8 (RFC 6532); the transport then needs SMTPUTF8.
+    Only a local part beyond ASCII makes header fields UTF-8 (RFC 6532); the server then needs SMTPUTF8.
     The loop header and a `Auto-Submitted` other than `auto-generated` come with `out.headers`.
     Raises ValueError for CR or LF in a header field, a Bcc field, or a date without a zone.
     """
@@ -154,7 +154,7 @@ def _mailbox(mailbox: Address) -> headerregistry.Address:
 def _write_fields(message: EmailMessage, out: Outgoing) -> None:
     if out.date.tzinfo is None:
         raise ValueError("the date has no time zone")
-    message["Subject"] = _line(out.subject)
+    message["Subject"] = _words(out.subject)
     message["Date"] = out.date
     message["Message-ID"] = _line(out.message_id)
     if out.in_reply_to:
@@ -205,8 +205,13 @@ def _attach(add, part: Part, **fields: str) -> None:  # type: ignore[no-untyped-
 
 
 def _file_name(name: str) -> str:
-    """Without what mail programs would take for quotes or for an encoded word."""
-    return _line(name).replace('"', "'").replace("=?", "= ?")
+    """Without what mail programs would take for the end of the name."""
+    return _words(name).replace('"', "'")
+
+
+def _words(value: str) -> str:
+    """Typed words that look encoded (RFC 2047) are kept from being decoded."""
+    return _line(value).replace("=?", "= ?")
 
 
 def _line(value: str) -> str:

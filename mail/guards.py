@@ -167,8 +167,9 @@ def vendor_header(case: Case) -> str | None:
 
 OUT_OF_OFFICE = re.compile(
     r"""\s*[\[(]?(?:
-      automatische\ (?:antwort|r[üu]ckantwort|abwesenheits\w+) | abwesenheits(?:notiz|meldung|nachricht|assistent)
-    | abwesend | (?:ich\ bin\ )?nicht\ im\ (?:b[üu]ro|haus) | au(?:ß|ss)er\ haus | urlaubsmeldung | autoantwort
+      automatische\ (?:antwort|r[üu]ckantwort|abwesenheits\w+) | urlaubsmeldung | autoantwort
+    | abwesenheits(?:notiz|meldung|nachricht|assistent) | abwesend | au(?:ß|ss)er\ haus
+    | (?:ich\ bin\ )?nicht\ im\ (?:b[üu]ro|haus)
     | (?:i\ am\ |i'm\ |currently\ )?out\ of\ (?:the\ )?office | auto(?:matic|mated)?[- ]?(?:reply|response)
     | autoreply | on\ vacation | vacation\ (?:reply|message|response)
     | r[ée]ponse\ automatique | absence\ du\ bureau | absente?\ du\ bureau | message\ d['’]absence

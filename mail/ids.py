@@ -99,7 +99,7 @@ def sign_loop(key: bytes, token: str) -> str:
 def read_loop(key: bytes, value: str) -> bool:
     """Whether we wrote this value of the loop header."""
     found = _LOOP.fullmatch(value.strip())
-    return bool(found) and _matches(found[2], key, 160, "loop", found[1].lower())
+    return found is not None and _matches(found[2], key, 160, "loop", found[1].lower())
 
 
 def _matches(signature: str, key: bytes, bits: int, *content: str) -> bool:

@@ -12,23 +12,21 @@ Language = Literal["de", "en"]
 READ = 4_000  # characters; the beginning of a mail tells enough
 
 # Frequent words that the other language, and its neighbours as far as possible, do not have.
-WORDS: dict[Language, frozenset[str]] = {
-    "de": frozenset(
-        "aber als am anfrage angebot auch auf aus bei bestellung bin bitte bräuchte da danke das dass dem den der "
-        "des die diese dieser doch ein eine einem einen einer es euch euer frage für geehrte geehrter grüß grüße "
-        "grüßen guten haben habe hallo hat hilfe ich ihnen ihr ihre ihrer im ist kann keine können könnten liebe "
-        "mein meine meinem meinen mich mir mit morgen nach nicht noch nur oder rechnung rückfrage schon sehr "
-        "seit sich sie sind tag über um und uns unsere unser vielen vom von vor warum wegen wenn werden wie wir "
-        "wird wurde zum zur zu".split()
-    ),
-    "en": frozenset(
-        "about after all also and any anyone are at be because been before but by can cannot could dear did do "
-        "does for from get good have hello help hi how if invoice is issue it just kind know let like "
-        "morning my need not of or order our please problem question regards should since some sorry thank "
-        "thanks that the their them there they this to us was what when where which why will with working "
-        "would you your".split()
-    ),
-}
+GERMAN = """
+    aber als am anfrage angebot auch auf aus bei bestellung bin bitte bräuchte da danke das dass dem den der
+    des die diese dieser doch ein eine einem einen einer es euch euer frage für geehrte geehrter grüß grüße
+    grüßen guten haben habe hallo hat hilfe ich ihnen ihr ihre ihrer im ist kann keine können könnten liebe
+    mein meine meinem meinen mich mir mit morgen nach nicht noch nur oder rechnung rückfrage schon sehr seit
+    sich sie sind tag über um und uns unsere unser vielen vom von vor warum wegen wenn werden wie wir wird
+    wurde zum zur zu
+"""
+ENGLISH = """
+    about after all also and any anyone are at be because been before but by can cannot could dear did do
+    does for from get good have hello help hi how if invoice is issue it just kind know let like morning my
+    need not of or order our please problem question regards should since some sorry thank thanks that the
+    their them there they this to us was what when where which why will with working would you your
+"""
+WORDS: dict[Language, frozenset[str]] = {"de": frozenset(GERMAN.split()), "en": frozenset(ENGLISH.split())}
 
 
 def detect(text: str, headers: Iterable[tuple[str, str]] = ()) -> Language | None:

@@ -41,13 +41,19 @@ def text_of(mail: EmailMessage) -> str:
 
 
 def test_a_plain_answer() -> None:
-    mail = read(replace(ANSWER, cc=(Address("", "dave@kunde.test"),), in_reply_to="<a@b>", references=("<a@b>",)))
+    mail = read(
+        replace(ANSWER, cc=(Address("", "dave@kunde.test"),), in_reply_to="<a@b>", references=("<a@b>",))
+    )
     assert mail["From"].addresses[0].display_name == "Bob, Support"
     assert [str(one) for one in mail["To"].addresses] == ["Carol Käfer <carol@kunde.test>"]
     assert str(mail["Cc"]) == "dave@kunde.test"
     assert mail["Subject"] == "AW: Störung [#1042]"
     assert mail["Date"].datetime == ANSWER.date
-    assert (mail["Message-ID"], mail["In-Reply-To"], mail["References"]) == (ANSWER.message_id, "<a@b>", "<a@b>")
+    assert (mail["Message-ID"], mail["In-Reply-To"], mail["References"]) == (
+        ANSWER.message_id,
+        "<a@b>",
+        "<a@b>",
+    )
     assert mail.get_content_type() == "multipart/alternative"
     assert text_of(mail) == ANSWER.text
     assert mail.get_body(("html",)).get_content().strip() == ANSWER.html
@@ -92,7 +98,9 @@ def test_images_stand_with_the_html_and_files_beside() -> None:
     assert b"filename*=utf-8''Rechnung" in compose(replace(ANSWER, attachments=(file,)))
 
 
-@pytest.mark.parametrize("kind", ["message/rfc822", "multipart/mixed", "", "x", "image/png; a=b", "text/plain"])
+@pytest.mark.parametrize(
+    "kind", ["message/rfc822", "multipart/mixed", "", "x", "image/png; a=b", "text/plain"]
+)
 def test_every_attachment_keeps_its_octets(kind: str) -> None:
     data = b"Subject: a\r\n\r\nb\n\xff\rc"
     (attached,) = read(replace(ANSWER, html="", attachments=(Part("a.eml", kind, data),))).iter_attachments()
@@ -143,7 +151,9 @@ def test_international_addresses() -> None:
 lines = st.one_of(
     st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=60),
     st.text("abcd ,;:\"\\'<>@.()[]=?_äß", max_size=160),
-    st.lists(st.sampled_from(["Müller,", "Huber", '"Max"', "GmbH & Co.", "=?utf-8?q?a?=", "x" * 90]), max_size=30).map(" ".join),
+    st.lists(
+        st.sampled_from(["Müller,", "Huber", '"Max"', "GmbH & Co.", "=?utf-8?q?a?=", "x" * 90]), max_size=30
+    ).map(" ".join),
 ).map(str.strip)
 
 
@@ -155,22 +165,24 @@ def decoded(field: str) -> str:
     return str(make_header(decode_header(field)))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(name=lines, subject=lines, file=lines)
 def test_names_come_back(name: str, subject: str, file: str) -> None:
     """Up to the number of blanks in a row, which folding may change; quotes in a file name become single."""
-    out = replace(ANSWER, sender=Address(name, BOB.address), to=(Address(name, CAROL.address), BOB), subject=subject)
+    out = replace(
+        ANSWER, sender=Address(name, BOB.address), to=(Address(name, CAROL.address), BOB), subject=subject
+    )
     mail = read(replace(out, attachments=(Part(file, "application/pdf", b"1"),)))
     assert [one.addr_spec for one in mail["To"].addresses] == [CAROL.address, BOB.address]
     assert [one.addr_spec for one in mail["From"].addresses] == [BOB.address]
     fields = message_from_bytes(compose(out))  # whose reading of encoded words is the stricter one
     assert collapsed(decoded(parseaddr(fields["From"])[0])) == collapsed(name)
-    assert collapsed(decoded(fields["Subject"])) == collapsed(subject)
+    assert collapsed(decoded(fields["Subject"])) == collapsed(subject.replace("=?", "= ?"))
     (attached,) = mail.iter_attachments()
     assert collapsed(attached.get_filename("")) == collapsed(file.replace('"', "'").replace("=?", "= ?"))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=200), html=st.text(max_size=20))
 def test_bodies_come_back(text: str, html: str) -> None:
     mail = read(replace(ANSWER, text=text, html=html))

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from mail.language import detect
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Guten Tag,\n\nmeine Bestellung ist nicht angekommen.\n\nMit freundlichen Grüßen\nCarol", "de"),
+        ("Bitte um Rückruf", "de"),
+        ("Rechnung", "de"),
+        ("Danke!", "de"),
+        ("Hallo zusammen, bitte den Server rebooten, error 500 on login", "de"),
+        ("Hello, my order did not arrive", "en"),
+        ("invoice please", "en"),
+        ("Hi team,\nthe login page is broken", "en"),
+        ("Thanks", "en"),
+        ("Bonjour, ma commande n'est pas arrivée. Pouvez-vous m'aider s'il vous plaît ?", None),
+        ("Hej, min ordre er ikke kommet frem, og jeg har ventet i flere dage på den", None),
+        ("Goedemiddag, mijn bestelling is niet aangekomen. Kunt u mij helpen?", None),
+        ("Buongiorno, vorrei sapere quando arriva il mio ordine", None),
+        ("https://the.shop.test/and/you 12345", None),
+        ("", None),
+    ],
+)
+def test_by_words(text: str, expected: str | None) -> None:
+    assert detect(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"), [("de-DE", "de"), ("en-US", "en"), ("EN, de", "en"), ("fr-FR", "de"), ("", "de")]
+)
+def test_the_header_goes_first_if_we_speak_it(header: str, expected: str) -> None:
+    assert detect("Guten Tag, bitte um Hilfe", [("subject", "x"), ("content-language", header)]) == expected
