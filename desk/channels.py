@@ -75,6 +75,11 @@ def by_id(channel_id: int) -> Channel | None:
     return channel if channel is not None and channel.living else None
 
 
+def default() -> Channel:
+    """The channel of the account's first address; it always exists."""
+    return db.session.scalars(select(Channel).where(Channel.is_default)).one()
+
+
 def for_recipient(address: str) -> Channel | None:
     """The active »Standard« channel that takes mail for this address of an RCPT command.
 
@@ -127,6 +132,7 @@ def update(channel: Channel, values: ChannelValues) -> None:
     if elsewhere:
         # Another mailbox: where the fetch stood in the old one means nothing here.
         channel.generation, channel.highest_uid, channel.first_fetch_at = "", 0, None
+        channel.mailbox += 1
         channel.activated_at = now()
         channel.last_success_at = None
     if elsewhere or columns["password"] != channel.password or not keeps_door(values, channel, INCOMING_DOOR):

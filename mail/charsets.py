@@ -85,7 +85,7 @@ def codec_name(declared: str) -> str:
         found = codecs.lookup(_ALIASES.get(key, key))
     except (LookupError, ValueError):
         return ""
-    if found.name in _FORBIDDEN or not found._is_text_encoding:
+    if found.name.replace("-", "_") in _FORBIDDEN or not found._is_text_encoding:
         return ""
     return _ALIASES.get(re.sub(r"[^a-z0-9.]+", "_", found.name), found.name)
 

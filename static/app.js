@@ -30,6 +30,11 @@ if (!window.htmx) {
   if (version) document.head.append(script);
 }
 
+// Nobody looks at a hidden page: it asks for nothing until it is seen again.
+document.addEventListener("htmx:config:request", (event) => {
+  if (document.hidden && event.detail.ctx.sourceEvent?.type === "every") event.preventDefault();
+});
+
 document.addEventListener("htmx:after:settle", (event) => {
   for (const element of event.detail.newContent ?? []) {
     if (element.nodeType !== 1) continue;
@@ -126,6 +131,10 @@ function startEditor(area) {
   editor.setAttribute("aria-label", label ? label.textContent.trim() : "");
   editor.setAttribute("role", "textbox");
   editor.setAttribute("aria-multiline", "true");
+  for (const name of ["aria-invalid", "aria-describedby"]) {
+    if (area.hasAttribute(name)) editor.setAttribute(name, area.getAttribute(name));
+    area.removeAttribute(name);
+  }
   editor.className = area.className;
   if (area.dataset.key) editor.dataset.key = area.dataset.key;
   delete area.dataset.key;

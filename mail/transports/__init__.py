@@ -105,10 +105,14 @@ class Fetched:
 
 
 class Source(Protocol):
-    """A mailbox. `protocol` is `imap` or `pop3`; `generation` the UIDVALIDITY as text, empty for POP3."""
+    """A mailbox. `protocol` is `imap` or `pop3`; `generation` the UIDVALIDITY as text, empty for POP3.
+
+    `deletions_kept` counts after leaving, for POP3: whether the server confirmed them at QUIT.
+    """
 
     protocol: str
     generation: str
+    deletions_kept: bool
 
     def __enter__(self) -> Self: ...
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 from types import TracebackType
 from typing import Self
 
@@ -37,6 +38,7 @@ class ImapSource:
     """The mails of one folder. `max_bytes`: larger mails are listed with their size, but not fetched."""
 
     protocol = "imap"
+    deletions_kept = True  # each removal was seen to be done before `dispose` answered
 
     def __init__(
         self, server: ServerAddress, credentials: Credentials, max_bytes: int, folder: str = "INBOX"
@@ -146,12 +148,13 @@ class ImapSource:
     def _list(self, uids: Sequence[int]) -> Iterator[Listed]:
         answer = self._client.fetch(uids, ["RFC822.SIZE", "FLAGS", "INTERNALDATE"])
         for uid in sorted(answer):
+            arrived_at = answer[uid].get(b"INTERNALDATE")
             yield Listed(
                 source_id=self._source_id(uid),
                 position=uid,
                 size=int(answer[uid].get(b"RFC822.SIZE") or 0),
                 seen=b"\\Seen" in answer[uid].get(b"FLAGS", ()),
-                arrived_at=answer[uid].get(b"INTERNALDATE"),
+                arrived_at=arrived_at.astimezone(UTC) if arrived_at else None,
             )
 
     def _bodies(self, uids: Sequence[int]) -> dict[int, bytes]:

@@ -112,6 +112,9 @@ def answers() -> Iterator[None]:
         raise TemporaryFailure("protocol_error", words(error)) from error
     except OSError as error:
         raise network_failure(error) from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # An answer that is no IMAP makes the libraries stumble in their own ways.
+        raise TemporaryFailure("protocol_error", str(error)) from error
 
 
 class _Client(IMAPClient):

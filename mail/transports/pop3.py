@@ -27,6 +27,7 @@ class Pop3Source:
     def __init__(self, server: ServerAddress, credentials: Credentials, max_bytes: int) -> None:
         self._server, self._credentials, self._max_bytes = server, credentials, max_bytes
         self._open: Pop3Wire | None = None
+        self.deletions_kept = False  # known once the source was left
         self._numbers: dict[str, int] | None = None
 
     def __enter__(self) -> Self:
@@ -48,7 +49,7 @@ class Pop3Source:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         wire, self._open = self._wire, None
-        wire.hang_up(keep=kind is None)
+        self.deletions_kept = wire.hang_up(keep=kind is None) and kind is None
 
     def listing(self, since: int = 0) -> list[Listed]:
         """Every mail, in the order of the server. `since` means nothing here: POP3 has no lasting numbers.

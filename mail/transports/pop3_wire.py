@@ -78,14 +78,19 @@ class Pop3Wire(poplib.POP3):
                 return False
             return True
 
-    def hang_up(self, keep: bool) -> None:
-        """QUIT carries the deletions out; without `keep` they are taken back. Never raises."""
+    def hang_up(self, keep: bool) -> bool:
+        """QUIT carries the deletions out; without `keep` they are taken back. Never raises.
+
+        True only if the server said that it did as it was told (RFC 1939 section 6).
+        """
         try:
             with contextlib.suppress(OSError, poplib.error_proto):
                 if keep:
                     self.quit()
                 else:
                     self.rset()
+                return True
+            return False
         finally:
             with contextlib.suppress(OSError):
                 self.close()

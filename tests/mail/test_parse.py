@@ -68,10 +68,9 @@ def test_a_very_long_text_is_cut_but_attached_whole() -> None:
 
 def _standard(path: Path) -> dict[str, Any]:
     """Most traps stand in an otherwise plain mail of Carol's; its neighbour names only the difference."""
-    seen: dict[str, Any] = dict.fromkeys(
-        ("cc", "reply_to", "in_reply_to", "references", "attachments", "defects"), []
-    )
-    seen |= {"subject": "", "sender": ["", ""], "to": [], "message_id": "", "date": None, "html": ""}
+    lists = ("to", "cc", "reply_to", "in_reply_to", "references", "attachments", "defects")
+    seen: dict[str, Any] = {key: [] for key in lists}
+    seen |= {"subject": "", "sender": ["", ""], "message_id": "", "date": None, "html": ""}
     if b"<1@kunde.example>" in path.read_bytes():
         seen |= {
             "subject": "Frage",

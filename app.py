@@ -1,0 +1,90 @@
+"""create_app(): the only file that knows everybody."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask
+from flask_migrate import Migrate
+from sqlalchemy.engine import make_url
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import blueprints
+import cli
+from config import Settings, SettingsError, from_environment
+from desk import keys, letters
+from desk.office import Office
+from models.base import db, prepare_engine, use_cipher
+from models.blobs import BlobStore
+
+migrate = Migrate()
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the app. Starts nothing: jobs and the receiver belong to `serve` and `worker`.
+
+    Raises SettingsError with one clear sentence when the data folder or a setting cannot be used.
+    """
+    settings = settings or from_environment()
+    _prepare_data(settings)
+    secrets = keys.load_keys(settings.data, settings.encryption_keys)
+    use_cipher(keys.cipher(secrets))
+
+    app = Flask(__name__)
+    app.config.update(
+        SECRET_KEY=settings.secret_key or keys.derive(secrets, "session"),
+        SQLALCHEMY_DATABASE_URI=make_url(settings.database_url),
+        SQLALCHEMY_ENGINE_OPTIONS=_engine_options(settings),
+        TESTING=settings.testing,
+        MAX_CONTENT_LENGTH=settings.max_mail_bytes + 1024 * 1024,
+        MAX_FORM_MEMORY_SIZE=4 * 1024 * 1024,
+        SESSION_COOKIE_NAME="poststelle",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.base_url.startswith("https://"),
+        REMEMBER_COOKIE_HTTPONLY=True,
+        REMEMBER_COOKIE_SAMESITE="Lax",
+        REMEMBER_COOKIE_SECURE=settings.base_url.startswith("https://"),
+        WTF_CSRF_TIME_LIMIT=None,  # a form stays good as long as its session; drafts live long
+    )
+    app.extensions["poststelle"] = Office(settings=settings, blobs=BlobStore(settings.blobs))
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count
+        )
+    db.init_app(app)
+    with app.app_context():
+        prepare_engine(db.engine)
+    migrate.init_app(app, db, render_as_batch=True)
+    app.jinja_env.filters.update(letters.FILTERS)
+    blueprints.init_app(app)
+    cli.init_app(app)
+    _quiet_logs()
+    return app
+
+
+def _prepare_data(settings: Settings) -> None:
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        probe = settings.data / ".writable"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise SettingsError(
+            f"The data folder {settings.data} cannot be written to ({error.strerror}). "
+            "Set POSTSTELLE_DATA to a folder that this user may write to."
+        ) from error
+
+
+def _engine_options(settings: Settings) -> dict[str, object]:
+    if settings.is_sqlite:
+        return {"connect_args": {"timeout": 15, "check_same_thread": False}}
+    # A connection that the server closed meanwhile is noticed before it is used.
+    return {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
+
+
+def _quiet_logs() -> None:
+    # aiosmtpd logs a traceback for every scanner that breaks off a TLS handshake.
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)

@@ -1,0 +1,59 @@
+"""HTTP: read the request, call the desk, choose a template."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_wtf import CSRFProtect
+
+from blueprints import (
+    access,
+    agents,
+    assets,
+    attachments,
+    channels,
+    drafts,
+    errors,
+    events,
+    frame,
+    headers,
+    health,
+    languages,
+    limits,
+    mailroom,
+    profile,
+    replies,
+    sessions,
+    setup,
+    tickets,
+    words,
+)
+
+csrf = CSRFProtect()
+
+
+def init_app(app: Flask) -> None:
+    """Register every view, and what all views share."""
+    csrf.init_app(app)
+    languages.init_app(app)
+    headers.init_app(app)
+    assets.init_app(app, app.extensions["poststelle"].settings.assets)
+    access.init_app(app)
+    limits.init_app(app)
+    words.init_app(app)
+    events.init_app(app)
+    frame.init_app(app)
+    errors.init_app(app)
+    for blueprint in (
+        agents.blueprint,
+        attachments.blueprint,
+        channels.blueprint,
+        drafts.blueprint,
+        health.blueprint,
+        mailroom.blueprint,
+        profile.blueprint,
+        replies.blueprint,
+        sessions.blueprint,
+        setup.blueprint,
+        tickets.blueprint,
+    ):
+        app.register_blueprint(blueprint)

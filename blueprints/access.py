@@ -1,0 +1,88 @@
+"""Who may: every route is closed unless it is marked open, and »System« is for administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from flask import Flask, abort, current_app, make_response, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import LoginManager, current_user
+
+from blueprints.htmx import wants_fragment
+from desk import accounts
+from desk.office import account
+from models import Agent, db
+
+View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
+
+login_manager = LoginManager()
+
+
+def init_app(app: Flask) -> None:
+    login_manager.init_app(app)
+    login_manager.session_protection = None  # changing networks must not sign anybody out
+    login_manager.user_loader(accounts.session_agent)
+    app.before_request(_guard)
+
+
+def open_to_all(view: View) -> View:
+    """Reachable without signing in."""
+    view.access = "open"  # type: ignore[attr-defined]
+    return view
+
+
+def admins_only(view: View) -> View:
+    view.access = "admin"  # type: ignore[attr-defined]
+    return view
+
+
+def me() -> Agent:
+    """The agent who asks. Only for views that are not open to all."""
+    agent: Agent = current_user._get_current_object()
+    return agent
+
+
+def safe_next(target: str | None, fallback: str) -> str:
+    """A relative address of our own, never another site."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or "\\" in target:
+        return fallback
+    if any(ord(character) < 32 for character in target):
+        return fallback
+    parts = urlsplit(target)
+    return target if not parts.scheme and not parts.netloc else fallback
+
+
+def _guard() -> ResponseReturnValue | None:
+    endpoint = request.endpoint
+    if endpoint is None or endpoint == "static":
+        return None
+    view = current_app.view_functions[endpoint]
+    access = getattr(view, "access", None) or _blueprint_access(endpoint)
+    if access == "open":
+        return None
+    if account() is None:
+        db.session.rollback()
+        return redirect(url_for("setup.closed"))
+    if not current_user.is_authenticated:
+        return _to_login()
+    if access == "admin" and not me().is_admin:
+        abort(403)
+    return None
+
+
+def _blueprint_access(endpoint: str) -> str:
+    name = endpoint.rpartition(".")[0]
+    blueprint = current_app.blueprints.get(name)
+    return getattr(blueprint, "access", "agent")
+
+
+def _to_login() -> ResponseReturnValue:
+    asked = request.full_path.rstrip("?") if request.method == "GET" and not wants_fragment() else None
+    url = url_for("sessions.new", next=asked) if asked and asked != "/" else url_for("sessions.new")
+    if wants_fragment():
+        response = make_response("", 401)
+        response.headers["HX-Redirect"] = url
+        return response
+    return redirect(url, 303)

@@ -1,0 +1,28 @@
+"""What is being written is saved while typing."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, request
+from flask.typing import ResponseReturnValue
+
+from blueprints.access import me
+from blueprints.htmx import page
+from desk import replies, tickets
+from models import Kind
+
+blueprint = Blueprint("drafts", __name__)
+
+KINDS = {"reply": Kind.REPLY, "note": Kind.NOTE}
+
+
+@blueprint.post("/tickets/<int:number>/drafts/<kind>")
+def save(number: int, kind: str) -> ResponseReturnValue:
+    ticket = tickets.by_number(number) or abort(404)
+    if kind not in KINDS:
+        abort(404)
+    form = request.form
+    replies.save_draft(
+        ticket, me(), KINDS[kind], form.get("body", ""), form.get("cc", ""), form.get("bcc", "")
+    )
+    draft = replies.draft_of(ticket, me(), KINDS[kind])
+    return page("tickets/_draft.html", draft=draft)

@@ -1,0 +1,95 @@
+"""The history of a ticket in sentences: an icon and words for every kind of event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Flask
+from flask_babel import gettext
+
+from blueprints.words import PRIORITY, STATUS
+from models import TicketEvent
+
+Words = Callable[[str, dict[str, str]], str]
+
+
+def _purpose(details: dict[str, str]) -> str:
+    return gettext("The confirmation") if details.get("purpose") == "confirmation" else gettext("The reply")
+
+
+# What a message itself shows already; the history leaves these out.
+SHOWN_AS_MESSAGE = ("received", "replied", "noted")
+
+EVENTS: dict[str, tuple[str, Words]] = {
+    "opened": (
+        "inbox",
+        lambda who, d: gettext("Ticket opened by e-mail to %(channel)s", channel=d["channel"]),
+    ),
+    "assigned": (
+        "user-round",
+        lambda who, d: (
+            gettext("%(who)s assigned the ticket to %(to)s", who=who, to=d["to"])
+            if d["to"]
+            else gettext("%(who)s removed the assignee", who=who)
+        ),
+    ),
+    "status": (
+        "circle-dot",
+        lambda who, d: gettext(
+            "%(who)s: status %(old)s → %(new)s", who=who, old=STATUS[d["old"]], new=STATUS[d["new"]]
+        ),
+    ),
+    "priority": (
+        "flag",
+        lambda who, d: gettext(
+            "%(who)s: priority %(old)s → %(new)s", who=who, old=PRIORITY[d["old"]], new=PRIORITY[d["new"]]
+        ),
+    ),
+    "tags": ("tag", lambda who, d: gettext("%(who)s: tags %(tags)s", who=who, tags=d["new"] or "–")),
+    "undone": ("undo-2", lambda who, d: gettext("%(who)s took a reply back before it was sent", who=who)),
+    "confirmation_withheld": (
+        "shield",
+        lambda who, d: gettext(
+            "No confirmation to %(to)s: it got several automatic mails in a short time", to=d["to"]
+        ),
+    ),
+    "mail_sent": (
+        "mail-check",
+        lambda who, d: (
+            gettext("Confirmation of receipt sent to %(to)s", to=d.get("to", ""))
+            if d.get("purpose") == "confirmation"
+            else gettext("Reply handed over to the mail server for %(to)s", to=d.get("to", ""))
+        ),
+    ),
+    "mail_kept": (
+        "mailbox",
+        lambda who, d: gettext(
+            "%(mail)s was kept and not sent: no outgoing server is set up", mail=_purpose(d)
+        ),
+    ),
+    "mail_delayed": (
+        "clock",
+        lambda who, d: gettext("%(mail)s could not be delivered yet; it is tried again", mail=_purpose(d)),
+    ),
+    "mail_undeliverable": (
+        "triangle-alert",
+        lambda who, d: gettext(
+            "%(mail)s to %(to)s could not be delivered", mail=_purpose(d), to=d.get("to", "")
+        ),
+    ),
+    "mail_send_again": ("refresh-cw", lambda who, d: gettext("%(mail)s is sent again", mail=_purpose(d))),
+}
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals.update(event_words=event_words, event_icon=event_icon)
+
+
+def event_words(event: TicketEvent) -> str:
+    who = event.agent.name if event.agent else "Poststelle"
+    known = EVENTS.get(event.kind)
+    return known[1](who, event.details) if known else event.kind
+
+
+def event_icon(kind: str) -> str:
+    return EVENTS[kind][0] if kind in EVENTS else "circle-dot"

@@ -1,0 +1,78 @@
+"""What every signed-in page shows around its content: the rail with its counts, the state of the channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, request, url_for
+from flask_babel import gettext, ngettext
+from flask_login import current_user
+from lucide import jinja as lucide
+
+from blueprints.access import me
+from desk import channels, tickets
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals["lucide"] = lucide.lucide
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.context_processor(_frame)
+
+
+def _frame() -> dict[str, Any]:
+    """Given as functions, so that a piece that shows no frame asks the database nothing."""
+    return {"rail": _rail, "channel_state": _channel_state}
+
+
+def _rail() -> list[dict[str, Any]]:
+    if not current_user or not current_user.is_authenticated:
+        return []
+    counts = tickets.counts(me())
+    asked = request.args.get("view", "") if request.endpoint == "tickets.index" else ""
+    at_index = request.endpoint == "tickets.index" and not request.args.get("q")
+    views = (
+        ("mine", gettext("My tickets"), "circle-user"),
+        ("unassigned", gettext("Unassigned"), "user-round-x"),
+        ("open", gettext("All open"), "inbox"),
+        ("waiting", gettext("Waiting"), "clock"),
+        ("resolved", gettext("Resolved"), "circle-check"),
+    )
+    items = [
+        {
+            "section": gettext("Tickets"),
+            "label": label,
+            "icon": icon,
+            "url": url_for("tickets.index", view=view),
+            "count": counts.get(view),
+            "active": at_index and (asked or "open") == view,
+            "key": view,
+        }
+        for view, label, icon in views
+    ]
+    if me().is_admin:
+        items += [
+            {
+                "section": gettext("System"),
+                "label": label,
+                "icon": icon,
+                "url": url_for(endpoint),
+                "count": None,
+                "active": (request.endpoint or "").startswith(endpoint.partition(".")[0] + "."),
+                "key": endpoint.partition(".")[0],
+            }
+            for endpoint, label, icon in (
+                ("channels.index", gettext("Channels"), "at-sign"),
+                ("agents.index", gettext("Agents"), "users"),
+            )
+        ]
+    return items
+
+
+def _channel_state() -> dict[str, str]:
+    state = channels.overview()
+    if state.failing:
+        words = ngettext("%(num)s channel in trouble", "%(num)s channels in trouble", state.failing)
+    else:
+        words = ngettext("%(num)s channel active", "%(num)s channels active", state.active)
+    url = url_for("channels.index") if me().is_admin else ""
+    return {"text": words, "state": "trouble" if state.failing else "ok", "url": url}

@@ -1,0 +1,70 @@
+"""What protects every page: a strict Content-Security-Policy and its companions."""
+
+from __future__ import annotations
+
+import secrets
+from contextvars import Token
+
+from flask import Flask, Response, current_app, g, request
+
+from models.base import writing
+
+READING = ("GET", "HEAD", "OPTIONS")
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(_begin)
+    app.after_request(_protect)
+    app.teardown_request(_end)
+    app.jinja_env.globals["csp_nonce"] = _Nonce()
+
+
+class _Nonce:
+    """The nonce of this response, as text; a template writes `{{ csp_nonce }}`."""
+
+    def __str__(self) -> str:
+        return str(g.csp_nonce)
+
+    def __html__(self) -> str:
+        return str(g.csp_nonce)
+
+
+def _begin() -> None:
+    g.csp_nonce = secrets.token_urlsafe(16)
+    # A page only reads: it needs no write lock, and never waits for one.
+    g.writing_token = writing.set(request.method not in READING)
+
+
+def _end(_error: BaseException | None) -> None:
+    token: Token[bool] | None = g.pop("writing_token", None)
+    if token is not None:
+        writing.reset(token)
+
+
+def _protect(response: Response) -> Response:
+    cdn = " ".join(current_app.extensions["assets"].origins)
+    response.headers.setdefault(
+        "Content-Security-Policy",
+        "; ".join(
+            (
+                "default-src 'none'",
+                f"script-src 'self' {cdn}".rstrip(),
+                f"style-src 'self' 'nonce-{g.get('csp_nonce', '')}' {cdn}".rstrip(),
+                "img-src 'self' data:",
+                "font-src 'self'",
+                f"connect-src 'self' {cdn}".rstrip(),
+                "frame-src 'self'",
+                "form-action 'self'",
+                "base-uri 'none'",
+                "frame-ancestors 'none'",
+            )
+        ),
+    )
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("X-Frame-Options", "DENY")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    if response.mimetype == "text/html":
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response

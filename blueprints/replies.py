@@ -1,0 +1,164 @@
+"""Answers and notes: written, undone, sent again."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from werkzeug.datastructures import FileStorage
+
+from blueprints.access import me
+from blueprints.htmx import change, invalid, page, wants_fragment
+from blueprints.tickets import ticket_page
+from desk import outbox, replies, tickets, uploads
+from desk.replies import ReplyRefused, Written
+from models import Kind, Message, Status, Ticket, db
+
+blueprint = Blueprint("replies", __name__)
+
+THEN = {"resolved": Status.RESOLVED, "waiting": Status.WAITING}
+
+
+@blueprint.post("/tickets/<int:number>/replies")
+def create(number: int) -> ResponseReturnValue:
+    ticket = _locked(number)
+    try:
+        written = _written(Kind.REPLY)
+    except ValueError as error:
+        return _refused(ticket, "reply", {getattr(error, "field", "cc"): [str(error)]})
+    try:
+        sent = replies.send_reply(ticket, me(), written, THEN.get(request.form.get("then", "")))
+    except ReplyRefused as error:
+        return _refused(ticket, "reply", {"body": [_sentence(error.code)]}, error.code, written)
+    return _done(ticket, "reply", sent.message)
+
+
+@blueprint.post("/tickets/<int:number>/notes")
+def create_note(number: int) -> ResponseReturnValue:
+    ticket = _locked(number)
+    written = _written(Kind.NOTE)
+    try:
+        note = replies.add_note(ticket, me(), written)
+    except ReplyRefused as error:
+        return _refused(ticket, "note", {"body": [_sentence(error.code)]}, error.code, written)
+    return _done(ticket, "note", note)
+
+
+@blueprint.get("/messages/<int:message_id>/delivery")
+def delivery(message_id: int) -> ResponseReturnValue:
+    """The state of a sent answer; it asks by itself while it moves."""
+    return page("tickets/_delivery.html", message=_reply(message_id))
+
+
+@blueprint.post("/messages/<int:message_id>/undo")
+def undo(message_id: int) -> ResponseReturnValue:
+    message = _reply(message_id)
+    ticket = message.ticket
+    back = url_for("tickets.show", number=ticket.number)
+    if not replies.undo(message, me()):
+        said = gettext("It is too late to undo: the reply has left.")
+        return change("replies/delivery.swap.html", back, said, message=_reply(message_id))
+    said = gettext("The reply was not sent. Your text is back in the composer.")
+    return change("replies/undo.swap.html", back, said, message=message, **ticket_page(ticket, "reply"))
+
+
+@blueprint.post("/messages/<int:message_id>/resend")
+def resend(message_id: int) -> ResponseReturnValue:
+    """»Erneut senden« after a failure, »Jetzt senden« for what was kept without an outgoing server."""
+    message = _reply(message_id)
+    mail = message.outbound or abort(404)
+    outbox.send_again(mail)
+    back = url_for("tickets.show", number=message.ticket.number)
+    return change("replies/delivery.swap.html", back, gettext("The reply is being sent."), message=message)
+
+
+def _done(ticket: Ticket, tab: str, message: Message) -> Response:
+    said = "" if tab == "reply" else gettext("The note was saved.")
+    back = url_for(
+        "tickets.show",
+        number=ticket.number,
+        tab=None if tab == "reply" else tab,
+        _anchor=f"message-{message.id}" if tab == "reply" else f"note-{message.id}",
+    )
+    return change(
+        "replies/create.swap.html",
+        back,
+        said,
+        message=message,
+        focus=message.id,
+        **ticket_page(ticket, tab),
+    )
+
+
+def _refused(
+    ticket: Ticket, tab: str, errors: dict[str, list[str]], code: str = "", written: Written | None = None
+) -> Response:
+    """The composer again with what was typed; what was attached waits in the draft."""
+    db.session.rollback()
+    kind = Kind.NOTE if tab == "note" else Kind.REPLY
+    form = request.form
+    replies.save_draft(ticket, me(), kind, form.get("body", ""), form.get("cc", ""), form.get("bcc", ""))
+    replies.keep_files(ticket, me(), kind, _files() if written is None else written.files)
+    status = 409 if code == "newer_message" else 422
+    context = ticket_page(ticket, tab, errors=errors)
+    if wants_fragment():
+        return invalid("replies/refused.swap.html", status, **context)
+    return invalid("tickets/show.html", status, **context)
+
+
+def _written(kind: Kind) -> Written:
+    """Raises ValueError with a sentence; its `field` is cc or bcc."""
+    form = request.form
+    body = form.get("body", "")
+    as_html = form.get("format") == "html"
+    copies = {}
+    for field in ("cc", "bcc") if kind == Kind.REPLY else ():
+        try:
+            copies[field] = uploads.addresses(form.get(field, ""))
+        except ValueError as error:
+            wrong = ValueError(gettext("This is not an e-mail address: %(text)s", text=str(error)))
+            wrong.field = field  # type: ignore[attr-defined]
+            raise wrong from error
+    return Written(
+        text="" if as_html else body,
+        html=body if as_html else "",
+        cc=copies.get("cc", ()),
+        bcc=copies.get("bcc", ()),
+        files=_files(),
+        kept_files=tuple(form.getlist("kept")),
+        seen=form.get("seen", 0, type=int) or 0,
+    )
+
+
+def _files() -> tuple[uploads.Part, ...]:
+    given: list[FileStorage] = request.files.getlist("attachments")
+    for storage in given:
+        storage.stream.seek(0)
+    return tuple(
+        uploads.from_form(storage.filename or "", storage.read(), storage.mimetype)
+        for storage in given
+        if storage.filename
+    )
+
+
+def _sentence(code: str) -> str:
+    return {
+        "empty": gettext("Write something first."),
+        "no_recipient": gettext("This ticket has no address to answer to."),
+        "too_large": gettext("The attachments are too large for one mail. Remove some of them."),
+        "newer_message": gettext(
+            "Meanwhile something new was written in this ticket; it is shown above. "
+            "Your text was not sent. Read it, then send again."
+        ),
+    }[code]
+
+
+def _locked(number: int) -> Ticket:
+    return tickets.locked(number) or abort(404)
+
+
+def _reply(message_id: int) -> Message:
+    message = db.session.get(Message, message_id)
+    if message is None or message.kind != Kind.REPLY:
+        abort(404)
+    return message

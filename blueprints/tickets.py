@@ -1,0 +1,185 @@
+"""The ticket list and the ticket page, and the small changes beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, abort, current_app, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from blueprints.access import me
+from blueprints.htmx import change, go, page
+from blueprints.words import PRIORITY, STATUS
+from desk import accounts, first_message, thread, tickets
+from desk.tickets import MoveRefused
+from models import Priority, Status, Ticket, db
+from models.ticket import ALLOWED_MOVES
+
+blueprint = Blueprint("tickets", __name__)
+
+
+@blueprint.get("/")
+@blueprint.get("/tickets")
+def index() -> ResponseReturnValue:
+    view = request.args.get("view", "open")
+    view = view if view in tickets.VIEWS else "open"
+    query = request.args.get("q", "").strip()[:200]
+    newest_first = request.args.get("order") != "oldest"
+    number = max(1, request.args.get("page", 1, type=int) or 1)
+    return page(
+        "tickets/index.html",
+        listing=tickets.listing(me(), view, query, min(number, 10_000), newest_first),
+        view=view,
+        query=query,
+        newest_first=newest_first,
+        tag=tickets.change_tag(),
+        start=tickets.beginning() if view == "open" and not query else None,
+        receiver=first_message.receiver(),
+    )
+
+
+@blueprint.get("/tickets/news")
+def news() -> ResponseReturnValue:
+    """What an open list asks every few seconds; one integer says that nothing happened."""
+    since, tag = request.args.get("tag", 0, type=int), tickets.change_tag()
+    if tag <= since:
+        return "", 204
+    opened, touched = tickets.news(since)
+    if not touched:
+        return "", 204
+    return page("tickets/_news.html", opened=opened, touched=touched, tag=since, back=_here())
+
+
+@blueprint.get("/tickets/<int:number>")
+def show(number: int) -> ResponseReturnValue:
+    ticket = _ticket(number)
+    tab = request.args.get("tab", "reply")
+    tab = tab if tab in ("reply", "note", "history") else "reply"
+    response = page("tickets/show.html", **ticket_page(ticket, tab))
+    _mark_seen_later(response, ticket)
+    return response
+
+
+@blueprint.get("/tickets/<int:number>/news")
+def ticket_news(number: int) -> ResponseReturnValue:
+    """Whether a customer or a colleague wrote since the page was opened."""
+    ticket = _ticket(number)
+    seen = request.args.get("seen", 0, type=int)
+    if not thread.newer_messages(ticket, me(), seen):
+        return "", 204
+    return page("tickets/_ticket_news.html", ticket=ticket, seen=seen)
+
+
+@blueprint.post("/tickets/<int:number>/status")
+def set_status(number: int) -> ResponseReturnValue:
+    ticket = _locked(number)
+    wanted = request.form.get("status", "")
+    if wanted not in STATUS:
+        abort(400)
+    try:
+        tickets.set_status(ticket, Status(wanted), me())
+    except MoveRefused:
+        db.session.rollback()
+        return _changed(_ticket(number), gettext("This status does not follow from the present one."))
+    return _changed(ticket, gettext("Status: %(status)s", status=STATUS[wanted]))
+
+
+@blueprint.post("/tickets/<int:number>/assignee")
+def set_assignee(number: int) -> ResponseReturnValue:
+    ticket = _locked(number)
+    wanted = request.form.get("assignee", "")
+    agent = None
+    if wanted:
+        agent = next((agent for agent in accounts.active_agents() if str(agent.id) == wanted), None)
+        if agent is None:
+            abort(400)
+    tickets.assign(ticket, agent, me())
+    said = gettext("Assigned to %(name)s", name=agent.name) if agent else gettext("Assigned to nobody")
+    return _changed(ticket, said)
+
+
+@blueprint.post("/tickets/<int:number>/priority")
+def set_priority(number: int) -> ResponseReturnValue:
+    ticket = _locked(number)
+    wanted = request.form.get("priority", "")
+    if wanted not in PRIORITY:
+        abort(400)
+    tickets.set_priority(ticket, Priority(wanted), me())
+    return _changed(ticket, gettext("Priority: %(priority)s", priority=PRIORITY[wanted]))
+
+
+@blueprint.post("/tickets/<int:number>/tags")
+def set_tags(number: int) -> ResponseReturnValue:
+    ticket = _locked(number)
+    tickets.set_tags(ticket, request.form.get("tags", "").split(","), me())
+    return _changed(ticket, gettext("Tags saved"))
+
+
+@blueprint.post("/tickets/first")
+def first() -> ResponseReturnValue:
+    """From the empty list: a message to the default address, through the real receiver."""
+    try:
+        address = first_message.deliver()
+    except OSError as error:
+        return go(
+            url_for("tickets.index"),
+            gettext("The receiver did not take the test message: %(reason)s", reason=str(error)),
+        )
+    said = gettext("The test message was delivered to %(address)s.", address=address)
+    return go(url_for("tickets.index"), said)
+
+
+def ticket_page(ticket: Ticket, tab: str, **more: Any) -> dict[str, Any]:
+    """Everything that the ticket page shows; the swaps use parts of it."""
+    return {
+        **thread.shown(ticket, me(), tab),
+        "ticket": ticket,
+        "tab": tab,
+        "statuses": [(code, STATUS[code]) for code in (ticket.status, *ALLOWED_MOVES[ticket.status])],
+        "priorities": list(PRIORITY.items()),
+        "assignees": _assignees(ticket),
+        "earlier": tickets.earlier(ticket),
+        **more,
+    }
+
+
+def _assignees(ticket: Ticket) -> list[tuple[int | str, str]]:
+    people: list[tuple[int | str, str]] = [("", gettext("nobody"))]
+    people += [(agent.id, agent.name) for agent in accounts.active_agents()]
+    if ticket.assignee and ticket.assignee_id not in dict(people):
+        people.append((ticket.assignee.id, ticket.assignee.name))
+    return people
+
+
+def _changed(ticket: Ticket, message: str) -> Response:
+    back = url_for("tickets.show", number=ticket.number)
+    return change("tickets/change.swap.html", back, message, **ticket_page(ticket, "reply"))
+
+
+def _ticket(number: int) -> Ticket:
+    return tickets.by_number(number) or abort(404)
+
+
+def _locked(number: int) -> Ticket:
+    return tickets.locked(number) or abort(404)
+
+
+def _here() -> str:
+    """The list that asked, so that »show« leads back to the same view."""
+    names = ("view", "q", "order")
+    return url_for("tickets.index", **{name: request.args[name] for name in names if request.args.get(name)})
+
+
+def _mark_seen_later(response: Response, ticket: Ticket) -> None:
+    """Reading a page writes nothing before it is sent: that the ticket was seen is noted afterwards."""
+    agent_id, ticket_id, newest = me().id, ticket.id, ticket.last_inbound_id
+    if not tickets.unread_of(me(), [ticket]):
+        return
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    @response.call_on_close
+    def note() -> None:
+        with app.app_context():
+            tickets.mark_seen(agent_id, ticket_id, newest)
+            db.session.remove()

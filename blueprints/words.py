@@ -1,0 +1,226 @@
+"""Codes in the database, words at the edge: the label of every code that a screen shows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from babel.numbers import format_decimal
+from flask import Flask
+from flask_babel import (
+    format_date,
+    format_datetime,
+    format_time,
+    get_locale,
+    gettext,
+    lazy_gettext,
+    ngettext,
+    to_user_timezone,
+)
+
+STATUS = {
+    "new": lazy_gettext("New"),
+    "open": lazy_gettext("In progress"),
+    "waiting": lazy_gettext("Waiting"),
+    "resolved": lazy_gettext("Resolved"),
+    "closed": lazy_gettext("Closed"),
+}
+PRIORITY = {
+    "low": lazy_gettext("Low"),
+    "normal": lazy_gettext("Normal"),
+    "high": lazy_gettext("High"),
+    "critical": lazy_gettext("Critical"),
+}
+ROLE = {
+    "system": lazy_gettext("System"),
+    "admin": lazy_gettext("Administrator"),
+    "agent": lazy_gettext("Agent"),
+}
+DELIVERY = {
+    "queued": lazy_gettext("queued"),
+    "sending": lazy_gettext("being sent"),
+    "done": lazy_gettext("handed over to the mail server"),
+    "failed": lazy_gettext("undeliverable"),
+    "cancelled": lazy_gettext("cancelled"),
+    "kept": lazy_gettext("Trial operation: not sent"),
+    "accepted": lazy_gettext("accepted"),
+    "delayed": lazy_gettext("delayed"),
+    "undeliverable": lazy_gettext("undeliverable"),
+}
+# »Warum hier?«: the clue that led a message into its ticket.
+WHY = {
+    "reply_address": lazy_gettext("The reply address carried our signature for this ticket."),
+    "signed_id": lazy_gettext("It answers a message that we signed for this ticket."),
+    "foreign_id": lazy_gettext("It answers a message of this ticket, and the sender takes part in it."),
+    "marker": lazy_gettext("The quoted history carries the mark of this ticket."),
+    "subject": lazy_gettext("The subject names the ticket, and the sender takes part in it."),
+    "new": lazy_gettext("Nothing in the mail pointed to an existing ticket, so it opened a new one."),
+    "reopened_late": lazy_gettext(
+        "It answers a ticket that was closed too long ago, so it opened a new one that continues it."
+    ),
+    "maybe": lazy_gettext(
+        "It points to another ticket, but the sender takes no part there, so it opened one of its own."
+    ),
+    "unreadable": lazy_gettext("The mail could not be read fully; the original is attached."),
+}
+# Reasons of the judge, of failures and of the connection test. See mail/transports/__init__.py for the codes.
+REASON = {
+    "person": lazy_gettext("A person wrote this mail."),
+    "own_mail": lazy_gettext("We wrote this mail ourselves."),
+    "bounce": lazy_gettext("A mail server reports that a message could not be delivered."),
+    "delayed": lazy_gettext("A mail server reports that a message is delayed."),
+    "disposition": lazy_gettext("A receipt that a message was read or deleted."),
+    "blocked_sender": lazy_gettext("The sender is blocked."),
+    "storm": lazy_gettext("Unusually many mails came from this sender in a short time."),
+    "spam_header": lazy_gettext("The mail server that received it marked it as spam."),
+    "auto_submitted": lazy_gettext("The mail says that a machine wrote it (Auto-Submitted)."),
+    "precedence": lazy_gettext("The mail says that it is bulk mail (Precedence)."),
+    "list_mail": lazy_gettext("The mail came through a mailing list."),
+    "auto_response_suppress": lazy_gettext("The mail asks not to be answered automatically."),
+    "vendor_header": lazy_gettext("The mail carries the mark of an auto-responder."),
+    "out_of_office_subject": lazy_gettext("The subject is that of an out-of-office reply."),
+    "null_sender": lazy_gettext("The mail has no sender to answer to, as mails of machines do."),
+    "mailer_daemon": lazy_gettext("The sender is a mail system."),
+    "oversize": lazy_gettext("The mail is larger than allowed and was not fetched."),
+    "duplicate": lazy_gettext("This channel already has the same mail, byte for byte."),
+    "copy": lazy_gettext("This mail came here a second time through another channel."),
+    "was_read": lazy_gettext("It was already read when the channel was connected."),
+    "existing": lazy_gettext("It was in the mailbox before the channel was connected."),
+    "fault": lazy_gettext("Poststelle failed on this mail; the original is safe."),
+}
+FAILURE = {
+    "name_not_found": lazy_gettext("The server name does not exist."),
+    "refused_address": lazy_gettext("The server name leads to an address that is not allowed."),
+    "connect_refused": lazy_gettext("The server refuses connections on this port."),
+    "connect_timeout": lazy_gettext("The server does not answer on this port."),
+    "timeout": lazy_gettext("The server stopped answering."),
+    "connection_lost": lazy_gettext("The server closed the connection."),
+    "tls_failed": lazy_gettext("No encrypted connection could be made."),
+    "certificate_invalid": lazy_gettext("The server's certificate is not valid."),
+    "certificate_name": lazy_gettext("The server's certificate is for another name."),
+    "certificate_expired": lazy_gettext("The server's certificate has expired."),
+    "certificate_self_signed": lazy_gettext("The server's certificate is signed by nobody we know."),
+    "starttls_missing": lazy_gettext("The server offers no encryption on this port."),
+    "plaintext_refused": lazy_gettext("An unencrypted connection is not allowed for this channel."),
+    "wrong_port_ssl": lazy_gettext("The server does not speak SSL on this port."),
+    "auth_failed": lazy_gettext("Sign-in refused"),
+    "auth_unsupported": lazy_gettext("The server does not offer this way of signing in."),
+    "app_password": lazy_gettext("The provider asks for an application password."),
+    "oauth_required": lazy_gettext("The provider no longer accepts passwords (OAuth 2 only)."),
+    "protocol_disabled": lazy_gettext("Fetching is switched off at the provider."),
+    "folder_missing": lazy_gettext("The folder does not exist on the server."),
+    "protocol_error": lazy_gettext("The server gave an answer that makes no sense."),
+    "mailbox_locked": lazy_gettext("The mailbox is in use by somebody else."),
+    "over_quota": lazy_gettext("The mailbox is full."),
+    "sender_refused": lazy_gettext("The server does not accept this sender."),
+    "recipients_refused": lazy_gettext("The server refused every recipient."),
+    "too_large": lazy_gettext("The mail is larger than the server accepts."),
+    "smtputf8_missing": lazy_gettext("The server cannot deliver to an address with such characters."),
+    "content_refused": lazy_gettext("The server refused the mail."),
+    "server_busy": lazy_gettext("The server is busy."),
+    "password_missing": lazy_gettext("The password is missing; enter it again."),
+    "no_relay": lazy_gettext("No outgoing server is set up."),
+    "gave_up": lazy_gettext("Given up after four days of trying."),
+    "bounced": lazy_gettext("The recipient's mail server sent the mail back."),
+    "internal": lazy_gettext("Poststelle made a mistake; nothing was lost."),
+}
+# The steps of the connection test; the failed one says so by its FAILURE.
+STEP = {
+    "found": lazy_gettext("Server found"),
+    "connected": lazy_gettext("Connected"),
+    "encrypted": lazy_gettext("Encrypted"),
+    "capabilities": lazy_gettext("Server ready to take mail"),
+    "signed_in": lazy_gettext("Signed in"),
+    "inbox": lazy_gettext("Inbox counted"),
+    "sender": lazy_gettext("Sender address accepted"),
+    "relay": lazy_gettext("Outgoing server of this Poststelle"),
+}
+# What to do about it, in a sentence; only where there is more to say than the failure itself.
+ADVICE = {
+    "name_not_found": lazy_gettext("Check the spelling of the server name."),
+    "refused_address": lazy_gettext(
+        "Addresses of this machine itself are refused. An operator can allow them "
+        "with POSTSTELLE_ALLOW_PRIVATE_HOSTS=1."
+    ),
+    "connect_refused": lazy_gettext("Check the port and the protocol."),
+    "connect_timeout": lazy_gettext("Check the port, and whether a firewall blocks it."),
+    "certificate_name": lazy_gettext("Use the server name that the provider gives in its instructions."),
+    "certificate_expired": lazy_gettext("The operator of the server has to renew it."),
+    "certificate_self_signed": lazy_gettext(
+        "Put the authority's certificate into the system's store, or name it with SSL_CERT_FILE."
+    ),
+    "starttls_missing": lazy_gettext(
+        "Switch SSL on and use the SSL port, or allow an unencrypted connection explicitly."
+    ),
+    "plaintext_refused": lazy_gettext("Choose an encryption, or allow an unencrypted connection explicitly."),
+    "wrong_port_ssl": lazy_gettext(
+        "SSL needs another port: 993 for IMAP, 995 for POP3, 465 for SMTP. "
+        "On 143, 110 and 587 switch SSL off; STARTTLS is used there."
+    ),
+    "auth_failed": lazy_gettext("Check the user name and the password."),
+    "app_password": lazy_gettext("Create an application password in the account's security settings."),
+    "oauth_required": lazy_gettext("This provider cannot be connected with a password."),
+    "protocol_disabled": lazy_gettext("Switch IMAP or POP3 on in the mailbox's settings at the provider."),
+    "folder_missing": lazy_gettext("Check the name of the folder."),
+    "sender_refused": lazy_gettext("The address of the channel must belong to the signed-in mailbox."),
+    "over_quota": lazy_gettext("Make room in the mailbox."),
+}
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals.update(
+        status_word=lambda code: STATUS[code],
+        priority_word=lambda code: PRIORITY[code],
+        role_word=lambda code: ROLE[code],
+        delivery_word=lambda code: DELIVERY[code],
+        why_word=lambda code: WHY.get(code) or REASON.get(code, ""),
+        reason_word=lambda code: REASON.get(code) or FAILURE.get(code, ""),
+        advice_word=lambda code: ADVICE.get(code, ""),
+        STATUS=STATUS,
+        PRIORITY=PRIORITY,
+    )
+    app.jinja_env.filters.update(when=relative_time, moment=full_time, filesize=file_size, initials=initials)
+
+
+def relative_time(moment: datetime | None) -> str:
+    """Short and relative, for lists: “12 min”, “yesterday”, “20 Nov”."""
+    if moment is None:
+        return ""
+    age = datetime.now(UTC) - moment
+    if age < timedelta(minutes=1):
+        return gettext("now")
+    if age < timedelta(hours=1):
+        return gettext("%(count)s min", count=int(age.total_seconds() // 60))
+    local, today = to_user_timezone(moment), to_user_timezone(datetime.now(UTC))
+    days = (today.date() - local.date()).days
+    if days == 0:
+        return ngettext("%(num)s hr", "%(num)s hrs", max(1, int(age.total_seconds() // 3600)))
+    if days == 1:
+        return gettext("yesterday")
+    return format_date(moment, gettext("d MMM") if local.year == today.year else "short")
+
+
+def full_time(moment: datetime | None) -> str:
+    """Whole, for messages and titles: “today, 09:12”, else date and time."""
+    if moment is None:
+        return ""
+    local, today = to_user_timezone(moment), to_user_timezone(datetime.now(UTC))
+    days = (today.date() - local.date()).days
+    if days == 0:
+        return gettext("today, %(time)s", time=format_time(moment, "short"))
+    if days == 1:
+        return gettext("yesterday, %(time)s", time=format_time(moment, "short"))
+    return format_datetime(moment, "short")
+
+
+def file_size(size: int) -> str:
+    """Bytes in the unit that a person reads: 184 kB, 1.2 MB."""
+    if size < 1000:
+        return f"{size} B"
+    unit, value = ("kB", size / 1000) if size < 1_000_000 else ("MB", size / 1_000_000)
+    return f"{format_decimal(value, '#,##0' if value >= 10 else '#,##0.#', get_locale())} {unit}"
+
+
+def initials(name: str) -> str:
+    """One or two letters for an avatar."""
+    words = [word for word in name.replace("@", " ").replace(".", " ").split() if word[:1].isalnum()]
+    return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words[:1])).upper()

@@ -1,0 +1,180 @@
+"""Settings, read once from the environment. Nobody else reads os.environ."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from click import ClickException
+
+LOCALES = ("de", "en")
+ROOT = Path(__file__).resolve().parent
+
+
+class SettingsError(ClickException):
+    """A setting cannot be used. The text is one sentence for the person who set it.
+
+    A ClickException, since `flask` builds the app before it knows the command, and would else print a traceback.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The install's own way out, for »Standard« channels. `encryption`: none, starttls, ssl."""
+
+    host: str
+    port: int
+    encryption: str
+    user: str = ""
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"Relay({self.host}:{self.port}, {self.encryption}, user={self.user!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment decides. Values that are None or empty are left to the set-up form."""
+
+    data: Path
+    database_url: str
+    host: str = "127.0.0.1"
+    port: int = 8080
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 2525
+    base_url: str = ""
+    mail_domain: str = ""
+    fetch_seconds: int = 60
+    allow_private_hosts: bool = False
+    encryption_keys: tuple[str, ...] = ()
+    secret_key: str = ""
+    assets: str = "auto"
+    timezone: str = ""
+    trusted_proxies: int = 0
+    max_mail_bytes: int = 50 * 1024 * 1024
+    relay: Relay | None = None
+    threads: int = 12
+    testing: bool = False
+    # Injected faults for crash tests: the name of a point in the code at which the process kills itself.
+    fail_point: str = ""
+
+    @property
+    def blobs(self) -> Path:
+        return self.data / "blobs"
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def public_url(self) -> str:
+        """Where a browser finds us, without a trailing slash; used for links in mails."""
+        return self.base_url or f"http://{self.host if self.host != '0.0.0.0' else '127.0.0.1'}:{self.port}"
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read all settings. Raises SettingsError with a sentence that names the variable."""
+    env = dict(os.environ if environ is None else environ)
+    data = Path(_text(env, "POSTSTELLE_DATA") or ROOT / "data").expanduser().resolve()
+    timezone = _text(env, "POSTSTELLE_TIMEZONE")
+    if timezone:
+        try:
+            ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise SettingsError(
+                f"POSTSTELLE_TIMEZONE is “{timezone}”, which is no known time zone."
+            ) from error
+    return Settings(
+        data=data,
+        database_url=_database_url(_text(env, "DATABASE_URL"), data),
+        host=_text(env, "POSTSTELLE_HOST") or "127.0.0.1",
+        port=_number(env, "POSTSTELLE_PORT", 8080, 0, 65535),
+        smtp_host=_text(env, "POSTSTELLE_SMTP_HOST") or "127.0.0.1",
+        smtp_port=_number(env, "POSTSTELLE_SMTP_PORT", 2525, 0, 65535),
+        base_url=_base_url(_text(env, "POSTSTELLE_BASE_URL")),
+        mail_domain=_text(env, "POSTSTELLE_MAIL_DOMAIN").lower(),
+        fetch_seconds=_number(env, "POSTSTELLE_FETCH_SECONDS", 60, 1, 86_400),
+        allow_private_hosts=_flag(env, "POSTSTELLE_ALLOW_PRIVATE_HOSTS"),
+        encryption_keys=tuple(key for key in _text(env, "POSTSTELLE_ENCRYPTION_KEY").split(",") if key),
+        secret_key=_text(env, "SECRET_KEY"),
+        assets=_choice(env, "POSTSTELLE_ASSETS", "auto", ("auto", "cdn", "local")),
+        timezone=timezone,
+        trusted_proxies=_number(env, "POSTSTELLE_TRUSTED_PROXIES", 0, 0, 10),
+        max_mail_bytes=_number(env, "POSTSTELLE_MAX_MAIL_MB", 50, 1, 1000) * 1024 * 1024,
+        relay=_relay(env),
+        fail_point=_text(env, "POSTSTELLE_FAIL_POINT"),
+    )
+
+
+def _text(env: Mapping[str, str], name: str) -> str:
+    """The variable, or the content of the file that NAME_FILE points to (container secrets)."""
+    path = env.get(f"{name}_FILE", "")
+    if path and not env.get(name):
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{name}_FILE points to {path}, which cannot be read: {error}.") from error
+    return env.get(name, "").strip()
+
+
+def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = _text(env, name)
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise SettingsError(f"{name} is “{text}”; it must be a whole number from {low} to {high}.")
+    return int(text)
+
+
+def _flag(env: Mapping[str, str], name: str) -> bool:
+    return _choice(env, name, "0", ("0", "1", "true", "false", "yes", "no", "on", "off")) in (
+        "1",
+        "true",
+        "yes",
+        "on",
+    )
+
+
+def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:
+    text = _text(env, name).lower() or default
+    if text not in choices:
+        raise SettingsError(f"{name} is “{text}”; it must be one of: {', '.join(choices)}.")
+    return text
+
+
+def _base_url(text: str) -> str:
+    if text and not text.startswith(("http://", "https://")):
+        raise SettingsError(f"POSTSTELLE_BASE_URL is “{text}”; it must begin with http:// or https://.")
+    return text.rstrip("/")
+
+
+def _database_url(url: str, data: Path) -> str:
+    if not url:
+        return f"sqlite:///{data / 'poststelle.db'}"
+    for old in ("postgres://", "postgresql://"):
+        if url.startswith(old):
+            return "postgresql+psycopg://" + url.removeprefix(old)
+    if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise SettingsError("DATABASE_URL must begin with sqlite:/// or postgresql://.")
+    return url
+
+
+def _relay(env: Mapping[str, str]) -> Relay | None:
+    host = _text(env, "MAIL_SERVER")
+    if not host:
+        return None
+    use_ssl, use_tls = _flag(env, "MAIL_USE_SSL"), _flag(env, "MAIL_USE_TLS")
+    if use_ssl and use_tls:
+        raise SettingsError("MAIL_USE_SSL and MAIL_USE_TLS exclude each other; set only one of them.")
+    encryption = "ssl" if use_ssl else "starttls" if use_tls else "none"
+    default_port = {"ssl": 465, "starttls": 587, "none": 25}[encryption]
+    return Relay(
+        host=host,
+        port=_number(env, "MAIL_PORT", default_port, 1, 65535),
+        encryption=encryption,
+        user=_text(env, "MAIL_USERNAME"),
+        password=_text(env, "MAIL_PASSWORD"),
+    )

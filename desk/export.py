@@ -1,0 +1,129 @@
+"""All that we know, as plain data: for scripts, and for leaving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload, selectinload
+
+from models import Channel, MailState, Message, OutboundMail, Ticket, db
+
+TICKETS_AT_ONCE = 200
+
+
+def channel(row: Channel) -> dict[str, Any]:
+    """One channel, without its secrets."""
+    return {
+        "id": row.key,
+        "address": row.address,
+        "provider": str(row.provider),
+        "active": row.active,
+        "default": row.is_default,
+        "protocol": str(row.protocol) if row.is_own else None,
+        "server": row.server,
+        "port": row.port if row.is_own else None,
+        "ssl": row.ssl if row.is_own else None,
+        "user": row.user,
+        "after_fetch": str(row.after_fetch) if row.is_own else None,
+        "smtp_server": row.smtp_server,
+        "smtp_port": row.smtp_port if row.is_own else None,
+        "smtp_encryption": row.smtp_encryption if row.is_own else None,
+        "smtp_auth": row.smtp_auth if row.is_own else None,
+        "last_success_at": _time(row.last_success_at),
+        "error": row.error_code or None,
+        "error_words": row.error_words or None,
+        "next_try_at": _time(row.next_try_at),
+    }
+
+
+def tickets() -> Iterator[dict[str, Any]]:
+    """Every ticket with its messages, in the order of their numbers."""
+    last = 0
+    while True:
+        rows = db.session.scalars(
+            select(Ticket)
+            .where(Ticket.number > last)
+            .options(joinedload(Ticket.channel), joinedload(Ticket.contact), joinedload(Ticket.assignee))
+            .order_by(Ticket.number)
+            .limit(TICKETS_AT_ONCE)
+        ).all()
+        if not rows:
+            return
+        messages = _messages([row.id for row in rows])
+        for row in rows:
+            yield _ticket(row, messages.get(row.id, []))
+        last = rows[-1].number
+        db.session.expunge_all()
+
+
+def _messages(ticket_ids: list[int]) -> dict[int, list[Message]]:
+    found: dict[int, list[Message]] = {}
+    rows = db.session.scalars(
+        select(Message)
+        .where(Message.ticket_id.in_(ticket_ids))
+        .options(
+            selectinload(Message.attachments),
+            selectinload(Message.outbound).selectinload(OutboundMail.recipients),
+            joinedload(Message.inbound),
+        )
+        .order_by(Message.id)
+    )
+    for message in rows:
+        if message.outbound is None or message.outbound.state != MailState.CANCELLED:
+            found.setdefault(message.ticket_id, []).append(message)
+    return found
+
+
+def _ticket(row: Ticket, messages: list[Message]) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "subject": row.subject,
+        "status": str(row.status),
+        "priority": str(row.priority),
+        "channel": row.channel.key,
+        "requester": {"name": row.contact.name, "email": row.contact.address},
+        "assignee": row.assignee.email if row.assignee else None,
+        "tags": row.tags,
+        "created_at": _time(row.created_at),
+        "messages": [_message(message) for message in messages],
+    }
+
+
+def _message(row: Message) -> dict[str, Any]:
+    outbound = row.outbound
+    return {
+        "kind": str(row.kind),
+        "from": {"name": row.from_name, "email": row.from_address},
+        "to": _people(row.to),
+        "cc": _people(row.cc),
+        "subject": row.subject,
+        "text": row.text,
+        "html": row.html,
+        "message_id": row.message_id,
+        "created_at": _time(row.created_at),
+        "attachments": [
+            {"name": file.name, "type": file.type, "size": file.size, "sha256": file.sha256}
+            for file in row.attachments
+        ],
+        "delivery": [
+            {
+                "recipient": recipient.address,
+                "state": str(outbound.state) if outbound.state == MailState.KEPT else str(recipient.state),
+                "reason": recipient.reply or recipient.reason,
+            }
+            for recipient in outbound.recipients
+        ]
+        if outbound
+        else [],
+        "reason": row.why or (row.inbound.reason if row.inbound else ""),
+    }
+
+
+def _people(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{"name": row["name"], "email": row["address"]} for row in rows]
+
+
+def _time(moment: Any) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment is not None else None

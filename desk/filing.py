@@ -1,0 +1,177 @@
+"""A judged mail becomes a message: in its ticket or a new one, with attachments, search and notices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+
+from desk import notices, search, tickets
+from desk.matching import Match
+from desk.office import office, the_account
+from mail.clean import clean_html, snippet
+from mail.language import detect
+from mail.quotes import fold_text
+from mail.types import Address, Mail, Part
+from models import (
+    Attachment,
+    Contact,
+    InboundMail,
+    InboundState,
+    Kind,
+    Message,
+    Outcome,
+    Ticket,
+    db,
+    now,
+)
+from models.ticket import after_customer_mail
+
+# Only these are ever shown inside a page, and only if their bytes say so.
+_PICTURES = (
+    (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
+    (b"\xff\xd8\xff", 0, "image/jpeg"),
+    (b"GIF87a", 0, "image/gif"),
+    (b"GIF89a", 0, "image/gif"),
+    (b"WEBP", 8, "image/webp"),
+)
+
+
+def file_mail(row: InboundMail, mail: Mail, match: Match, quiet: bool) -> None:
+    """Add the mail to the running transaction: message, ticket, notices, and the row's outcome."""
+    is_new = match.ticket is None
+    ticket = match.ticket or _open(row, mail, match)
+    repeated = not is_new and _already_there(ticket, mail)
+    message = _add_message(row, mail, ticket, match, quiet=quiet or repeated)
+    if repeated:
+        row.reason = "copy"
+    quiet = message.quiet
+    if not is_new and not quiet:
+        tickets.move(ticket, after_customer_mail(ticket.status), None)
+    row.ticket_id, row.state = ticket.id, InboundState.FILED
+    row.outcome = Outcome.QUIET if quiet else Outcome.NEW_TICKET if is_new else Outcome.REPLY
+    if quiet or row.history:
+        return
+    if is_new:
+        notices.ticket_opened(ticket, message)
+    else:
+        notices.customer_answered(ticket, message)
+
+
+def file_unreadable(row: InboundMail, raw: bytes) -> None:
+    """What could not be read becomes a visible ticket with the raw mail attached; nobody is answered."""
+    mail = Mail(
+        sender=Address("", row.sender),
+        subject=row.subject or "(…)",
+        attachments=(Part("original.eml", "message/rfc822", raw),),
+    )
+    file_mail(row, mail, Match(None, "unreadable"), quiet=True)
+
+
+def contact_of(mail: Mail) -> Contact:
+    """The requester, by the address of From; made at the first mail, with the language it is written in."""
+    address = mail.sender.address[:320] or "unknown@invalid"
+    contact = db.session.scalar(select(Contact).where(Contact.address_key == address.casefold()))
+    if contact is None:
+        contact = Contact(
+            name=mail.sender.name[:200],
+            address=address,
+            address_key=address.casefold(),
+            locale=detect(mail.text, mail.headers) or "",
+        )
+        db.session.add(contact)
+        db.session.flush()
+    elif not contact.name and mail.sender.name:
+        contact.name = mail.sender.name[:200]
+    return contact
+
+
+def _open(row: InboundMail, mail: Mail, match: Match) -> Ticket:
+    contact = contact_of(mail)
+    return tickets.open_ticket(
+        subject=mail.subject,
+        channel=row.channel,
+        contact=contact,
+        locale=contact.locale or the_account().locale,
+        continues=match.continues,
+        maybe=match.maybe,
+    )
+
+
+def _already_there(ticket: Ticket, mail: Mail) -> bool:
+    """The same mail came here by another of our addresses (reply to all): kept, but no news."""
+    if not mail.message_id:
+        return False
+    known = db.session.scalars(
+        select(Message).where(Message.ticket_id == ticket.id, Message.message_id == mail.message_id)
+    )
+    return any(message.from_address == mail.sender.address and message.text == mail.text for message in known)
+
+
+def _add_message(row: InboundMail, mail: Mail, ticket: Ticket, match: Match, quiet: bool) -> Message:
+    folded = fold_text(mail.text)
+    message = Message(
+        ticket_id=ticket.id,
+        kind=Kind.INBOUND,
+        from_name=mail.sender.name[:320],
+        from_address=mail.sender.address[:320],
+        to=as_rows(mail.to),
+        cc=as_rows(mail.cc),
+        bcc=[],
+        reply_to=as_rows(mail.reply_to),
+        subject=mail.subject,
+        text=mail.text,
+        visible=len(folded.visible),
+        message_id=mail.message_id[:998],
+        references=list(mail.references or mail.in_reply_to),
+        sent_at=mail.date,
+        quiet=quiet,
+        why=match.why,
+        newcomer=match.newcomer,
+        inbound_id=row.id,
+    )
+    message.attachments = add_attachments(mail.attachments)
+    db.session.add(message)
+    db.session.flush()
+    if mail.html:
+        # Relative to the frame's own address (/messages/<id>/frame), so that it holds below any prefix.
+        cids = {
+            attachment.content_id: f"../../attachments/{attachment.id}/inline"
+            for attachment in message.attachments
+            if attachment.content_id and attachment.shown_as
+        }
+        safe = clean_html(mail.html, cids)
+        message.html, message.remote_images = safe.html, safe.remote_images
+    search.index_message(message, *(attachment.name for attachment in message.attachments))
+    ticket.last_message_at = now()
+    ticket.snippet = snippet(folded.visible or mail.text)[:200]
+    ticket.has_attachments = ticket.has_attachments or any(not part.inline for part in mail.attachments)
+    if not quiet:
+        ticket.last_inbound_id = message.id
+    tickets.note_event(ticket, "received", message=str(message.id))
+    return message
+
+
+def add_attachments(parts: Iterable[Part]) -> list[Attachment]:
+    """Store the bytes durably and describe them; the caller puts the rows to their message."""
+    return [
+        Attachment(
+            sha256=office().blobs.put(part.data),
+            name=part.name[:255],
+            type=part.type[:127],
+            size=len(part.data),
+            content_id=part.content_id[:998],
+            inline=part.inline,
+            shown_as=picture_type(part.data),
+        )
+        for part in parts
+    ]
+
+
+def picture_type(data: bytes) -> str:
+    """The media type that the bytes prove, or an empty string: then it is only downloaded."""
+    return next((kind for magic, at, kind in _PICTURES if data[at : at + len(magic)] == magic), "")
+
+
+def as_rows(addresses: Iterable[Address]) -> list[dict[str, str]]:
+    return [{"name": address.name, "address": address.address} for address in addresses]

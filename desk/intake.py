@@ -1,0 +1,238 @@
+"""Story 1: a mail arrives. Stored first, thought about later; each end has a verdict and a reason."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from desk import bounced, filing, matching
+from desk.failpoints import reach
+from desk.office import office, signing_key
+from mail import clues, guards, ids
+from mail.bounces import read_bounce
+from mail.parse import parse
+from mail.types import Action, Facts, Mail, Verdict
+from models import InboundMail, InboundState, Outcome, ServerCopy, db, now
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A mail at our door. `source_id` is its identity at the server, unique per channel.
+
+    `envelope_from` is empty for the null sender and None where nobody knows it (fetched mail).
+    `history`: older than the channel's connection, so nobody is told of it.
+    """
+
+    raw: bytes
+    via: str
+    source_id: str
+    envelope_from: str | None = None
+    envelope_to: str = ""
+    history: bool = False
+
+
+def receive(channel_id: int, arrival: Arrival) -> int | None:
+    """Store a mail durably: bytes and row. Answers the row's id, or None if this source id was known.
+
+    When this returns, the mail cannot be lost any more. Raises on a full disk or a lost database;
+    then nothing was stored that anybody relies on, and the sender keeps the mail.
+    """
+    db.session.rollback()
+    digest = office().blobs.put(arrival.raw)
+    reach("stored")
+    first = db.session.scalar(
+        select(InboundMail.id)
+        .where(
+            InboundMail.channel_id == channel_id,
+            InboundMail.sha256 == digest,
+            InboundMail.state != InboundState.DUPLICATE,
+        )
+        .order_by(InboundMail.id)
+        .limit(1)
+    )
+    row = InboundMail(
+        channel_id=channel_id,
+        via=arrival.via,
+        source_id=arrival.source_id[:255],
+        sha256=digest,
+        size=len(arrival.raw),
+        envelope_from=arrival.envelope_from,
+        envelope_to=arrival.envelope_to[:320],
+        history=arrival.history,
+        server_copy=ServerCopy.PRESENT if arrival.via in ("imap", "pop3") else ServerCopy.NONE,
+    )
+    if first is not None:
+        row.state, row.outcome, row.reason = InboundState.DUPLICATE, Outcome.DUPLICATE, "duplicate"
+        row.duplicate_of_id, row.filed_at = first, now()
+    db.session.add(row)
+    try:
+        db.session.commit()
+    except IntegrityError:
+        db.session.rollback()
+        return None
+    reach("received")
+    return row.id
+
+
+def process(inbound_id: int, raw: bytes | None = None) -> Outcome:
+    """Turn a stored mail into what it is: one transaction with its verdict. `raw` saves reading the blob.
+
+    A fault of ours rolls back: the row says so and the bytes are safe. Raises only when the database
+    itself is in trouble; the row then stays pending.
+    """
+    row = db.session.get(InboundMail, inbound_id)
+    if row is None or row.state not in (InboundState.PENDING, InboundState.FAILED):
+        db.session.rollback()
+        return row.outcome if row else Outcome.PENDING
+    digest, released = row.sha256, row.reason == "released"
+    db.session.rollback()  # reading a mail may take a while: nothing is locked meanwhile
+    try:
+        raw = office().blobs.get(digest) if raw is None else raw
+        return _decide(inbound_id, raw, parse(raw), released)
+    except DBAPIError:
+        db.session.rollback()
+        raise
+    except Exception as error:
+        db.session.rollback()
+        log.exception("mail %s could not be processed", inbound_id)
+        return _failed(inbound_id, raw, error)
+
+
+def process_pending(limit: int = 500, channel_id: int | None = None) -> int:
+    """Take up what a crash or a fault left behind, and what the receiver just stored."""
+    done = 0
+    while done < limit and not office().stopping.is_set():
+        query = select(InboundMail.id).where(InboundMail.state == InboundState.PENDING)
+        if channel_id is not None:
+            query = query.where(InboundMail.channel_id == channel_id)
+        found = db.session.scalars(query.order_by(InboundMail.id).limit(min(50, limit - done))).all()
+        db.session.rollback()
+        if not found:
+            break
+        for inbound_id in found:
+            process(inbound_id)
+            done += 1
+    return done
+
+
+def release(row: InboundMail) -> Outcome:
+    """A person lets a held or failed mail in: it is filed as if a person had written it."""
+    row.state, row.outcome, row.reason, row.attempts = InboundState.PENDING, Outcome.PENDING, "released", 0
+    db.session.commit()
+    return process(row.id)
+
+
+def discard(row: InboundMail) -> None:
+    """A person throws a held mail away. The row stays; the raw mail is kept for the retention time."""
+    row.state, row.outcome, row.reason = InboundState.DROPPED, Outcome.DROPPED, "discarded"
+    row.filed_at = now()
+    db.session.commit()
+
+
+def waiting_for_a_person() -> list[InboundMail]:
+    """The quarantine: held mails, and those that failed."""
+    return list(
+        db.session.scalars(
+            select(InboundMail)
+            .where(InboundMail.state.in_((InboundState.HELD, InboundState.FAILED)))
+            .order_by(InboundMail.id.desc())
+            .limit(200)
+        )
+    )
+
+
+def _decide(inbound_id: int, raw: bytes, mail: Mail, released: bool) -> Outcome:
+    bounce = read_bounce(raw, mail)
+    # One writer per row: a second process waits here and then finds the state changed.
+    row = db.session.scalar(select(InboundMail).where(InboundMail.id == inbound_id).with_for_update())
+    if row is None or row.state not in (InboundState.PENDING, InboundState.FAILED):
+        db.session.rollback()
+        return row.outcome if row else Outcome.PENDING
+    _describe(row, mail)
+    verdict = guards.judge(mail, _facts(row, mail), bounce, row.envelope_from)
+    if released and verdict.action in (Action.HOLD, Action.DROP):
+        verdict = Verdict(Action.FILE, "released")
+    row.reason, row.details, row.filed_at = verdict.reason, verdict.detail[:500], now()
+    match verdict.action:
+        case Action.DROP:
+            row.state, row.outcome = InboundState.DROPPED, Outcome.DROPPED
+        case Action.HOLD:
+            row.state, row.outcome = InboundState.HELD, Outcome.HELD
+        case Action.BOUNCE:
+            assert bounce is not None
+            bounced.take_back(row, mail, bounce)
+        case Action.FILE | Action.QUIET:
+            _file(row, mail, quiet=verdict.action == Action.QUIET)
+    outcome = row.outcome
+    reach("before_commit")
+    db.session.commit()
+    reach("filed")
+    office().ring("send", None)
+    return outcome
+
+
+def _file(row: InboundMail, mail: Mail, quiet: bool) -> None:
+    found = clues.find_clues(mail, signing_key(), [row.envelope_to] if row.envelope_to else [])
+    match = matching.find_ticket(found, mail.sender.address, row.channel)
+    filing.file_mail(row, mail, match, quiet)
+
+
+def _facts(row: InboundMail, mail: Mail) -> Facts:
+    key = signing_key()
+    recent = db.session.scalar(
+        select(func.count()).where(
+            InboundMail.channel_id == row.channel_id,
+            InboundMail.sender == row.sender,
+            InboundMail.received_at > now() - timedelta(hours=1),
+        )
+    )
+    return Facts(
+        own_message_id=ids.read_message_id(key, mail.message_id) is not None,
+        own_loop_header=any(ids.read_loop(key, value) for value in mail.all(ids.LOOP_HEADER)),
+        # Years of mail in a mailbox that was just connected are no storm.
+        recent_from_sender=0 if row.history or not row.sender else recent or 0,
+    )
+
+
+def _describe(row: InboundMail, mail: Mail) -> None:
+    row.message_id = mail.message_id[:998]
+    row.sender = mail.sender.key[:320]
+    row.subject = mail.subject[:1000]
+    row.attempts += 1
+
+
+def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
+    """A bug of ours met this mail: a visible ticket with the original attached, or a row that says so."""
+    row = db.session.get(InboundMail, inbound_id)
+    assert row is not None
+    try:
+        if raw is None:
+            raise error
+        filing.file_unreadable(row, raw)
+        row.reason, row.details, row.filed_at = "unreadable", repr(error)[:500], now()
+        outcome = row.outcome
+        db.session.commit()
+        return outcome
+    except DBAPIError:
+        db.session.rollback()
+        raise
+    except Exception:
+        db.session.rollback()
+        row = db.session.get(InboundMail, inbound_id)
+        assert row is not None
+        row.attempts += 1
+        row.reason, row.details = "fault", repr(error)[:500]
+        row.state, row.outcome = InboundState.FAILED, Outcome.FAILED
+        db.session.commit()
+        return Outcome.FAILED
+
+
+def older_than(activated_at: datetime, arrived_at: datetime | None) -> bool:
+    """Whether a mail was in the mailbox before its channel was activated; servers count whole seconds."""
+    return arrived_at is not None and arrived_at < activated_at - timedelta(seconds=1)

@@ -1,0 +1,65 @@
+"""Who may run what only one process may run: a row with an expiry (one UPDATE decides)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from sqlalchemy import insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from desk.office import office, owner_is_gone
+from models import Lease, db, now
+
+TTL = timedelta(minutes=3)  # longer than the longest step between two renewals
+
+
+class LeaseHeld(Exception):
+    """Another living process holds the lease."""
+
+
+@contextmanager
+def held(name: str, wait_seconds: float = 0) -> Iterator[None]:
+    """Hold the lease while the block runs. Raises LeaseHeld when it is not free within `wait_seconds`."""
+    deadline = time.monotonic() + wait_seconds
+    while not take(name):
+        if time.monotonic() >= deadline:
+            raise LeaseHeld(name)
+        time.sleep(0.25)
+    try:
+        yield
+    finally:
+        release(name)
+
+
+def take(name: str) -> bool:
+    """Take or renew the lease; False while another living process has it."""
+    db.session.rollback()
+    moment, me = now(), office().owner
+    row = db.session.execute(select(Lease.owner, Lease.expires_at).where(Lease.name == name)).one_or_none()
+    if row is None:
+        try:
+            db.session.execute(insert(Lease).values(name=name, owner=me, expires_at=moment + TTL))
+            db.session.commit()
+            return True
+        except IntegrityError:
+            db.session.rollback()
+            return False
+    free = [Lease.owner == "", Lease.owner == me, Lease.expires_at < moment]
+    if owner_is_gone(row.owner):
+        free.append(Lease.owner == row.owner)
+    taken = db.session.execute(
+        update(Lease).where(Lease.name == name, or_(*free)).values(owner=me, expires_at=moment + TTL)
+    )
+    db.session.commit()
+    return bool(taken.rowcount)
+
+
+def release(name: str) -> None:
+    db.session.rollback()
+    db.session.execute(
+        update(Lease).where(Lease.name == name, Lease.owner == office().owner).values(owner="")
+    )
+    db.session.commit()

@@ -1,0 +1,202 @@
+"""Who hears about what: the notices, their switches, and their words in the reader's language."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from desk import channels, letters, outbox, tickets
+from desk.office import signing_key, the_account
+from mail import ids
+from mail.addresses import valid_address
+from mail.compose import compose
+from mail.types import Address, Outgoing
+from models import (
+    Agent,
+    Message,
+    NoticeSwitch,
+    OutboundMail,
+    OutboundRecipient,
+    RecipientState,
+    Ticket,
+    db,
+    now,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """`audience` is requester or agents; a `fixed` notice is always on."""
+
+    name: str
+    audience: str
+    fixed: bool = False
+
+
+NOTICES = (
+    Notice("confirmation", "requester"),
+    Notice("ticket_reply", "requester", fixed=True),
+    Notice("new_ticket", "agents"),
+    Notice("customer_reply", "agents"),
+)
+
+# Loops end by counting: automatic mails to one address outside the company.
+PER_HOUR, PER_DAY = 2, 5
+# Agents' notices: enough for a busy desk, an end for two out-of-office robots that talk to each other.
+AGENT_PER_HOUR, AGENT_PER_TICKET = 60, 5
+
+
+def enabled(name: str) -> bool:
+    row = db.session.get(NoticeSwitch, name)
+    return row is None or row.enabled
+
+
+def switch(name: str, on: bool) -> None:
+    """Switch a notice. Raises KeyError for an unknown one, ValueError for a fixed one. Commits."""
+    notice = {notice.name: notice for notice in NOTICES}[name]
+    if notice.fixed:
+        raise ValueError(name)
+    row = db.session.get(NoticeSwitch, name) or NoticeSwitch(notice=name)
+    row.enabled = on
+    db.session.add(row)
+    db.session.commit()
+
+
+# --- what happened; each queues mails in the running transaction
+
+
+def ticket_opened(ticket: Ticket, message: Message) -> None:
+    """A person's mail opened a ticket: confirm it to the requester, tell the agents."""
+    if enabled("confirmation"):
+        _confirm(ticket, message)
+    if enabled("new_ticket"):
+        _tell(_active_agents(), "new_ticket", ticket, message)
+
+
+def customer_answered(ticket: Ticket, message: Message) -> None:
+    """A customer's answer goes to the assignee, else to all."""
+    if not enabled("customer_reply"):
+        return
+    assignee = ticket.assignee
+    people = [assignee] if assignee is not None and assignee.active else _active_agents()
+    _tell(people, "customer_reply", ticket, message)
+
+
+def queue_link_mail(agent: Agent, purpose: str, url: str) -> None:
+    """An invitation or a new password: `purpose` is invitation or password_link. In the caller's transaction."""
+    account = the_account()
+    channel = channels.default()
+    token = ids.new_token(secrets.token_bytes)
+    subject, text, html = letters.render(purpose, agent.locale or account.locale, agent=agent, url=url)
+    message_id = ids.system_message_id(signing_key(), token, account.mail_domain)
+    raw = compose(
+        Outgoing(
+            sender=Address(account.company, channel.address),
+            to=(Address(agent.name, agent.email),),
+            subject=subject,
+            text=text,
+            html=html,
+            message_id=message_id,
+            date=now(),
+            automatic=True,
+            headers=letters.loop_header(),
+        )
+    )
+    outbox.queue(
+        purpose=purpose,
+        subject=subject,
+        recipients=[agent.email],
+        message_id=message_id,
+        envelope_from=letters.automatic_envelope(channel),
+        channel=channel,
+        agent_id=agent.id,
+        raw=raw,
+    )
+
+
+# --- below
+
+
+def _confirm(ticket: Ticket, message: Message) -> None:
+    address = (message.reply_to or [{"address": message.from_address}])[0]["address"]
+    if not valid_address(address) or address.casefold() in channels.own_addresses():
+        return
+    if not _brake_allows(address):
+        tickets.note_event(ticket, "confirmation_withheld", to=address)
+        return
+    channel = letters.sending_channel(ticket)
+    outbox.queue(
+        purpose="confirmation",
+        subject=f"[#{ticket.number}]",
+        recipients=[address],
+        message_id=letters.new_message_id(ticket),
+        envelope_from=letters.automatic_envelope(channel),
+        channel=channel,
+        ticket=ticket,
+        about=message,
+        automatic=True,
+    )
+
+
+def _tell(agents: Iterable[Agent], purpose: str, ticket: Ticket, message: Message) -> None:
+    channel = letters.sending_channel(ticket)
+    own = channels.own_addresses()
+    for agent in agents:
+        # Nobody is told of his own mail, and our own channels are never written to.
+        if agent.email_key == message.from_address.casefold() or agent.email_key in own:
+            continue
+        if not _agent_brake_allows(agent, ticket):
+            continue
+        outbox.queue(
+            purpose=purpose,
+            subject=ticket.subject,
+            recipients=[agent.email],
+            message_id=letters.new_message_id(ticket),
+            envelope_from=letters.automatic_envelope(channel),
+            channel=channel,
+            ticket=ticket,
+            about=message,
+            agent_id=agent.id,
+        )
+
+
+def _brake_allows(address: str) -> bool:
+    def sent_since(hours: int) -> int:
+        return (
+            db.session.scalar(
+                select(func.count()).where(
+                    OutboundRecipient.address_key == address.casefold(),
+                    OutboundRecipient.automatic.is_(True),
+                    OutboundRecipient.state != RecipientState.CANCELLED,
+                    OutboundRecipient.created_at > now() - timedelta(hours=hours),
+                )
+            )
+            or 0
+        )
+
+    return sent_since(1) < PER_HOUR and sent_since(24) < PER_DAY
+
+
+def _agent_brake_allows(agent: Agent, ticket: Ticket) -> bool:
+    recent = (
+        db.session.execute(
+            select(OutboundMail.ticket_id).where(
+                OutboundMail.agent_id == agent.id, OutboundMail.created_at > now() - timedelta(hours=1)
+            )
+        )
+        .scalars()
+        .all()
+    )
+    return len(recent) < AGENT_PER_HOUR and recent.count(ticket.id) < AGENT_PER_TICKET
+
+
+def _active_agents() -> list[Agent]:
+    return list(
+        db.session.scalars(
+            select(Agent).where(Agent.active.is_(True), Agent.password_hash != "").order_by(Agent.id)
+        )
+    )

@@ -1,0 +1,101 @@
+"""What every verb of the desk needs: settings, blobs, keys, the account, and a bell for the jobs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Event
+
+from flask import current_app
+
+from config import Relay, Settings
+from models import Account, db
+from models.blobs import BlobStore
+
+
+def _silent(job: str, at: datetime | None = None) -> None:
+    """No jobs run in this process; another one, or the next start, finds the work in the database."""
+
+
+@dataclass(slots=True)
+class Office:
+    """One per app. `ring(job, at)` asks a job to run now or at a time; harmless where no jobs run.
+
+    `owner` names this process in claims and leases; the process number in it tells a restarted
+    process that its predecessor is gone.
+    """
+
+    settings: Settings
+    blobs: BlobStore
+    owner: str = field(default_factory=lambda: _owner())
+    ring: Callable[[str, datetime | None], None] = _silent
+    setup_token: str = ""
+    stopping: Event = field(default_factory=Event)  # set when the process ends: long work stops between mails
+
+
+def office() -> Office:
+    found: Office = current_app.extensions["poststelle"]
+    return found
+
+
+def account() -> Account | None:
+    """The company, or None before the set-up is done."""
+    return db.session.get(Account, 1)
+
+
+def the_account() -> Account:
+    found = account()
+    if found is None:
+        raise NotSetUp
+    return found
+
+
+class NotSetUp(Exception):
+    """There is no account yet: the set-up comes first."""
+
+
+def signing_key() -> bytes:
+    return the_account().signing_key.encode()
+
+
+def relay() -> Relay | None:
+    """The way out for »Standard« channels: what the environment sets wins over the set-up form."""
+    if office().settings.relay is not None:
+        return office().settings.relay
+    row = account()
+    if row is None or not row.relay_host:
+        return None
+    return Relay(row.relay_host, row.relay_port, row.relay_encryption, row.relay_user, row.relay_password)
+
+
+def owner_is_gone(owner: str) -> bool:
+    """Whether the process that wrote this name is surely dead: same machine, and no such process."""
+    try:
+        machine, number, _nonce = owner.rsplit("|", 2)
+        if machine != _machine() or owner == office().owner:
+            return False
+        if int(number) == os.getpid():
+            return True  # our number with another's nonce: our predecessor after a restart
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (ValueError, PermissionError, OverflowError):
+        return False
+    return False
+
+
+def _owner() -> str:
+    return f"{_machine()}|{os.getpid()}|{secrets.token_hex(6)}"
+
+
+def _machine() -> str:
+    """Host and process namespace: only there do process numbers mean the same."""
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        namespace = ""
+    return f"{socket.gethostname()[:80]}|{namespace}"

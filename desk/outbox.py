@@ -1,0 +1,380 @@
+"""Story 2, the second half: mails leave from here and nowhere else. Claimed, handed over, and said so."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from flask import Flask, current_app
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+
+from desk import channels, letters, tickets
+from desk.failpoints import reach
+from desk.office import office, owner_is_gone
+from mail.transports import Handover, PermanentFailure, Sender, TransportFailure
+from mail.types import BounceRecipient
+from models import (
+    Channel,
+    MailState,
+    Message,
+    OutboundMail,
+    OutboundRecipient,
+    RecipientState,
+    Status,
+    Ticket,
+    db,
+    now,
+)
+
+log = logging.getLogger(__name__)
+
+# Minutes after each failed attempt; the last one repeats until PATIENCE is over.
+RETRY_MINUTES = (1, 5, 15, 60)
+PATIENCE = timedelta(days=4)
+TELL_AFTER = timedelta(hours=1)  # a mail that waits longer is shown as delayed
+STUCK_AFTER = timedelta(minutes=15)  # no hand-over takes longer; its process is gone
+SERVERS_AT_ONCE = 8
+
+UNSENT = (RecipientState.QUEUED, RecipientState.DELAYED)
+
+
+# --- putting mails in
+
+
+def queue(
+    *,
+    purpose: str,
+    subject: str,
+    recipients: Sequence[str],
+    message_id: str,
+    envelope_from: str,
+    channel: Channel | None,
+    ticket: Ticket | None = None,
+    message: Message | None = None,
+    about: Message | None = None,
+    agent_id: int | None = None,
+    raw: bytes = b"",
+    send_after: datetime | None = None,
+    automatic: bool = False,
+) -> OutboundMail:
+    """Add a mail to the running transaction. Without `raw` it is composed when it is first sent."""
+    mail = OutboundMail(
+        purpose=purpose,
+        subject=subject[:1000],
+        message_id=message_id,
+        envelope_from=envelope_from,
+        channel_id=channel.id if channel else None,
+        ticket_id=ticket.id if ticket else None,
+        message_fk=message.id if message else None,
+        about_id=about.id if about else None,
+        agent_id=agent_id,
+        sha256=office().blobs.put(raw) if raw else "",
+        send_after=send_after or now(),
+        state=MailState.QUEUED,
+    )
+    unique = {address.casefold(): address for address in recipients}
+    mail.recipients = [
+        OutboundRecipient(address=address, address_key=key, automatic=automatic, state=RecipientState.QUEUED)
+        for key, address in unique.items()
+    ]
+    db.session.add(mail)
+    return mail
+
+
+def cancel(mail_id: int) -> bool:
+    """Stop a mail that has not left yet (undo); one UPDATE decides against the sending job. Commits."""
+    stopped = db.session.execute(
+        update(OutboundMail)
+        .where(OutboundMail.id == mail_id, OutboundMail.state == MailState.QUEUED, OutboundMail.attempts == 0)
+        .values(state=MailState.CANCELLED, done_at=now())
+    ).rowcount
+    if stopped:
+        _mark_recipients(mail_id, RecipientState.CANCELLED)
+    db.session.commit()
+    return bool(stopped)
+
+
+def send_again(mail: OutboundMail) -> None:
+    """A person asks: a failed or kept mail goes to the recipients that did not get it. Commits."""
+    if mail.state not in (MailState.FAILED, MailState.KEPT):
+        db.session.rollback()
+        return
+    mail.state, mail.send_after, mail.attempts, mail.reason, mail.words = MailState.QUEUED, now(), 0, "", ""
+    mail.created_at = now()  # patience begins anew
+    for recipient in mail.recipients:
+        if recipient.state == RecipientState.UNDELIVERABLE:
+            recipient.state, recipient.reason = RecipientState.QUEUED, ""
+    _event(mail, "send_again")
+    db.session.commit()
+    office().ring("send", None)
+
+
+# --- sending
+
+
+def deliver_due(at_once: bool = False, channel_id: int | None = None) -> dict[str, int]:
+    """Send what is due, each server in a thread of its own, and answer how many mails ended how.
+
+    `at_once` ignores the undo time and the delays (for the command line).
+    """
+    _free_abandoned()
+    due = _due(at_once, channel_id)
+    servers = list(db.session.scalars(select(OutboundMail.channel_id).where(due).distinct()))
+    db.session.rollback()
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    total: dict[str, int] = {}
+    with ThreadPoolExecutor(max_workers=SERVERS_AT_ONCE, thread_name_prefix="send") as threads:
+        for counted in threads.map(lambda server: _run_in(app, server, due), servers):
+            for state, number in counted.items():
+                total[state] = total.get(state, 0) + number
+    return total
+
+
+def next_due() -> datetime | None:
+    """When the next queued mail wants to leave."""
+    return db.session.scalar(
+        select(func.min(OutboundMail.send_after)).where(OutboundMail.state == MailState.QUEUED)
+    )
+
+
+def _run_in(app: Flask, channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
+    with app.app_context():
+        try:
+            return _serve(channel_id, due)
+        finally:
+            db.session.remove()
+
+
+def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
+    """All due mails of one server over one connection."""
+    mine = OutboundMail.channel_id.is_(None) if channel_id is None else OutboundMail.channel_id == channel_id
+    condition = and_(due, mine)
+    channel = db.session.get(Channel, channel_id) if channel_id is not None else None
+    sender = channels.open_sender(channel)
+    db.session.rollback()
+    if sender is None:
+        return {"kept": _keep(condition)}
+    counted: dict[str, int] = {}
+    mail_id = _claim(condition)
+    if mail_id is None:
+        return counted
+    try:
+        with sender as open_sender:
+            while mail_id is not None:
+                state = _hand_over(open_sender, mail_id)
+                counted[state] = counted.get(state, 0) + 1
+                mail_id = None if office().stopping.is_set() else _claim(condition)
+    except TransportFailure as failure:
+        # The server did not let us in: no mail is at fault, all of them wait.
+        while mail_id is not None:
+            state = _settle(mail_id, failure, connected=False)
+            counted[state] = counted.get(state, 0) + 1
+            mail_id = _claim(condition)
+    return counted
+
+
+def _hand_over(sender: Sender, mail_id: int) -> str:
+    mail = db.session.get(OutboundMail, mail_id)
+    assert mail is not None
+    try:
+        raw = _frozen(mail)
+        recipients = [r.address for r in mail.recipients if r.state in UNSENT]
+        envelope_from = mail.envelope_from
+        db.session.commit()
+        reach("before_handover")
+        answers = sender.send(raw, envelope_from, recipients)
+        reach("after_handover")
+    except TransportFailure as failure:
+        return _settle(mail_id, failure)
+    except Exception as error:
+        db.session.rollback()
+        log.exception("mail %s could not be sent", mail_id)
+        return _settle(mail_id, PermanentFailure("internal", repr(error)[:300]))
+    return _settle(mail_id, answers)
+
+
+def _frozen(mail: OutboundMail) -> bytes:
+    if not mail.sha256:
+        mail.sha256 = office().blobs.put(letters.compose_queued(mail))
+        db.session.commit()
+    return office().blobs.get(mail.sha256)
+
+
+def _settle(mail_id: int, result: dict[str, Handover] | TransportFailure, connected: bool = True) -> str:
+    """Write down what became of each recipient, and of the mail. One transaction."""
+    mail = db.session.scalar(select(OutboundMail).where(OutboundMail.id == mail_id).with_for_update())
+    assert mail is not None
+    waited = now() - mail.created_at
+    for recipient in mail.recipients:
+        if recipient.state not in UNSENT:
+            continue
+        outcome, reply, reason = _answer_for(recipient.address, result, connected)
+        recipient.reply = reply[:1000]
+        if outcome == "accepted":
+            recipient.state, recipient.reason = RecipientState.ACCEPTED, ""
+        elif outcome == "permanent" or waited > PATIENCE:
+            recipient.state = RecipientState.UNDELIVERABLE
+            recipient.reason = reason if outcome == "permanent" else "gave_up"
+        else:
+            recipient.state = RecipientState.DELAYED if waited > TELL_AFTER else RecipientState.QUEUED
+            recipient.reason = reason
+    _conclude(mail)
+    state = str(mail.state)
+    db.session.commit()
+    return state
+
+
+def _answer_for(
+    address: str, result: dict[str, Handover] | TransportFailure, connected: bool
+) -> tuple[str, str, str]:
+    """Outcome, the server's words, and a reason code."""
+    if isinstance(result, TransportFailure):
+        # A wrong password or a changed port is for an administrator to mend; the mails wait for that.
+        final = isinstance(result, PermanentFailure) and connected
+        return ("permanent" if final else "temporary"), result.words, result.code
+    answer = result.get(address)
+    if answer is None:
+        return "temporary", "", "connection_lost"
+    return answer.outcome, answer.reply, "" if answer.outcome == "accepted" else "recipients_refused"
+
+
+def _conclude(mail: OutboundMail) -> None:
+    waiting = [r for r in mail.recipients if r.state in UNSENT]
+    failed = [r for r in mail.recipients if r.state == RecipientState.UNDELIVERABLE]
+    blamed = (failed or waiting or [None])[0]
+    mail.reason = blamed.reason if blamed else ""
+    mail.words = blamed.reply if blamed else ""
+    if waiting:
+        delay = RETRY_MINUTES[min(mail.attempts, len(RETRY_MINUTES)) - 1]
+        mail.state, mail.send_after = MailState.QUEUED, now() + timedelta(minutes=delay)
+        office().ring("send", mail.send_after)
+        _event(mail, "delayed", reason=mail.reason)
+        return
+    mail.done_at = now()
+    mail.state = MailState.FAILED if failed else MailState.DONE
+    if failed:
+        back_to_author(mail, failed)
+    else:
+        _event(mail, "sent", to=", ".join(r.address for r in mail.recipients))
+
+
+def back_to_author(mail: OutboundMail, failed: Iterable[OutboundRecipient]) -> None:
+    """An undeliverable reply returns the ticket to who wrote it, in the running transaction."""
+    first = next(iter(failed))
+    _event(mail, "undeliverable", to=first.address, reason=first.reason, words=first.reply[:300])
+    if mail.purpose != "ticket_reply" or mail.ticket is None or mail.message is None:
+        return
+    if mail.ticket.status in (Status.WAITING, Status.RESOLVED, Status.CLOSED):
+        tickets.move(mail.ticket, Status.OPEN, None)
+    if mail.ticket.assignee_id is None:
+        mail.ticket.assignee_id = mail.message.agent_id
+
+
+def came_back(mail: OutboundMail, report: BounceRecipient) -> None:
+    """A delivery report for one recipient of a mail that left, in the running transaction."""
+    known = [r for r in mail.recipients if r.address_key == report.address.casefold()]
+    hit = known or (mail.recipients if len(mail.recipients) == 1 else [])
+    for recipient in hit:
+        recipient.reply = report.words[:1000] or report.status
+        if report.permanent:
+            recipient.state, recipient.reason = RecipientState.UNDELIVERABLE, "bounced"
+        elif recipient.state == RecipientState.ACCEPTED:
+            recipient.state, recipient.reason = RecipientState.DELAYED, "delayed"
+    if hit and report.permanent:
+        mail.state, mail.reason, mail.words = MailState.FAILED, "bounced", report.words
+        back_to_author(mail, hit)
+
+
+def _keep(condition: ColumnElement[bool]) -> int:
+    """Without a relay nothing leaves and nothing is dropped: kept until a person says »send now«."""
+    ids = db.session.scalars(select(OutboundMail.id).where(condition).limit(500)).all()
+    for mail_id in ids:
+        kept = db.session.execute(
+            update(OutboundMail)
+            .where(OutboundMail.id == mail_id, OutboundMail.state == MailState.QUEUED)
+            .values(state=MailState.KEPT, reason="no_relay")
+        ).rowcount
+        if kept:
+            mail = db.session.get(OutboundMail, mail_id)
+            assert mail is not None
+            db.session.refresh(mail)
+            _frozen(mail)
+            _event(mail, "kept")
+        db.session.commit()
+    return len(ids)
+
+
+def _claim(condition: ColumnElement[bool]) -> int | None:
+    """Take the next mail: the conditional UPDATE lets only one process have it. Commits."""
+    while True:
+        mail_id = db.session.scalar(
+            select(OutboundMail.id).where(condition).order_by(OutboundMail.id).limit(1)
+        )
+        if mail_id is None:
+            db.session.rollback()
+            return None
+        taken = db.session.execute(
+            update(OutboundMail)
+            .where(OutboundMail.id == mail_id, OutboundMail.state == MailState.QUEUED)
+            .values(
+                state=MailState.SENDING,
+                attempts=OutboundMail.attempts + 1,
+                claimed_at=now(),
+                claimed_by=office().owner,
+            )
+        ).rowcount
+        db.session.commit()
+        if taken:
+            reach("claimed")
+            return mail_id
+
+
+def _free_abandoned() -> None:
+    """A process that died while sending: the same bytes with the same Message-ID are sent again."""
+    rows = db.session.execute(
+        select(OutboundMail.id, OutboundMail.claimed_by, OutboundMail.claimed_at).where(
+            OutboundMail.state == MailState.SENDING
+        )
+    ).all()
+    for mail_id, owner, claimed_at in rows:
+        if owner_is_gone(owner) or (claimed_at and claimed_at < now() - STUCK_AFTER):
+            log.warning("mail %s was being sent when its process ended; it is sent again", mail_id)
+            db.session.execute(
+                update(OutboundMail)
+                .where(
+                    OutboundMail.id == mail_id,
+                    OutboundMail.state == MailState.SENDING,
+                    OutboundMail.claimed_by == owner,
+                )
+                .values(state=MailState.QUEUED)
+            )
+    db.session.commit()
+
+
+def _due(at_once: bool, channel_id: int | None) -> ColumnElement[bool]:
+    due: ColumnElement[bool] = OutboundMail.state == MailState.QUEUED
+    if at_once:
+        # A mail that was tried just now waits for the next call; else a failing server would be asked for ever.
+        due = and_(due, or_(OutboundMail.claimed_at.is_(None), OutboundMail.claimed_at < now()))
+    else:
+        due = and_(due, OutboundMail.send_after <= now())
+    return and_(due, OutboundMail.channel_id == channel_id) if channel_id is not None else due
+
+
+def _mark_recipients(mail_id: int, state: RecipientState) -> None:
+    db.session.execute(
+        update(OutboundRecipient)
+        .where(OutboundRecipient.mail_id == mail_id, OutboundRecipient.state.in_(UNSENT))
+        .values(state=state)
+    )
+
+
+def _event(mail: OutboundMail, kind: str, **details: str) -> None:
+    """Into the ticket's history, where a person cares: replies and what the customer gets."""
+    if mail.ticket_id is None or mail.agent_id is not None:
+        return
+    ticket = mail.ticket or db.session.get(Ticket, mail.ticket_id)
+    if ticket is not None:
+        tickets.note_event(ticket, f"mail_{kind}", None, purpose=mail.purpose, **details)

@@ -1,0 +1,399 @@
+"""Story 2: an agent answers. One transaction: message, frozen mail, outbox row, event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import joinedload, selectinload
+
+from desk import letters, outbox, search, tickets
+from desk.filing import add_attachments, as_rows
+from desk.office import office, signing_key, the_account
+from mail import ids
+from mail.clean import clean_reply_html, snippet
+from mail.compose import compose, reply_subject
+from mail.plaintext import text_of
+from mail.types import Address, Outgoing, Part
+from models import (
+    Agent,
+    Draft,
+    Kind,
+    MailState,
+    Message,
+    OutboundMail,
+    Status,
+    Ticket,
+    TicketEvent,
+    db,
+    now,
+)
+from models.ticket import after_reply
+
+
+class ReplyRefused(Exception):
+    """A reply that cannot be sent; `code` is empty, no_recipient, too_large or newer_message."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an agent wrote. `html` as the editor gives it, or empty; then `text` counts.
+
+    `seen` is the newest message id that the agent had on screen; 0 does not ask.
+    """
+
+    text: str = ""
+    html: str = ""
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    files: tuple[Part, ...] = ()
+    kept_files: tuple[str, ...] = ()  # digests of files that lie in the agent's draft
+    seen: int = 0
+
+
+@dataclass(slots=True)
+class Sent:
+    message: Message
+    mail: OutboundMail
+    undo_until: datetime = field(default_factory=now)
+
+
+def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | None = None) -> Sent:
+    """Put a reply into the outbox. `then` is the status afterwards, as »Antworten & Lösen« asks.
+
+    Raises ReplyRefused; then nothing was stored.
+    """
+    html, text = _body(written)
+    if not text.strip() and not written.files and not written.kept_files:
+        raise ReplyRefused("empty")
+    if written.seen and newer_messages(ticket, agent, written.seen):
+        raise ReplyRefused("newer_message")
+    to = recipients(ticket)
+    if not to:
+        raise ReplyRefused("no_recipient")
+    parts = written.files + _kept(ticket, agent, written.kept_files)
+    if sum(len(part.data) for part in parts) > office().settings.max_mail_bytes * 0.7:
+        raise ReplyRefused("too_large")  # base64 adds a third
+
+    channel, answered = letters.sending_channel(ticket), last_inbound(ticket)
+    subject = reply_subject(ticket.subject, ticket.number, ticket.locale)
+    message = Message(
+        ticket_id=ticket.id,
+        kind=Kind.REPLY,
+        agent_id=agent.id,
+        from_name=agent.name,
+        from_address=channel.address,
+        to=as_rows(to),
+        cc=as_rows(written.cc),
+        bcc=as_rows(written.bcc),
+        subject=subject,
+        text=text,
+        visible=len(text),
+        html=html,
+        message_id=letters.new_message_id(ticket),
+        references=_references(answered),
+    )
+    message.attachments = add_attachments(parts)
+    db.session.add(message)
+    db.session.flush()
+    raw = _freeze(ticket, agent, message, answered, parts)
+    until = now() + timedelta(seconds=the_account().undo_seconds)
+    mail = outbox.queue(
+        purpose="ticket_reply",
+        subject=subject,
+        recipients=[address.address for address in (*to, *written.cc, *written.bcc)],
+        message_id=message.message_id,
+        envelope_from=channel.address,
+        channel=channel,
+        ticket=ticket,
+        message=message,
+        raw=raw,
+        send_after=until,
+    )
+    search.index_message(message, *(attachment.name for attachment in message.attachments))
+    tickets.note_event(ticket, "replied", agent, message=str(message.id), old=ticket.status)
+    tickets.move(ticket, then or after_reply(ticket.status), agent)
+    ticket.last_message_at = now()
+    ticket.snippet = snippet(text)[:200]
+    ticket.has_attachments = ticket.has_attachments or bool(parts)
+    _drop_draft(ticket, agent, Kind.REPLY)
+    db.session.commit()
+    office().ring("send", until)
+    return Sent(message, mail, until)
+
+
+def add_note(ticket: Ticket, agent: Agent, written: Written) -> Message:
+    """A private note: for agents only, never sent. Raises ReplyRefused when there is nothing in it."""
+    html, text = _body(written)
+    if not text.strip() and not written.files and not written.kept_files:
+        raise ReplyRefused("empty")
+    message = Message(
+        ticket_id=ticket.id,
+        kind=Kind.NOTE,
+        agent_id=agent.id,
+        from_name=agent.name,
+        text=text,
+        visible=len(text),
+        html=html,
+        to=[],
+        cc=[],
+        bcc=[],
+    )
+    message.attachments = add_attachments(written.files + _kept(ticket, agent, written.kept_files, Kind.NOTE))
+    db.session.add(message)
+    db.session.flush()
+    search.index_message(message)
+    tickets.note_event(ticket, "noted", agent, message=str(message.id))
+    _drop_draft(ticket, agent, Kind.NOTE)
+    db.session.commit()
+    return message
+
+
+def undo(message: Message, agent: Agent) -> bool:
+    """Take a reply back before it leaves: the text returns to the composer. False if it is too late."""
+    mail, ticket = message.outbound, message.ticket
+    if mail is None or message.agent_id != agent.id or not outbox.cancel(mail.id):
+        return False
+    draft = _draft(ticket, agent, Kind.REPLY) or Draft(
+        agent_id=agent.id, ticket_id=ticket.id, kind=Kind.REPLY, cc="", bcc="", files=[]
+    )
+    draft.body = message.html or message.text
+    draft.cc = ", ".join(str(Address(**entry)) for entry in message.cc)
+    draft.bcc = ", ".join(str(Address(**entry)) for entry in message.bcc)
+    draft.files = [
+        {"sha256": a.sha256, "name": a.name, "type": a.type, "size": str(a.size)} for a in message.attachments
+    ]
+    db.session.add(draft)
+    _status_back(ticket, message, agent)
+    tickets.note_event(ticket, "undone", agent, message=str(message.id))
+    db.session.commit()
+    return True
+
+
+def save_draft(ticket: Ticket, agent: Agent, kind: Kind, body: str, cc: str = "", bcc: str = "") -> datetime:
+    """Keep what is being written; an empty one without files is forgotten."""
+    draft = _draft(ticket, agent, kind)
+    html = clean_reply_html(body[:500_000])
+    if draft is None:
+        draft = Draft(agent_id=agent.id, ticket_id=ticket.id, kind=kind, files=[])
+        db.session.add(draft)
+    draft.body, draft.cc, draft.bcc, draft.updated_at = html, cc[:2000], bcc[:2000], now()
+    if not (text_of(html).strip() or cc.strip() or bcc.strip() or draft.files):
+        if draft in db.session.new:
+            db.session.expunge(draft)
+        else:
+            db.session.delete(draft)
+    db.session.commit()
+    return now()
+
+
+def keep_files(ticket: Ticket, agent: Agent, kind: Kind, files: Sequence[Part]) -> None:
+    """A refused form must not lose what was attached: the files wait in the draft. Commits."""
+    if not files:
+        return
+    draft = _draft(ticket, agent, kind)
+    if draft is None:
+        draft = Draft(agent_id=agent.id, ticket_id=ticket.id, kind=kind, files=[])
+        db.session.add(draft)
+    draft.files = [
+        *(draft.files or []),
+        *(
+            {
+                "sha256": office().blobs.put(part.data),
+                "name": part.name,
+                "type": part.type,
+                "size": str(len(part.data)),
+            }
+            for part in files
+        ),
+    ]
+    db.session.commit()
+
+
+def draft_of(ticket: Ticket, agent: Agent, kind: Kind) -> Draft | None:
+    return _draft(ticket, agent, kind)
+
+
+# --- reading
+
+
+def conversation(ticket: Ticket, kinds: Sequence[Kind], newest: int = 200) -> list[Message]:
+    """Messages of these kinds, oldest first, with all that their cards show; three statements in all."""
+    rows = db.session.scalars(
+        select(Message)
+        .outerjoin(OutboundMail, OutboundMail.message_fk == Message.id)
+        .where(
+            Message.ticket_id == ticket.id,
+            Message.kind.in_(kinds),
+            or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
+        )
+        .options(
+            selectinload(Message.attachments),
+            joinedload(Message.agent),
+            joinedload(Message.outbound).selectinload(OutboundMail.recipients),
+        )
+        .order_by(Message.id.desc())
+        .limit(newest)
+    ).unique()
+    return list(reversed(rows.all()))
+
+
+def events(ticket: Ticket) -> list[TicketEvent]:
+    return list(
+        db.session.scalars(
+            select(TicketEvent)
+            .where(TicketEvent.ticket_id == ticket.id)
+            .options(joinedload(TicketEvent.agent))
+            .order_by(TicketEvent.id)
+        )
+    )
+
+
+def counts(ticket: Ticket) -> dict[Kind, int]:
+    rows = db.session.execute(
+        select(Message.kind, func.count())
+        .outerjoin(OutboundMail, OutboundMail.message_fk == Message.id)
+        .where(
+            Message.ticket_id == ticket.id,
+            or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
+        )
+        .group_by(Message.kind)
+    ).tuples()
+    return dict(rows.all())
+
+
+def newer_messages(ticket: Ticket, agent: Agent, seen: int) -> bool:
+    """Whether a customer's mail or a colleague's reply came after what the agent saw."""
+    return bool(
+        db.session.scalar(
+            select(Message.id)
+            .where(
+                Message.ticket_id == ticket.id,
+                Message.id > seen,
+                Message.quiet.is_(False),
+                or_(
+                    Message.kind == Kind.INBOUND,
+                    (Message.kind == Kind.REPLY) & (Message.agent_id != agent.id),
+                ),
+            )
+            .limit(1)
+        )
+    )
+
+
+def recipients(ticket: Ticket) -> tuple[Address, ...]:
+    """Who gets the answer: the author of the last mail that a person wrote, at the address he asks for."""
+    last = last_inbound(ticket)
+    if last is None:
+        return (Address(ticket.contact.name, ticket.contact.address),)
+    wanted = last.reply_to or [{"name": last.from_name, "address": last.from_address}]
+    return tuple(Address(entry["name"], entry["address"]) for entry in wanted if "@" in entry["address"])
+
+
+def last_inbound(ticket: Ticket) -> Message | None:
+    for quiet in (False, True):
+        found = db.session.scalar(
+            select(Message)
+            .where(
+                Message.ticket_id == ticket.id,
+                Message.kind == Kind.INBOUND,
+                Message.quiet.is_(quiet),
+                Message.newcomer.is_(False),
+            )
+            .order_by(Message.id.desc())
+            .limit(1)
+        )
+        if found is not None:
+            return found
+    return None
+
+
+# --- below
+
+
+def _body(written: Written) -> tuple[str, str]:
+    """Clean HTML and its text. Plain text stays as it was typed."""
+    if written.html:
+        html = clean_reply_html(written.html)
+        return html, text_of(html)
+    text = written.text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    return "", text
+
+
+def _freeze(
+    ticket: Ticket, agent: Agent, message: Message, answered: Message | None, parts: Sequence[Part]
+) -> bytes:
+    channel = letters.sending_channel(ticket)
+    _, text, html = letters.render(
+        "ticket_reply",
+        ticket.locale,
+        ticket=ticket,
+        message=message,
+        agent=agent,
+        reply_text=message.text,
+        reply_html=message.html,
+        answered=answered,
+        marker=ids.sign_marker(signing_key(), ticket.number),
+    )
+    return compose(
+        Outgoing(
+            sender=letters.sender_address(channel),
+            to=tuple(Address(**entry) for entry in message.to),
+            cc=tuple(Address(**entry) for entry in message.cc),
+            subject=message.subject,
+            text=text,
+            html=html,
+            message_id=message.message_id,
+            date=now(),
+            reply_to=letters.reply_addresses(ticket, channel),
+            in_reply_to=answered.message_id if answered else "",
+            references=tuple(message.references),
+            attachments=tuple(parts),
+        )
+    )
+
+
+def _references(answered: Message | None) -> list[str]:
+    if answered is None or not answered.message_id:
+        return []
+    return [*answered.references, answered.message_id]
+
+
+def _kept(ticket: Ticket, agent: Agent, digests: Sequence[str], kind: Kind = Kind.REPLY) -> tuple[Part, ...]:
+    """Files by digest, but only those that lie in this agent's own draft."""
+    draft = _draft(ticket, agent, kind)
+    return tuple(
+        Part(entry["name"], entry["type"], office().blobs.get(entry["sha256"]))
+        for entry in (draft.files if draft else [])
+        if entry["sha256"] in digests
+    )
+
+
+def _draft(ticket: Ticket, agent: Agent, kind: Kind) -> Draft | None:
+    return db.session.get(Draft, (agent.id, ticket.id, kind))
+
+
+def _drop_draft(ticket: Ticket, agent: Agent, kind: Kind) -> None:
+    draft = _draft(ticket, agent, kind)
+    if draft is not None:
+        db.session.delete(draft)
+
+
+def _status_back(ticket: Ticket, message: Message, agent: Agent) -> None:
+    """The status before the reply, unless somebody moved the ticket since."""
+    event = next(
+        (
+            event
+            for event in reversed(events(ticket))
+            if event.kind == "replied" and event.details.get("message") == str(message.id)
+        ),
+        None,
+    )
+    if event is not None:
+        tickets.move(ticket, Status(event.details["old"]), agent)

@@ -1,0 +1,80 @@
+"""Full text over subjects, senders, texts and file names: FTS5 on SQLite, tsvector on PostgreSQL.
+
+Both index the same normalised words, so that »strasse« finds »Straße« and »gruesse« finds »Grüße«.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from sqlalchemy import Select, column, func, or_, select, table, text
+from sqlalchemy.sql import ColumnElement
+
+from models import Message, Ticket, db
+
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+_WORD = re.compile(r"[^\W_]+")
+MAX_INDEXED = 100_000  # characters of one message
+
+_fts = table("message_search", column("rowid"), column("body"))
+_vectors = table("message_search", column("message_id"), column("vector"))
+
+
+def index_message(message: Message, *extra: str) -> None:
+    """Enter a message, in the transaction that stores it. `extra` holds file names and the like."""
+    parts = (message.subject, message.from_name, message.from_address, message.text[:MAX_INDEXED], *extra)
+    words = normalise(" ".join(parts))
+    if db.session.get_bind().dialect.name == "sqlite":
+        statement = text("INSERT INTO message_search(rowid, body) VALUES (:id, :body)")
+    else:
+        statement = text(
+            "INSERT INTO message_search(message_id, vector) VALUES (:id, to_tsvector('simple', :body))"
+        )
+    db.session.execute(statement, {"id": message.id, "body": words})
+
+
+def matching(query: str) -> ColumnElement[bool]:
+    """A condition on Ticket: every word of the query begins a word in one of its messages.
+
+    A lone number, with or without #, also finds the ticket of that number.
+    """
+    found: ColumnElement[bool] = Ticket.id.in_(_tickets_with(query))
+    number = query.strip().lstrip("#")
+    if number.isascii() and number.isdigit() and len(number) < 10:
+        found = or_(found, Ticket.number == int(number))
+    return found
+
+
+def normalise(value: str) -> str:
+    """Words in lower case; a word with umlauts stands twice: as »grusse« and as »gruesse«."""
+    words = []
+    for word in _WORD.findall(unicodedata.normalize("NFC", value).casefold().replace("\0", "")):
+        spelled_out = _bare(word.translate(_UMLAUTS))
+        words.append(_bare(word))
+        if spelled_out != words[-1]:
+            words.append(spelled_out)
+    return " ".join(words)
+
+
+def _bare(word: str) -> str:
+    if word.isascii():
+        return word
+    return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+
+
+def _tickets_with(query: str) -> Select[tuple[int]]:
+    # One spelling of each word is enough to look for: the index holds both.
+    words = [_bare(word) for word in _WORD.findall(unicodedata.normalize("NFC", query).casefold())][:12]
+    words = [word for word in words if word.isalnum()]
+    if not words:
+        return select(Message.ticket_id).where(text("1 = 0"))
+    if db.session.get_bind().dialect.name == "sqlite":
+        match = " ".join(f'"{word}"*' for word in words)
+        hits = select(_fts.c.rowid).where(text("message_search MATCH :match").bindparams(match=match))
+    else:
+        prefix = " & ".join(f"{word}:*" for word in words)
+        hits = select(_vectors.c.message_id).where(
+            _vectors.c.vector.op("@@")(func.to_tsquery(text("'simple'"), prefix))
+        )
+    return select(Message.ticket_id).where(Message.id.in_(hits))

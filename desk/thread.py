@@ -1,0 +1,66 @@
+"""What a ticket page shows: the conversation in order, the composer's beginnings, who takes part."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from desk import letters, replies, tickets
+from models import Agent, Kind, Message, Ticket, TicketEvent
+
+# Beside the mails of the tab »Antwort« only what concerns them; the rest stands under »Verlauf«.
+BESIDE_MAILS = (
+    "mail_sent",
+    "mail_kept",
+    "mail_delayed",
+    "mail_undeliverable",
+    "confirmation_withheld",
+)
+AS_MESSAGES = ("received", "replied", "noted")
+
+newer_messages = replies.newer_messages
+
+
+def shown(ticket: Ticket, agent: Agent, tab: str) -> dict[str, Any]:
+    """The values of a ticket page for one tab: reply, note or history."""
+    kind = Kind.NOTE if tab == "note" else Kind.REPLY
+    counted = replies.counts(ticket)
+    sender = letters.sender_address(letters.sending_channel(ticket))
+    to = replies.recipients(ticket)
+    entries = conversation(ticket, tab)
+    return {
+        "entries": entries,
+        "counts": {
+            "reply": counted.get(Kind.INBOUND, 0) + counted.get(Kind.REPLY, 0),
+            "note": counted.get(Kind.NOTE, 0),
+        },
+        "draft": replies.draft_of(ticket, agent, kind),
+        "sender": str(sender),
+        "elsewhere": ticket.channel.id != letters.sending_channel(ticket).id,
+        "recipient": to[0] if to else None,
+        "participants": sorted(tickets.participants(ticket) - {ticket.contact.address_key}),
+        "seen": max((entry.id for entry in entries if isinstance(entry, Message)), default=0),
+    }
+
+
+def conversation(ticket: Ticket, tab: str) -> list[Message | TicketEvent]:
+    kinds = {
+        "reply": (Kind.INBOUND, Kind.REPLY),
+        "note": (Kind.NOTE,),
+        "history": (Kind.INBOUND, Kind.REPLY, Kind.NOTE),
+    }[tab]
+    entries: list[Message | TicketEvent] = list(replies.conversation(ticket, kinds))
+    if tab != "note":
+        entries += [event for event in replies.events(ticket) if _stands_here(event, tab)]
+    return sorted(entries, key=_moment)
+
+
+def _stands_here(event: TicketEvent, tab: str) -> bool:
+    if tab == "history":
+        return event.kind not in AS_MESSAGES
+    # What became of a reply stands under the reply itself.
+    return event.kind in BESIDE_MAILS and event.details.get("purpose", "confirmation") == "confirmation"
+
+
+def _moment(entry: Message | TicketEvent) -> datetime:
+    return entry.created_at if isinstance(entry, Message) else entry.at

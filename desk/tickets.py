@@ -1,0 +1,288 @@
+"""Tickets: open one, move it, assign it, list them. Every change leaves an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, update
+from sqlalchemy.orm import joinedload
+
+from desk import search
+from desk.office import the_account
+from models import (
+    Agent,
+    Channel,
+    Contact,
+    Counter,
+    Kind,
+    Message,
+    Priority,
+    Status,
+    Ticket,
+    TicketEvent,
+    TicketSeen,
+    db,
+    now,
+)
+from models.ticket import ALLOWED_MOVES, OPEN_STATES
+
+PAGE = 50
+VIEWS = ("mine", "unassigned", "open", "waiting", "resolved")
+
+
+class MoveRefused(Exception):
+    """A status that does not follow from the present one."""
+
+
+# --- reading
+
+
+def by_number(number: int) -> Ticket | None:
+    return db.session.scalar(_whole().where(Ticket.number == number))
+
+
+def locked(number: int) -> Ticket | None:
+    """The ticket, held for a change: two changes at once follow each other."""
+    ticket = db.session.scalar(select(Ticket).where(Ticket.number == number).with_for_update())
+    if ticket is not None:
+        db.session.refresh(ticket)
+    return ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of a list. `more` says that there is another page; nothing is ever counted in full."""
+
+    tickets: list[Ticket]
+    unread: set[int]  # ticket ids
+    page: int
+    more: bool
+
+
+def listing(
+    agent: Agent, view: str = "open", query: str = "", page: int = 1, newest_first: bool = True
+) -> Listing:
+    """The tickets of a view, or those that match a query wherever they are."""
+    condition = search.matching(query) if query.strip() else _view(view, agent)
+    order = Ticket.last_message_at.desc() if newest_first else Ticket.last_message_at.asc()
+    rows = db.session.scalars(
+        _whole().where(condition).order_by(order, Ticket.id.desc()).limit(PAGE + 1).offset((page - 1) * PAGE)
+    ).all()
+    tickets = list(rows[:PAGE])
+    return Listing(tickets, unread_of(agent, tickets), page, len(rows) > PAGE)
+
+
+def counts(agent: Agent) -> dict[str, int]:
+    """How many tickets stand in the views that ask for work; one statement over two indexes."""
+    mine = _number_of(Ticket.assignee_id == agent.id)
+    unassigned = _number_of(Ticket.assignee_id.is_(None))
+    waiting = _number_of(Ticket.status == Status.WAITING)
+    row = db.session.execute(
+        select(func.count(), mine, unassigned, waiting).where(Ticket.status.in_(OPEN_STATES))
+    ).one()
+    return {"open": row[0], "mine": row[1] or 0, "unassigned": row[2] or 0, "waiting": row[3] or 0}
+
+
+def unread_of(agent: Agent, tickets: list[Ticket]) -> set[int]:
+    """Tickets with an inbound message that this agent has not seen."""
+    ids = [ticket.id for ticket in tickets]
+    if not ids:
+        return set()
+    seen = dict(
+        db.session.execute(
+            select(TicketSeen.ticket_id, TicketSeen.message_id).where(
+                TicketSeen.agent_id == agent.id, TicketSeen.ticket_id.in_(ids)
+            )
+        )
+        .tuples()
+        .all()
+    )
+    return {ticket.id for ticket in tickets if ticket.last_inbound_id > seen.get(ticket.id, 0)}
+
+
+def change_tag() -> int:
+    """Rises with every change to any ticket; open pages poll with it."""
+    return db.session.scalar(select(func.max(TicketEvent.id))) or 0
+
+
+def news(since: int) -> tuple[int, int]:
+    """How many tickets were opened, and how many got mail, after that change tag."""
+    rows = db.session.execute(
+        select(TicketEvent.kind, func.count(TicketEvent.ticket_id.distinct()))
+        .where(TicketEvent.id > since, TicketEvent.kind.in_(("opened", "received")))
+        .group_by(TicketEvent.kind)
+    ).tuples()
+    counted = dict(rows.all())
+    return counted.get("opened", 0), counted.get("received", 0)
+
+
+def beginning() -> Channel | None:
+    """The default channel while there is no ticket at all: the list then tells how to send the first mail."""
+    if db.session.scalar(select(Ticket.id).limit(1)) is not None:
+        return None
+    return db.session.scalar(select(Channel).where(Channel.is_default))
+
+
+def earlier(ticket: Ticket, limit: int = 5) -> list[Ticket]:
+    """Other tickets of the same requester, newest first."""
+    return list(
+        db.session.scalars(
+            select(Ticket)
+            .where(Ticket.contact_id == ticket.contact_id, Ticket.id != ticket.id)
+            .order_by(Ticket.created_at.desc())
+            .limit(limit)
+        )
+    )
+
+
+def participants(ticket: Ticket) -> set[str]:
+    """Casefolded addresses that take part: the requester, who wrote here by right, whom we wrote to.
+
+    The Cc of an incoming mail does not count: it is only a claim of its sender.
+    """
+    people = {ticket.contact.address_key}
+    rows = db.session.scalars(
+        select(Message).where(
+            Message.ticket_id == ticket.id,
+            or_(Message.kind == Kind.REPLY, and_(Message.kind == Kind.INBOUND, Message.newcomer.is_(False))),
+        )
+    )
+    for message in rows:
+        if message.kind == Kind.INBOUND:
+            people.add(message.from_address.casefold())
+        else:
+            people.update(entry["address"].casefold() for entry in (*message.to, *message.cc, *message.bcc))
+    return people
+
+
+# --- changing; each verb is one transaction
+
+
+def open_ticket(
+    subject: str,
+    channel: Channel,
+    contact: Contact,
+    locale: str,
+    continues: Ticket | None,
+    maybe: Ticket | None,
+) -> Ticket:
+    """Add a ticket to the running transaction (the caller commits)."""
+    number = db.session.execute(
+        update(Counter)
+        .where(Counter.name == "ticket")
+        .values(value=Counter.value + 1)
+        .returning(Counter.value)
+    ).scalar_one()
+    ticket = Ticket(
+        number=number,
+        subject=subject[:1000],
+        channel=channel,
+        contact=contact,
+        locale=locale,
+        continues=continues,
+        maybe=maybe,
+        status=Status.NEW,
+        tags=[],
+    )
+    db.session.add(ticket)
+    db.session.flush()
+    note_event(ticket, "opened", channel=channel.key)
+    return ticket
+
+
+def note_event(ticket: Ticket, kind: str, agent: Agent | None = None, **details: str) -> None:
+    """Write down what happens, in the running transaction."""
+    db.session.add(
+        TicketEvent(ticket_id=ticket.id, kind=kind, agent_id=agent.id if agent else None, details=details)
+    )
+
+
+def assign(ticket: Ticket, assignee: Agent | None, by: Agent) -> None:
+    """Hand a ticket to an agent or to nobody. Assigning changes nothing else."""
+    if assignee is not None and not assignee.active:
+        raise MoveRefused("inactive")
+    if ticket.assignee_id != (assignee.id if assignee else None):
+        ticket.assignee = assignee
+        note_event(ticket, "assigned", by, to=assignee.name if assignee else "")
+    db.session.commit()
+
+
+def set_status(ticket: Ticket, status: Status, by: Agent | None) -> None:
+    """Move a ticket by hand. Raises MoveRefused for a move that the table does not allow."""
+    if status != ticket.status:
+        if status not in ALLOWED_MOVES[ticket.status]:
+            raise MoveRefused(status)
+        move(ticket, status, by)
+    db.session.commit()
+
+
+def move(ticket: Ticket, status: Status, by: Agent | None) -> None:
+    """Change the status in the running transaction, with its event and its times."""
+    if status == ticket.status:
+        return
+    note_event(ticket, "status", by, old=ticket.status, new=status)
+    ticket.status = status
+    ticket.resolved_at = (
+        now() if status == Status.RESOLVED else None if status != Status.CLOSED else ticket.resolved_at
+    )
+    ticket.closed_at = now() if status == Status.CLOSED else None
+
+
+def set_priority(ticket: Ticket, priority: Priority, by: Agent) -> None:
+    if priority != ticket.priority:
+        note_event(ticket, "priority", by, old=ticket.priority, new=priority)
+        ticket.priority = priority
+    db.session.commit()
+
+
+def set_tags(ticket: Ticket, tags: list[str], by: Agent) -> None:
+    """Replace the tags: trimmed, each once, at most 20 of 40 characters."""
+    clean = list(dict.fromkeys(" ".join(tag.split())[:40] for tag in tags if tag.strip()))[:20]
+    if clean != ticket.tags:
+        note_event(ticket, "tags", by, new=", ".join(clean))
+        ticket.tags = clean
+    db.session.commit()
+
+
+def mark_seen(agent_id: int, ticket_id: int, message_id: int) -> None:
+    """Remember that the agent has read up to this inbound message."""
+    row = db.session.get(TicketSeen, (agent_id, ticket_id))
+    if row is None:
+        db.session.add(TicketSeen(agent_id=agent_id, ticket_id=ticket_id, message_id=message_id))
+    elif row.message_id < message_id:
+        row.message_id = message_id
+    db.session.commit()
+
+
+def close_resolved() -> int:
+    """Close what has been resolved for long enough (a job runs this every hour)."""
+    limit = now() - timedelta(days=the_account().close_days)
+    rows = db.session.scalars(
+        select(Ticket).where(Ticket.status == Status.RESOLVED, Ticket.resolved_at < limit).limit(500)
+    ).all()
+    for ticket in rows:
+        move(ticket, Status.CLOSED, None)
+    db.session.commit()
+    return len(rows)
+
+
+def _whole() -> Select[tuple[Ticket]]:
+    return select(Ticket).options(
+        joinedload(Ticket.channel), joinedload(Ticket.contact), joinedload(Ticket.assignee)
+    )
+
+
+def _number_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))
+
+
+def _view(view: str, agent: Agent) -> ColumnElement[bool]:
+    is_open = Ticket.status.in_(OPEN_STATES)
+    return {
+        "mine": and_(is_open, Ticket.assignee_id == agent.id),
+        "unassigned": and_(is_open, Ticket.assignee_id.is_(None)),
+        "open": is_open,
+        "waiting": Ticket.status == Status.WAITING,
+        "resolved": Ticket.status.in_((Status.RESOLVED, Status.CLOSED)),
+    }[view if view in VIEWS else "open"]

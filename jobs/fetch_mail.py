@@ -1,0 +1,29 @@
+"""Fetch the mailboxes that are due, each in a job of its own, so that none waits for another."""
+
+from __future__ import annotations
+
+import logging
+
+from desk import fetching, health
+from desk.leases import LeaseHeld
+from desk.office import office
+from models import now
+
+log = logging.getLogger(__name__)
+
+
+def due() -> list[int]:
+    """The channels whose turn it is."""
+    return health.due(now(), office().settings.fetch_seconds)
+
+
+def run(channel_id: int) -> None:
+    try:
+        result = fetching.fetch_channel(channel_id)
+    except LeaseHeld:
+        log.debug("channel %s is being fetched by another process", channel_id)
+        return
+    if result.error:
+        log.warning("channel %s: %s %s", result.channel, result.error, result.words)
+    elif result.fetched:
+        log.info("channel %s: %s mails fetched, %s removed", result.channel, result.fetched, result.removed)

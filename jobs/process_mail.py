@@ -1,0 +1,9 @@
+"""File what was received and not filed yet."""
+
+from __future__ import annotations
+
+from desk import intake
+
+
+def run() -> None:
+    intake.process_pending()

@@ -1,0 +1,133 @@
+"""The process: web server, clock and SMTP receiver side by side; SIGTERM lets what is in flight finish."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import secrets
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import click
+from flask import Flask
+from waitress.server import create_server
+
+from config import Settings, SettingsError
+from desk import door
+from desk.office import Office, account
+from jobs import Clock
+from models import db
+
+GRACE_SECONDS = 10  # for requests in flight
+
+
+def serve(app: Flask) -> None:
+    """Run everything until SIGTERM or Ctrl+C. Raises SettingsError with one sentence if a port is taken."""
+    settings = _settings(app)
+    listening = _listen(settings.host, settings.port)
+    server = create_server(
+        app,
+        sockets=[listening],
+        threads=settings.threads,
+        ident="Poststelle",
+        clear_untrusted_proxy_headers=not settings.trusted_proxies,
+        max_request_body_size=app.config["MAX_CONTENT_LENGTH"],
+    )
+    with _background(app), _stop_on_signals():
+        _announce(app, listening.getsockname()[1])
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):
+            server.run()
+        click.echo("Stopping: what is in flight is finished first.")
+        server.task_dispatcher.shutdown(cancel_pending=False, timeout=GRACE_SECONDS)
+        server.close()
+
+
+def work(app: Flask) -> None:
+    """Jobs and receiver without the web."""
+    with _background(app), _stop_on_signals():
+        click.echo("The worker runs: fetching, filing, sending, and receiving by SMTP.")
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):
+            threading.Event().wait()
+
+
+@contextlib.contextmanager
+def _background(app: Flask) -> Iterator[None]:
+    receiver, clock = _receiver(app), Clock(app)
+    try:
+        receiver.start()
+    except OSError as error:
+        raise SettingsError(f"{error} (POSTSTELLE_SMTP_PORT chooses another port).") from error
+    clock.start()
+    try:
+        yield
+    finally:
+        receiver.stop()
+        clock.stop()
+
+
+def _receiver(app: Flask) -> door.Receiver:
+    def in_app(verb: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object) -> object:
+            with app.app_context():
+                try:
+                    return verb(*arguments)
+                finally:
+                    db.session.remove()
+
+        return call
+
+    settings = _settings(app)
+    return door.receiver(
+        settings.smtp_host, settings.smtp_port, in_app(door.accepts), in_app(door.deliver), settings
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise SettingsError(
+                f"Port {port} on {host} is taken by another program; POSTSTELLE_PORT chooses another one."
+            ) from error
+        raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
+
+
+def _announce(app: Flask, port: int) -> None:
+    office: Office = app.extensions["poststelle"]
+    settings = office.settings
+    address = (
+        settings.base_url or f"http://{'127.0.0.1' if settings.host == '0.0.0.0' else settings.host}:{port}"
+    )
+    with app.app_context():
+        ready = account() is not None
+        db.session.remove()
+    click.echo(f"Poststelle runs at {address}")
+    click.echo(f"Mail is received by SMTP on {settings.smtp_host}:{settings.smtp_port}")
+    if not ready:
+        office.setup_token = secrets.token_urlsafe(32)
+        click.echo(f"Set it up here (this link works once): {address}/setup/{office.setup_token}")
+    sys.stdout.flush()
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _stop_on_signals() -> Iterator[None]:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _settings(app: Flask) -> Settings:
+    office: Office = app.extensions["poststelle"]
+    return office.settings

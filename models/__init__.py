@@ -1,0 +1,46 @@
+"""Tables, the rules of one row, the blob store. Importing this package registers every table."""
+
+from models.account import Account, Counter, Lease
+from models.agent import Agent, Role
+from models.base import db, now
+from models.channel import AfterFetch, Channel, Existing, Protocol, Provider
+from models.contact import Contact
+from models.inbound import InboundMail, Outcome, ServerCopy
+from models.inbound import State as InboundState
+from models.message import Attachment, Draft, Kind, Message
+from models.outbound import MailState, NoticeSwitch, OutboundMail, OutboundRecipient, RecipientState
+from models.ticket import Priority, Status, Ticket, TicketEvent, TicketSeen
+
+__all__ = [
+    "Account",
+    "AfterFetch",
+    "Agent",
+    "Attachment",
+    "Channel",
+    "Contact",
+    "Counter",
+    "Draft",
+    "Existing",
+    "InboundMail",
+    "InboundState",
+    "Kind",
+    "Lease",
+    "MailState",
+    "Message",
+    "NoticeSwitch",
+    "OutboundMail",
+    "OutboundRecipient",
+    "Outcome",
+    "Priority",
+    "Protocol",
+    "Provider",
+    "RecipientState",
+    "Role",
+    "ServerCopy",
+    "Status",
+    "Ticket",
+    "TicketEvent",
+    "TicketSeen",
+    "db",
+    "now",
+]

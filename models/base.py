@@ -1,0 +1,129 @@
+"""The database binding: one session, UTC times, secrets encrypted at rest, one writer at a time."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from cryptography.fernet import InvalidToken, MultiFernet
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, String, Text, TypeDecorator, event
+from sqlalchemy.orm import DeclarativeBase
+
+# SQLite: a transaction that will write takes the write lock when it begins, so that two of them wait
+# for each other instead of losing an update. Views that only read say so (see `app.py`).
+writing: ContextVar[bool] = ContextVar("writing", default=True)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """Aware UTC times, also on SQLite, which knows no time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time was given where an aware one is needed")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class Code(TypeDecorator[StrEnum]):
+    """A StrEnum kept as its short text, so that the database stays readable."""
+
+    impl = String(20)
+    cache_ok = True
+
+    def __init__(self, codes: type[StrEnum]) -> None:
+        super().__init__()
+        self.codes = codes
+
+    def process_bind_param(self, value: StrEnum | str | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(self.codes(value))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
+        return None if value is None else self.codes(value)
+
+
+class _Cipher:
+    fernet: MultiFernet | None = None
+
+
+def use_cipher(fernet: MultiFernet) -> None:
+    """Set once at start; the key lives outside the database."""
+    _Cipher.fernet = fernet
+
+
+class Secret(TypeDecorator[str]):
+    """Text encrypted at rest (Fernet). An empty string stays empty."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if not value:
+            return value
+        assert _Cipher.fernet is not None, "the cipher is set by create_app()"
+        return _Cipher.fernet.encrypt(value.encode()).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        if not value:
+            return value
+        assert _Cipher.fernet is not None, "the cipher is set by create_app()"
+        try:
+            return _Cipher.fernet.decrypt(value.encode()).decode()
+        except InvalidToken:
+            # Reading a page must not fail because a key was lost; the channel then says
+            # that its password has to be entered again.
+            return ""
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    # SQLAlchemy, not the driver, begins transactions, so that BEGIN IMMEDIATE is possible.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",  # a commit is on the disk before we delete mail anywhere
+        "foreign_keys=ON",
+        "busy_timeout=15000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_begin(connection: Any) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing.get() else "BEGIN")
+
+
+def prepare_engine(engine: Engine) -> None:
+    """Give a SQLite engine its pragmas and its transactions; others are left as they are."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _on_connect)
+        event.listen(engine, "begin", _on_begin)

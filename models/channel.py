@@ -1,0 +1,105 @@
+"""Channels: one address each, where it is fetched from and how answers leave."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Code, Secret, UTCDateTime, now
+
+
+class Provider(StrEnum):
+    STANDARD = "standard"  # an address on our own mail domain, received by our own SMTP receiver
+    OWN = "own"  # a mailbox at the company's provider, fetched by IMAP or POP3
+
+
+class Protocol(StrEnum):
+    IMAP = "imap"
+    POP3 = "pop3"
+
+
+class AfterFetch(StrEnum):
+    DELETE = "delete"
+    MOVE = "move"  # IMAP only
+    KEEP = "keep"  # marked as read
+
+
+class Existing(StrEnum):
+    TAKE = "take"  # what lies unread in the mailbox at the first fetch becomes tickets
+    LEAVE = "leave"
+
+
+class Channel(Base):
+    __tablename__ = "channel"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(80))  # »ID« in the form: the name that people see
+    # Unique among the living; emptied to NULL when the channel is deleted, so that both can be used again.
+    key_fold: Mapped[str | None] = mapped_column(String(80), unique=True)
+    address: Mapped[str] = mapped_column(String(254))
+    address_key: Mapped[str | None] = mapped_column(String(254), unique=True)
+    kind: Mapped[str] = mapped_column(String(10), default="email")
+    provider: Mapped[Provider] = mapped_column(Code(Provider))
+    is_default: Mapped[bool] = mapped_column(default=False)
+    active: Mapped[bool] = mapped_column(default=True)
+    sender_name: Mapped[str] = mapped_column(String(200), default="")
+    # Mail older than this is history: it becomes a ticket, but nobody is told (mail rules, 1.5).
+    activated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    deactivated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    # Incoming server
+    protocol: Mapped[Protocol] = mapped_column(Code(Protocol), default=Protocol.IMAP)
+    server: Mapped[str] = mapped_column(String(255), default="")
+    port: Mapped[int] = mapped_column(default=993)
+    ssl: Mapped[bool] = mapped_column(default=True)
+    user: Mapped[str] = mapped_column(String(255), default="")
+    password: Mapped[str] = mapped_column(Secret, default="")
+    after_fetch: Mapped[AfterFetch] = mapped_column(Code(AfterFetch), default=AfterFetch.DELETE)
+    move_to: Mapped[str] = mapped_column(String(255), default="")
+    existing: Mapped[Existing] = mapped_column(Code(Existing), default=Existing.TAKE)
+    allow_plaintext: Mapped[bool] = mapped_column(default=False)
+
+    # Outgoing server
+    smtp_server: Mapped[str] = mapped_column(String(255), default="")
+    smtp_port: Mapped[int] = mapped_column(default=587)
+    smtp_encryption: Mapped[str] = mapped_column(String(10), default="starttls")
+    smtp_auth: Mapped[str] = mapped_column(String(10), default="auto")
+    smtp_user: Mapped[str] = mapped_column(String(255), default="")
+    smtp_password: Mapped[str] = mapped_column(Secret, default="")
+
+    # Where the fetch stands: IMAP's UIDVALIDITY and the highest UID taken care of.
+    # Raised when the channel moves to another mailbox: the same UIDs mean other mails there.
+    mailbox: Mapped[int] = mapped_column(default=1)
+    generation: Mapped[str] = mapped_column(String(40), default="")
+    highest_uid: Mapped[int] = mapped_column(BigInteger, default=0)
+    first_fetch_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    # Health
+    last_success_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    last_received_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    failing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    error_code: Mapped[str] = mapped_column(String(40), default="")
+    error_words: Mapped[str] = mapped_column(Text, default="")
+    failures: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    # Raised by every edit in the form; a fetch that began with another edition stops cleanly.
+    edition: Mapped[int] = mapped_column(default=1)
+
+    @property
+    def is_own(self) -> bool:
+        return self.provider == Provider.OWN
+
+    @property
+    def living(self) -> bool:
+        return self.deleted_at is None
+
+    @property
+    def encryption(self) -> str:
+        """How the incoming connection is protected; without SSL it must be STARTTLS."""
+        return "ssl" if self.ssl else "starttls"

@@ -1,0 +1,88 @@
+"""The mail ledger (»Posteingangsbuch«): one row for every mail that a server ever showed us."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Base, Code, UTCDateTime, now
+from models.channel import Channel
+from models.ticket import Ticket
+
+
+class State(StrEnum):
+    PENDING = "pending"  # the bytes are safe, nothing is decided yet
+    FILED = "filed"
+    HELD = "held"  # quarantine
+    DROPPED = "dropped"
+    FAILED = "failed"  # a fault of ours; "process again"
+    LEFT_ALONE = "left_alone"  # stays on the server untouched
+    DUPLICATE = "duplicate"  # byte for byte what this channel already has
+
+
+class Outcome(StrEnum):
+    """The exclusive verdicts of the balance: for every channel they add up to what was seen."""
+
+    NEW_TICKET = "new_ticket"
+    REPLY = "reply"
+    BOUNCE = "bounce"
+    QUIET = "quiet"
+    DUPLICATE = "duplicate"
+    LEFT_ALONE = "left_alone"
+    DROPPED = "dropped"
+    HELD = "held"
+    FAILED = "failed"
+    PENDING = "pending"
+
+
+class ServerCopy(StrEnum):
+    PRESENT = "present"
+    DELETED = "deleted"
+    MOVED = "moved"
+    KEPT = "kept"
+    NONE = "none"  # it came by SMTP: there never was a copy to remove
+
+
+# Only these may lose their server copy: whatever is not decided keeps it (mail rules, 1.1).
+DECIDED = (State.FILED, State.HELD, State.DROPPED, State.DUPLICATE)
+
+
+class InboundMail(Base):
+    __tablename__ = "inbound_mail"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    channel_id: Mapped[int] = mapped_column(ForeignKey("channel.id"))
+    via: Mapped[str] = mapped_column(String(10))  # imap, pop3, smtp, pipe
+    source_id: Mapped[str] = mapped_column(String(255))  # the identity on the server, per channel
+    sha256: Mapped[str] = mapped_column(String(64), default="", index=True)  # empty: not fetched
+    size: Mapped[int] = mapped_column(BigInteger, default=0)
+    envelope_from: Mapped[str | None] = mapped_column(String(320))  # None: not known (fetched)
+    envelope_to: Mapped[str] = mapped_column(String(320), default="")
+    state: Mapped[State] = mapped_column(Code(State), default=State.PENDING)
+    outcome: Mapped[Outcome] = mapped_column(Code(Outcome), default=Outcome.PENDING)
+    reason: Mapped[str] = mapped_column(String(40), default="")  # a code, translated on screen
+    details: Mapped[str] = mapped_column(Text, default="")
+    server_copy: Mapped[ServerCopy] = mapped_column(Code(ServerCopy), default=ServerCopy.PRESENT)
+    history: Mapped[bool] = mapped_column(default=False)  # older than the channel: nobody is told
+    received_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    filed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    attempts: Mapped[int] = mapped_column(default=0)
+    # What the mail says of itself, for the ledger's search.
+    message_id: Mapped[str] = mapped_column(String(998), default="")
+    sender: Mapped[str] = mapped_column(String(320), default="")
+    subject: Mapped[str] = mapped_column(String(1000), default="")
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)
+    duplicate_of_id: Mapped[int | None] = mapped_column(ForeignKey("inbound_mail.id"))
+
+    channel: Mapped[Channel] = relationship()
+    ticket: Mapped[Ticket | None] = relationship()
+
+    __table_args__ = (
+        UniqueConstraint("channel_id", "source_id"),
+        Index("ix_inbound_mail_state", "state", "id"),
+        Index("ix_inbound_mail_copy", "channel_id", "server_copy", "state"),
+        Index("ix_inbound_mail_sender", "channel_id", "sender", "received_at"),
+    )

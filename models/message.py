@@ -1,0 +1,113 @@
+"""Messages of a ticket: what came in, what went out, and private notes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.agent import Agent
+from models.base import Base, Code, UTCDateTime, now
+from models.ticket import Ticket
+
+if TYPE_CHECKING:
+    from models.inbound import InboundMail
+    from models.outbound import OutboundMail
+
+
+class Kind(StrEnum):
+    INBOUND = "inbound"
+    REPLY = "reply"
+    NOTE = "note"
+
+
+class Message(Base):
+    """`to`, `cc`, `bcc` and `reply_to` are lists of `{"name", "address"}`.
+
+    `text` is whole; the first `visible` characters are new, the rest is quoted history.
+    `html` is already safe (cleaned at ingest), with the quoted history in `<details>`.
+    """
+
+    __tablename__ = "message"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"))
+    kind: Mapped[Kind] = mapped_column(Code(Kind))
+    agent_id: Mapped[int | None] = mapped_column(ForeignKey("agent.id"))  # who wrote a reply or a note
+    from_name: Mapped[str] = mapped_column(String(320), default="")
+    from_address: Mapped[str] = mapped_column(String(320), default="")
+    to: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)
+    cc: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)
+    bcc: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)
+    reply_to: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)
+    subject: Mapped[str] = mapped_column(Text, default="")
+    text: Mapped[str] = mapped_column(Text, default="")
+    visible: Mapped[int] = mapped_column(default=0)
+    html: Mapped[str] = mapped_column(Text, default="")
+    remote_images: Mapped[int] = mapped_column(default=0)
+    message_id: Mapped[str] = mapped_column(String(998), default="", index=True)  # RFC 5322, with brackets
+    references: Mapped[list[str]] = mapped_column(JSON, default=list)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    sent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the Date header: shown, never sorted by
+    quiet: Mapped[bool] = mapped_column(default=False)  # written by a machine
+    why: Mapped[str] = mapped_column(String(40), default="")  # the clue that led here, as a code
+    newcomer: Mapped[bool] = mapped_column(default=False)  # the sender took no part in the ticket before
+    inbound_id: Mapped[int | None] = mapped_column(ForeignKey("inbound_mail.id"))
+
+    ticket: Mapped[Ticket] = relationship()
+    agent: Mapped[Agent | None] = relationship()
+    attachments: Mapped[list[Attachment]] = relationship(
+        back_populates="message", order_by="Attachment.id", cascade="all, delete-orphan"
+    )
+    outbound: Mapped[OutboundMail | None] = relationship(
+        back_populates="message", uselist=False, foreign_keys="OutboundMail.message_fk"
+    )
+    inbound: Mapped[InboundMail | None] = relationship(foreign_keys=[inbound_id])
+
+    __table_args__ = (Index("ix_message_ticket_id_id", "ticket_id", "id"),)
+
+    @property
+    def new_text(self) -> str:
+        return self.text[: self.visible]
+
+    @property
+    def quoted_text(self) -> str:
+        return self.text[self.visible :]
+
+
+class Attachment(Base):
+    """A file of a message. Its bytes lie in the blob store under `sha256`."""
+
+    __tablename__ = "attachment"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("message.id", ondelete="CASCADE"), index=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(255))
+    type: Mapped[str] = mapped_column(String(127))
+    size: Mapped[int] = mapped_column(BigInteger)  # bytes
+    content_id: Mapped[str] = mapped_column(String(998), default="")
+    inline: Mapped[bool] = mapped_column(default=False)
+    # The media type that the bytes themselves prove, when it may be shown inside a page; else empty.
+    shown_as: Mapped[str] = mapped_column(String(40), default="")
+
+    message: Mapped[Message] = relationship(back_populates="attachments")
+
+
+class Draft(Base):
+    """What an agent is writing: one per agent, ticket and kind, saved while typing."""
+
+    __tablename__ = "draft"
+
+    agent_id: Mapped[int] = mapped_column(ForeignKey("agent.id", ondelete="CASCADE"), primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[Kind] = mapped_column(Code(Kind), primary_key=True)
+    body: Mapped[str] = mapped_column(Text, default="")  # HTML of the editor, or text
+    cc: Mapped[str] = mapped_column(Text, default="")
+    bcc: Mapped[str] = mapped_column(Text, default="")
+    # Files that came back with an undone or refused reply: {"sha256", "name", "type", "size"}.
+    files: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now, onupdate=now)

@@ -1,0 +1,123 @@
+"""What all tests share: the app on a real database, the cast, the client that checks every page.
+
+The cast: Alice administers, Bob answers, Carol asks, Mallory is a stranger.
+POSTSTELLE_TEST_DATABASE_URL runs the same tests on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from app import create_app
+from config import Settings, from_environment
+from desk import accounts, schema
+from desk.office import Office
+from models import Agent, Channel, db
+from tests.browsing import PageClient
+
+pytest_plugins = ["tests.servers.fixtures"]
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """As from an empty environment, in a folder of its own; mailboxes may be on this machine."""
+    environment = {"POSTSTELLE_DATA": str(tmp_path / "data"), "POSTSTELLE_ALLOW_PRIVATE_HOSTS": "1"}
+    database = os.environ.get("POSTSTELLE_TEST_DATABASE_URL", "")
+    if database:
+        environment["DATABASE_URL"] = database
+    return replace(from_environment(environment), testing=True, assets="cdn")
+
+
+@pytest.fixture
+def make_app(settings: Settings) -> Iterator[Callable[..., Flask]]:
+    """Builds apps on one fresh database; keywords override settings."""
+    made: list[Flask] = []
+
+    def make(**changes: object) -> Flask:
+        app = create_app(replace(settings, **changes))
+        with app.app_context():
+            if not made and not settings.is_sqlite:
+                _empty_schema()
+            schema.bring_up_to_date()
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        with app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+
+
+@pytest.fixture
+def empty_app(make_app: Callable[..., Flask]) -> Flask:
+    """Before the set-up."""
+    return make_app()
+
+
+@pytest.fixture
+def app(empty_app: Flask) -> Iterator[Flask]:
+    """Set up by Alice for »Acme GmbH« with support-acme@poststelle.example; its context is pushed."""
+    with empty_app.app_context():
+        accounts.create_account(
+            "Acme GmbH", "poststelle.example", "en", "Europe/Vienna", "Alice Admin", "alice@acme.example", PASSWORD
+        )
+        yield empty_app
+        db.session.remove()
+
+
+@pytest.fixture
+def office(app: Flask) -> Office:
+    found: Office = app.extensions["poststelle"]
+    return found
+
+
+@pytest.fixture
+def alice(app: Flask) -> Agent:
+    """The administrator who created the account."""
+    return db.session.query(Agent).filter_by(email_key="alice@acme.example").one()
+
+
+@pytest.fixture
+def bob(app: Flask) -> Agent:
+    """An agent."""
+    return accounts.create_agent("Bob Berger", "bob@acme.example", "agent", PASSWORD)
+
+
+@pytest.fixture
+def channel(app: Flask) -> Channel:
+    """The default channel."""
+    return db.session.query(Channel).filter_by(is_default=True).one()
+
+
+@pytest.fixture
+def client(app: Flask) -> PageClient:
+    """Nobody is signed in; every page it gets is checked."""
+    return PageClient(app)
+
+
+@pytest.fixture
+def as_alice(client: PageClient, alice: Agent) -> PageClient:
+    client.sign_in(alice)
+    return client
+
+
+@pytest.fixture
+def as_bob(client: PageClient, bob: Agent) -> PageClient:
+    client.sign_in(bob)
+    return client
+
+
+def _empty_schema() -> None:
+    with db.engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))

@@ -1,0 +1,240 @@
+"""A real Dovecot (IMAP and POP3, plain with STARTTLS and TLS) on free loopback ports, for one test run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from imapclient.imap_utf7 import encode as encode_utf7
+
+from tests.servers.ca import ServerCertificate
+
+PROGRAM = "/usr/sbin/dovecot"
+PROTOCOLS = ("imap", "imaps", "pop3", "pop3s")
+
+
+def is_installed() -> bool:
+    return os.access(PROGRAM, os.X_OK)
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """One user. Mail is put in and looked at in the Maildir itself, past the protocols."""
+
+    dovecot: Dovecot
+    user: str
+    password: str
+
+    def deliver(self, raw: bytes, flags: str = "", folder: str = "INBOX") -> None:
+        self.dovecot.deliver(self.user, raw, flags, folder)
+
+    def messages(self, folder: str = "INBOX") -> list[bytes]:
+        return self.dovecot.messages(self.user, folder)
+
+    def flags(self, folder: str = "INBOX") -> list[str]:
+        return self.dovecot.flags(self.user, folder)
+
+    def folders(self) -> set[str]:
+        return self.dovecot.folders(self.user)
+
+
+class Dovecot:
+    """`capability` replaces what IMAP announces, for servers that can do less; `tls=False` has no TLS."""
+
+    host = "localhost"
+
+    def __init__(
+        self, certificate: ServerCertificate, capability: str = "", tls: bool = True, trash: bool = True
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
+        self.folder.chmod(0o755)  # as root, mail is read by another user
+        self.ports: dict[str, int] = {}
+        self._certificate, self._capability, self._tls, self._trash = certificate, capability, tls, trash
+        self._numbers = count(1)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def imap(self) -> int:
+        return self.ports["imap"]
+
+    @property
+    def imaps(self) -> int:
+        return self.ports["imaps"]
+
+    @property
+    def pop3(self) -> int:
+        return self.ports["pop3"]
+
+    @property
+    def pop3s(self) -> int:
+        return self.ports["pop3s"]
+
+    def start(self) -> None:
+        for name in ("run", "mail", "users"):
+            (self.folder / name).mkdir(exist_ok=True)
+        self.ports = _free_ports(PROTOCOLS)
+        configuration = self.folder / "dovecot.conf"
+        configuration.write_text(self._configuration(), encoding="utf-8")
+        self._process = subprocess.Popen(
+            [PROGRAM, "-F", "-c", configuration], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        ends = time.monotonic() + 20
+        listening = [self.ports[name] for name in (PROTOCOLS if self._tls else ("imap", "pop3"))]
+        while not all(map(_answers, listening)):
+            if self._process.poll() is not None or time.monotonic() > ends:
+                self.stop()
+                raise RuntimeError(f"Dovecot does not start:\n{self.log()}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()  # a graceful end waits for clients, and nothing here is worth it
+            self._process.wait(20)
+            self._process = None
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def log(self) -> str:
+        path = self.folder / "dovecot.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def add_user(self, user: str = "", password: str = "secret") -> Mailbox:
+        """A user with an empty INBOX. Without a name it is a fresh one."""
+        user = user or f"user{next(self._numbers)}"
+        for name in ("new", "cur", "tmp"):
+            self._own(self._maildir(user) / name)
+        # A file for each, since Dovecot looks at most once a second whether a file has changed.
+        (self.folder / "users" / user).write_text(f"{user}:{{PLAIN}}{password}\n", encoding="utf-8")
+        return Mailbox(self, user, password)
+
+    def deliver(self, user: str, raw: bytes, flags: str = "", folder: str = "INBOX") -> None:
+        """Put a mail into the Maildir: with flags (Maildir letters, for instance `S`) into cur."""
+        maildir = self._maildir(user, folder)
+        for name in ("new", "cur", "tmp"):
+            self._own(maildir / name)
+        name = f"{time.time_ns()}.{next(self._numbers)}.test"
+        temporary = maildir / "tmp" / name
+        temporary.write_bytes(raw)
+        self._chown(temporary)
+        temporary.rename(maildir / ("cur" if flags else "new") / (f"{name}:2,{flags}" if flags else name))
+
+    def messages(self, user: str, folder: str = "INBOX") -> list[bytes]:
+        """The raw mails that are in a folder, oldest first."""
+        return [path.read_bytes() for path in self._paths(user, folder)]
+
+    def flags(self, user: str, folder: str = "INBOX") -> list[str]:
+        """Their Maildir flags: S seen, T deleted, R answered, F flagged."""
+        return [path.name.partition(":2,")[2] for path in self._paths(user, folder)]
+
+    def folders(self, user: str) -> set[str]:
+        """All folders but INBOX, `.` between the levels, as Maildir++ spells them (modified UTF-7)."""
+        return {path.name[1:] for path in self._maildir(user).glob(".*") if path.is_dir()}
+
+    def _paths(self, user: str, folder: str) -> list[Path]:
+        maildir = self._maildir(user, folder)
+        return sorted([*maildir.glob("new/*"), *maildir.glob("cur/*")], key=lambda path: path.name)
+
+    def _maildir(self, user: str, folder: str = "INBOX") -> Path:
+        root = self.folder / "mail" / user / "Maildir"
+        return root if folder == "INBOX" else root / f".{encode_utf7(folder).decode('ascii')}"
+
+    def _own(self, folder: Path) -> None:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir()
+            self._chown(path)
+
+    def _chown(self, path: Path) -> None:
+        if os.geteuid() == 0:
+            shutil.chown(path, *_mail_owner())
+
+    def _configuration(self) -> str:
+        user, group = _mail_owner()
+        is_root = os.geteuid() == 0
+        listeners = {
+            "imap-login": (("imap", "no"), ("imaps", "yes")),
+            "pop3-login": (("pop3", "no"), ("pop3s", "yes")),
+        }
+        services = "\n".join(
+            f"service {service} {{\n  chroot =\n  service_count = 0\n"
+            + "".join(
+                f"  inet_listener {name} {{\n    address = 127.0.0.1\n    port = {self.ports[name]}\n    ssl = {ssl}\n  }}\n"
+                for name, ssl in rows
+            )
+            + "}"
+            for service, rows in listeners.items()
+        )
+        trash = "mailbox Trash {\n    auto = create\n    special_use = \\Trash\n  }" if self._trash else ""
+        return f"""
+base_dir = {self.folder}/run
+state_dir = {self.folder}/run
+log_path = {self.folder}/dovecot.log
+protocols = imap pop3
+ssl = {"yes" if self._tls else "no"}
+ssl_cert = <{self._certificate.certificate}
+ssl_key = <{self._certificate.key}
+disable_plaintext_auth = no
+auth_failure_delay = 0
+auth_username_chars =
+auth_mechanisms = plain login
+default_internal_user = {"dovecot" if is_root else user}
+default_internal_group = {"dovecot" if is_root else group}
+default_login_user = {"dovenull" if is_root else user}
+first_valid_uid = 1
+first_valid_gid = 1
+mail_uid = {user}
+mail_gid = {group}
+mail_location = maildir:~/Maildir
+mail_max_userip_connections = 100
+{f"protocol imap {{{chr(10)}  imap_capability = {self._capability}{chr(10)}}}" if self._capability else ""}
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {self.folder}/users/%u
+}}
+userdb {{
+  driver = static
+  args = home={self.folder}/mail/%u
+}}
+namespace inbox {{
+  inbox = yes
+  separator = .
+  {trash}
+}}
+service anvil {{
+  chroot =
+}}
+{services}
+"""
+
+
+def _mail_owner() -> tuple[str, str]:
+    """Dovecot refuses to read mail as root."""
+    if os.geteuid() == 0:
+        return "mail", "mail"
+    entry = pwd.getpwuid(os.geteuid())
+    return entry.pw_name, str(entry.pw_gid)
+
+
+def _free_ports(names: tuple[str, ...]) -> dict[str, int]:
+    with contextlib.ExitStack() as stack:
+        sockets = {name: stack.enter_context(socket.create_server(("127.0.0.1", 0))) for name in names}
+        return {name: listening.getsockname()[1] for name, listening in sockets.items()}
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
