@@ -60,7 +60,7 @@ class ImapSource:
             sign_in(client, self._server, self._credentials)
             self.generation = select(client, self._folder)
         except BaseException:
-            hang_up(client)
+            hang_up(client, politely=False)
             raise
         self._open = client
         return self
@@ -69,7 +69,7 @@ class ImapSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         client, self._open = self._client, None
-        hang_up(client)
+        hang_up(client, politely=kind is None)
 
     def listing(self, since: int = 0) -> list[Listed]:
         """Every mail whose UID is above `since`, oldest first."""

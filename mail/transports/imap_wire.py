@@ -23,6 +23,7 @@ from mail.transports.address import server_name
 from mail.transports.failures import network_failure, refuse_control_characters, sign_in_failure, words
 
 _LARGEST_LITERAL = 1024 * 1024
+_GOODBYE_PATIENCE = 5.0  # seconds
 _LONGEST_LINE = 32 * 1024 * 1024  # a SEARCH answer of three million mails
 
 
@@ -90,13 +91,16 @@ def unread_and_total(client: IMAPClient, folder: str) -> tuple[int, int]:
     return int(status[b"UNSEEN"]), int(status[b"MESSAGES"])
 
 
-def hang_up(client: IMAPClient) -> None:
-    """Log out; a fault here means only that the connection is gone already."""
-    try:
-        client.logout()
-    except (OSError, IMAPClientError):
-        with contextlib.suppress(OSError):
-            client.shutdown()
+def hang_up(client: IMAPClient, politely: bool = True) -> None:
+    """Log out and close; after a fault not `politely`, since nobody may be there to answer. Never raises."""
+    with contextlib.suppress(OSError, IMAPClientError):
+        if politely:
+            connection = client.socket()
+            connection.settimeout(min(_GOODBYE_PATIENCE, connection.gettimeout() or _GOODBYE_PATIENCE))
+            client.logout()
+            return
+    with contextlib.suppress(OSError):
+        client.shutdown()
 
 
 @contextlib.contextmanager
@@ -107,7 +111,10 @@ def answers() -> Iterator[None]:
     except TransportFailure:
         raise
     except IMAPClientAbortError as error:
-        raise TemporaryFailure("connection_lost", words(error)) from error
+        text = words(error)
+        raise TemporaryFailure(
+            "protocol_error" if "unexpected" in text else "connection_lost", text
+        ) from error
     except IMAPClientError as error:
         raise TemporaryFailure("protocol_error", words(error)) from error
     except OSError as error:

@@ -213,6 +213,10 @@ namespace inbox {{
 }}
 service anvil {{
   chroot =
+  # A wrong password would make the whole machine wait at its next sign-in.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 {services}
 """

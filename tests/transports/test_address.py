@@ -115,7 +115,12 @@ def test_a_closed_port_is_refused_and_a_silent_one_times_out():
 
 @pytest.mark.parametrize(
     ("typed", "name"),
-    [("Mail.Example", "Mail.Example"), ("[::1]", "::1"), ("straße.example", "xn--strae-oqa.example"), (" a.b. ", "a.b")],
+    [
+        ("Mail.Example", "Mail.Example"),
+        ("[::1]", "::1"),
+        ("straße.example", "xn--strae-oqa.example"),
+        (" a.b. ", "a.b"),
+    ],
 )
 def test_international_names_follow_the_current_rules(typed, name):
     assert server_name(typed) == name

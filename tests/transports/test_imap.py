@@ -1,5 +1,7 @@
 """The IMAP source against a real Dovecot, and against answers that no Dovecot gives."""
 
+import secrets
+import traceback
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -90,7 +92,7 @@ def test_a_mail_above_the_limit_is_listed_and_left(mailbox):
 def test_batches_are_bounded_in_number_and_bytes(mailbox, monkeypatch):
     monkeypatch.setattr(imap, "BATCH_BYTES", 3000)
     monkeypatch.setattr(imap, "BATCH_MAILS", 4)
-    sizes = [2000, 10, 10, 10, 10, 10, 2900, 200, 5000, 1]
+    sizes = [2000, 10, 10, 10, 10, 10, 2990, 200, 5000, 1]
     for number, size in enumerate(sizes):
         mailbox.deliver(mail(str(number), size))
     with source(mailbox) as inbox:
@@ -160,8 +162,8 @@ def test_keep_marks_as_read(mailbox):
     [
         ("IMAP4rev1 AUTH=PLAIN MOVE", True, "delete", "moved", 0, {"Trash": 1}),
         ("IMAP4rev1 AUTH=PLAIN MOVE", False, "delete", "kept", 1, {}),
-        ("IMAP4rev1 AUTH=PLAIN", True, "delete", "kept", 1, {"Trash": 0}),
-        ("IMAP4rev1 AUTH=PLAIN", True, "move", "kept", 1, {"Trash": 0}),
+        ("IMAP4rev1 AUTH=PLAIN", True, "delete", "kept", 1, {}),
+        ("IMAP4rev1 AUTH=PLAIN", True, "move", "kept", 1, {}),
         ("IMAP4rev1 AUTH=PLAIN UIDPLUS", False, "move", "moved", 0, {"Done": 1}),
         ("IMAP4rev1 AUTH=PLAIN UIDPLUS", False, "delete", "deleted", 0, {}),
     ],
@@ -200,20 +202,14 @@ def test_any_password_signs_in(dovecot, user, password):
         assert inbox.listing() == []
 
 
-def test_login_is_used_where_plain_is_not_offered(make_dovecot):
-    dovecot = make_dovecot(capability="IMAP4rev1 LITERAL+")
-    with source(dovecot.add_user("user with space", 'quo"te\\back')) as inbox:
-        assert inbox.listing() == []
-    assert code_of(source(dovecot.add_user(password="pässwört"))) == "auth_unsupported"
-
-
 def test_a_wrong_password_is_told_and_never_repeated(mailbox):
+    wrong = secrets.token_hex()
     with pytest.raises(PermanentFailure) as failure:
-        with source(mailbox, password="my other secret"):
+        with source(mailbox, password=wrong):
             pass
     assert failure.value.code == "auth_failed"
     assert "Authentication failed" in failure.value.words
-    assert "my other secret" not in repr(failure.value) + str(failure.getrepr(showlocals=False))
+    assert wrong not in "".join(traceback.format_exception(failure.value))
 
 
 @pytest.mark.parametrize("folder", ["Nowhere", "a\r\nb", "INBOX\0"])
@@ -272,16 +268,15 @@ def scripted(*answers):
     return ScriptedServer(GREETING, [*HELLO, *answers])
 
 
-def source_of(server, command=2.0):
-    address = ServerAddress(
-        "localhost",
-        server.port,
-        Encryption.NONE,
-        allow_plaintext=True,
-        allow_private=True,
-        timeouts=Timeouts(2.0, command),
+def address_of(server, command=2.0):
+    timeouts = Timeouts(2.0, command)
+    return ServerAddress(
+        "localhost", server.port, Encryption.NONE, allow_plaintext=True, allow_private=True, timeouts=timeouts
     )
-    return ImapSource(address, Credentials("u", "p"), MAX)
+
+
+def source_of(server, command=2.0):
+    return ImapSource(address_of(server, command), Credentials("u", "p"), MAX)
 
 
 @pytest.mark.parametrize(
@@ -308,16 +303,16 @@ def test_a_lost_connection_in_a_mail_takes_nothing():
         return b"* 1 FETCH (UID 1 BODY[] {9}\r\nabc"
 
     with scripted(*LISTING, cut) as server:
-        with source_of(server, command=0.3) as inbox:
-            with pytest.raises(TemporaryFailure) as failure:
+        with pytest.raises(TemporaryFailure) as failure:
+            with source_of(server, command=0.3) as inbox:
                 list(inbox.fetch(inbox.listing()))
     assert failure.value.code == "timeout"
 
 
 def test_an_endless_literal_is_not_waited_for():
     with scripted(*LISTING, b"* 1 FETCH (UID 1 BODY[] {99999999999}\r\n") as server:
-        with source_of(server) as inbox:
-            with pytest.raises(TemporaryFailure) as failure:
+        with pytest.raises(TemporaryFailure) as failure:
+            with source_of(server) as inbox:
                 list(inbox.fetch(inbox.listing()))
     assert failure.value.code == "connection_lost"
 
@@ -328,9 +323,13 @@ def test_an_endless_literal_is_not_waited_for():
         (b"", (), "timeout"),
         (b"* BYE overloaded\r\n", (), "protocol_error"),
         (b"HTTP/1.1 400 Bad Request\r\n", (), "protocol_error"),
-        (GREETING, (b"* CAPABILITY IMAP4rev1 AUTH=XOAUTH2 LOGINDISABLED\r\n{tag} OK done\r\n",), "oauth_required"),
+        (
+            GREETING,
+            (b"* CAPABILITY IMAP4rev1 AUTH=XOAUTH2 LOGINDISABLED\r\n{tag} OK done\r\n",),
+            "oauth_required",
+        ),
         (GREETING, (b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n{tag} OK done\r\n",), "plaintext_refused"),
-        (GREETING, (*HELLO[:1], b"* BYE bye\r\n"), "timeout"),
+        (GREETING, (*HELLO[:1], b"* BYE bye\r\n"), "connection_lost"),
         (GREETING, (*HELLO[:1], b"{tag} NO [UNAVAILABLE] later\r\n"), "server_busy"),
     ],
 )
@@ -339,7 +338,21 @@ def test_servers_that_do_not_let_us_in(greeting, answers, code):
         assert code_of(source_of(server, command=0.3)) == code
 
 
-def test_a_refused_deletion_is_told(mailbox):
+def test_login_is_used_where_plain_is_not_offered_and_quotes_what_it_must():
+    with ScriptedServer(GREETING, HELLO) as server:
+        address = address_of(server)
+        with pytest.raises(PermanentFailure) as failure:
+            with ImapSource(address, Credentials("ü", "p"), MAX):
+                pass
+        assert failure.value.code == "auth_unsupported"
+    with ScriptedServer(GREETING, [*HELLO[:3], b"* BYE\r\n{tag} OK done\r\n"]) as server:
+        address = address_of(server)
+        with ImapSource(address, Credentials('a "b" \\c', 'quo"te\\'), MAX):
+            pass
+    assert server.heard[1].partition(b" ")[2] == b'LOGIN "a \\"b\\" \\\\c" "quo\\"te\\\\"\r\n'
+
+
+def test_a_refused_deletion_is_told():
     with scripted(
         b"* SEARCH 1\r\n{tag} OK done\r\n",
         b"{tag} NO [NOPERM] read only\r\n",
