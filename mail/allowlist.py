@@ -96,7 +96,8 @@ def _image(source: str) -> str | None:
     if source[:4].lower() == "cid:":
         return CID_MARK + source[4:]
     if _REMOTE.match(source):
-        return REMOTE_MARK + ("https:" + source if source.startswith("//") else source)
+        scheme, _, rest = source.partition("//")
+        return f"{REMOTE_MARK}{scheme.lower() or 'https:'}//{rest}"
     return source if _is_picture(source) else None
 
 

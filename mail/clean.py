@@ -59,9 +59,8 @@ def snippet(text: str, limit: int = 140) -> str:
     visible = _SPACES.sub(" ", fold_text(text[:20_000]).visible[: limit * 20]).strip()
     if len(visible) <= limit:
         return visible
-    cut = visible[: limit - 1]
-    space = cut.rfind(" ")
-    return (cut[:space] if space > limit // 2 else cut).rstrip(" ,;:") + "…"
+    space = visible.rfind(" ", 0, limit)
+    return visible[: space if space > limit // 2 else limit - 1].rstrip(" ,;:") + "…"
 
 
 def markup(safe: str) -> Markup:

@@ -142,13 +142,16 @@ class _Writer:
     def _close(self, name: str) -> None:
         if name == "a" and self.links:
             self._name_target(*self.links.pop())
-        elif name in _PARAGRAPHS or name == "blockquote":
+        elif name == "blockquote":
+            self._end_line()
+            self.quotes = max(self.quotes - 1, 0)
+            self._blank_line()
+        elif name in _PARAGRAPHS:
             if name in ("ul", "ol") and self.lists:
                 self.lists.pop()
             self._blank_line(nested=bool(self.lists))
         elif name in _LINES:
             self._end_line()
-        self.quotes -= name == "blockquote" and self.quotes > 0
         self.pre -= name == "pre" and self.pre > 0
 
     def _name_target(self, href: str, line: int, column: int) -> None:
@@ -168,5 +171,7 @@ class _Writer:
     def _blank_line(self, *, nested: bool = False) -> None:
         self._end_line()
         prefix = self._prefix().rstrip()
-        if not nested and self.lines and self.lines[-1] != prefix:
+        if self.lines and not self.lines[-1].strip("> "):
+            self.lines[-1] = min(self.lines[-1], prefix, key=len)
+        elif self.lines and not nested:
             self.lines.append(prefix)

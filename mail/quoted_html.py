@@ -17,6 +17,7 @@ from mail.quotes import answered_below, header_labels
 MARK = "poststelle-quote-"
 OPEN, CLOSE = '<details class="quote"><summary>…</summary>', "</details>"
 MAX_CANDIDATES = 500
+MAX_PREFIX_ELEMENTS = 20
 MAX_ATTRIBUTION = 400  # characters that are not spaces
 
 _TAG = re.compile(r'<(/?)([a-z0-9]+)((?:[^<>"]|"[^"]*")*)>')
@@ -92,13 +93,29 @@ def _span(markup: str, elements: list[_Element], index: int, total: int) -> tupl
         return _outlook(markup, elements, index, total)
     if element.content_end != total:
         return None  # somebody wrote below
-    if element.kind == "cite":
-        return element.start, element.end
-    if element.kind == "prefix":
-        return None  # the blockquote that follows decides
     if element.kind == "container":
         return (element.start, element.end) if _only_quote(elements, index) else None
-    return None
+    if element.kind == "cite":
+        return _cite(elements, index)
+    return None  # a prefix: the blockquote that follows decides
+
+
+def _cite(elements: list[_Element], index: int) -> tuple[int, int] | None:
+    """A blockquote, with the line »Am … schrieb …:« before it that Thunderbird marks."""
+    element = elements[index]
+    for before in reversed(elements[max(index - MAX_PREFIX_ELEMENTS, 0) : index]):
+        if (
+            before.kind == "prefix"
+            and before.parent == element.parent
+            and before.content_end == element.content
+        ):
+            return (before.start, element.end) if before.content else None
+    parent = element.parent
+    while parent >= 0:
+        if elements[parent].kind == "container":
+            return None  # already looked at as a whole
+        parent = elements[parent].parent
+    return element.start, element.end
 
 
 def _only_quote(elements: list[_Element], index: int) -> bool:

@@ -86,20 +86,34 @@ def _history_start(lines: list[str]) -> int | None:
     if len(lines) > MAX_LINES:
         return None
     page = _Page(lines)
-    for i in range(page.first, len(lines)):
+    top = _top(page)
+    if top is None:
+        return None
+    for i in range(top, len(lines)):
         line = page.lines[i]
         if not page.filled[i]:
             continue
         if _FORWARDED.match(line):
             return None  # a forwarded mail is what the customer wants to show
-        below = _history_below(page, i) if i > page.first else None
+        if page.own[i] == page.own[top]:
+            continue  # nothing was written yet that could stay visible
+        below = _history_below(page, i)
         if below is not None and page.only_quotes_from(below):
             return i
         if below is not None and page.no_quotes_from(below) and _stands_bare(page, i, below):
             return i
-        if page.quoted[i] and page.only_quotes_from(i) and page.own[i] < page.own[0]:
+        if page.quoted[i] and page.only_quotes_from(i):
             return i
     return None
+
+
+def _top(page: _Page) -> int | None:
+    """Where one's own words may begin: below a heading that opens the mail, if marked quotes follow it."""
+    below = _history_below(page, page.first) if page.first < len(page.lines) else None
+    if below is None:
+        return page.first
+    following = next((i for i in range(below, len(page.lines)) if page.filled[i]), None)
+    return following if following is not None and page.quoted[following] else None
 
 
 class _Page:

@@ -15,10 +15,6 @@ PNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUg=="
 REL = 'rel="noopener noreferrer nofollow"'
 
 
-def _link(href: str, words: str) -> str:
-    return f'<a href="{href}" target="_blank" {REL}>{words}</a>'
-
-
 @pytest.mark.parametrize(
     ("html", "expected"),
     [
@@ -28,11 +24,10 @@ def _link(href: str, words: str) -> str:
         ("<form action=/x><input name=a><button>b</button></form>c", "bc"),
         ("<svg><a xlink:href='javascript:1'>x</a></svg><math><mi>y</mi></math>z", "z"),
         ("<iframe src=https://x.example></iframe><object data=x></object><embed src=x>a", "a"),
-        ("<base href=https://x.example><meta http-equiv=refresh content=0><link rel=stylesheet href=x>a", "a"),
-        ("<a href='javascript:alert(1)'>a</a>", f'<a target="_blank" {REL}>a</a>'),
-        ("<a href=' java\tscript:alert(1)'>a</a>", f'<a target="_blank" {REL}>a</a>'),
-        ("<a href='/login'>a</a>", f'<a target="_blank" {REL}>a</a>'),
-        ("<a href='data:text/html,x'>a</a>", f'<a target="_blank" {REL}>a</a>'),
+        (
+            "<base href=https://x.example><meta http-equiv=refresh content=0><link rel=stylesheet href=x>a",
+            "a",
+        ),
         ("<p style='color:red;position:fixed;top:0;z-index:9'>a</p>", '<p style="color:red">a</p>'),
         ("<p style='color:red;background-color:url(https://x.example)'>a</p>", '<p style="color:red">a</p>'),
         ("<p style='background-color:u\\72l(x);color:red'>a</p>", '<p style="color:red">a</p>'),
@@ -50,11 +45,21 @@ def test_only_what_is_allowed_comes_through(html: str, expected: str) -> None:
     assert clean_html(html, {}).html == expected
 
 
-@pytest.mark.parametrize("href", ["https://x.example/?a=1", "http://x.example", "mailto:a@x.example", "tel:+49301"])
+@pytest.mark.parametrize(
+    "href", ["https://x.example/?a=1", "http://x.example", "mailto:a@x.example", "tel:+49301"]
+)
 def test_links_open_outside_and_tell_nobody(href: str) -> None:
     shown = clean_html(f"<a href='{href}' target=_self rel=opener>hier</a>", {}).html
     assert (f'href="{href}"' in shown, 'target="_blank"' in shown, REL in shown) == (True, True, True)
     assert "_self" not in shown and "opener" not in shown.replace(REL, "")
+
+
+@pytest.mark.parametrize(
+    "href",
+    ["javascript:alert(1)", " java\tscript:alert(1)", "/login", "#top", "data:text/html,x", "vbscript:x"],
+)
+def test_other_links_lead_nowhere(href: str) -> None:
+    assert "href" not in clean_html(f"<a href='{href}'>a</a>", {}).html
 
 
 def test_remote_images_wait_until_asked_for() -> None:
@@ -66,7 +71,7 @@ def test_remote_images_wait_until_asked_for() -> None:
     assert re.findall(r' src="([^"]*)"', shown) == [
         "https://x.example/a.png?b=1&amp;c=2",
         "https://x.example/b.gif",
-        "HTTP://x.example/c",
+        "http://x.example/c",
     ]
     assert "data-remote-src" not in shown
 
@@ -109,11 +114,14 @@ def test_nothing_that_runs_survives_the_marks_and_the_folding(html: str) -> None
         assert not re.search(r"<[^>]*\son\w+=", re.sub(r'"[^"]*"', '""', clean_html(words, {}).html))
 
 
-@given(st.lists(st.sampled_from(
-    ["<div class=gmail_quote>", "<blockquote type=cite>", "</blockquote>", "</div>", "<table><tr><td>", "</table>", "<p>",
-     "Text", "<div id=divRplyFwdMsg>", "<b>Von:</b> a<br><b>An:</b> b<br><b>Betreff:</b> c", "<hr>", "<img src=cid:a>",
-     "<div style='border-top:solid red'>", "<li>", "&nbsp;", "<a href=https://x.example>"]), max_size=25))
-)  # fmt: skip
+_PIECES = [
+    "<div class=gmail_quote>", "<blockquote type=cite>", "</blockquote>", "</div>", "<table><tr><td>", "</table>",
+    "<p>", "Text", "<div id=divRplyFwdMsg>", "<b>Von:</b> a<br><b>An:</b> b<br><b>Betreff:</b> c", "<hr>", "<li>",
+    "<img src=cid:a>", "<div style='border-top:solid red'>", "&nbsp;", "<a href=https://x.example>",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=25))
 def test_folding_adds_one_whole_element_and_hides_no_word(pieces: list[str]) -> None:
     html = "".join(pieces)
     shown = clean_html(html, {}).html
@@ -131,7 +139,9 @@ OUTLOOK = (
     '<div><p>Danke!</p><div style="border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0cm 0cm 0cm"><p><b>Von:</b> Support'
     "<br><b>Gesendet:</b> Montag<br><b>An:</b> Carol<br><b>Betreff:</b> Frage</p></div><p>Alt</p><p>Älter</p></div>"
 )
-OUTLOOK_WRAPPED = OUTLOOK.replace('<div style="border', '<div><div style="border').replace("</p></div><p>Alt", "</p></div></div><p>Alt")
+OUTLOOK_WRAPPED = OUTLOOK.replace('<div style="border', '<div><div style="border').replace(
+    "</p></div><p>Alt", "</p></div></div><p>Alt"
+)
 OUTLOOK_WEB = (
     '<div>Thanks!</div><hr><div id="divRplyFwdMsg"><b>From:</b> Support<br><b>Sent:</b> Monday<br><b>To:</b> Carol<br>'
     "<b>Subject:</b> Question</div><div>Alt</div>"
@@ -156,23 +166,34 @@ GMX = "<div><div>Danke!</div><div name='quote' style='border-left:2px solid'><di
 def test_trailing_history_is_folded(html: str, new: str) -> None:
     shown = clean_html(html, {}).html
     before, _, folded = shown.partition('<details class="quote"><summary>…</summary>')
-    assert new in text_of(before) and "Alt" not in before
+    assert text_of(before).strip("-\n") == new
     assert "Alt" in folded and "poststelle-" not in shown
 
 
 @pytest.mark.parametrize(
     "html",
     [
-        pytest.param(GMAIL.replace("</blockquote>", "</blockquote><div>Meine Antwort</div>"), id="answer below inside"),
+        pytest.param(
+            GMAIL.replace("</blockquote>", "</blockquote><div>Meine Antwort</div>"), id="answer below inside"
+        ),
         pytest.param(GMAIL + "<p>Meine Antwort</p>", id="answer below"),
         pytest.param(GMAIL.replace("Danke!", ""), id="nothing above"),
         pytest.param(APPLE + "<p>Antwort unten</p>", id="answer under the quote"),
         pytest.param(OUTLOOK.replace("Danke!", "Siehe unten in rot."), id="answers between the lines"),
-        pytest.param("<p>a</p><div style='border-top:solid 1pt'>Von: mir</div><p>b</p>", id="a rule is no header"),
+        pytest.param(
+            "<p>a</p><div style='border-top:solid 1pt'>Von: mir</div><p>b</p>", id="a rule is no header"
+        ),
         pytest.param(
             "<p>Zur Info</p><div class='gmail_quote'><div class='gmail_attr'>---------- Forwarded message ---------<br>"
             "Von: Max<br></div><p>Das Weitergeleitete</p></div>",
             id="forwarded by gmail",
+        ),
+        pytest.param(THUNDERBIRD.replace("Danke!", ""), id="nothing above but the line of thunderbird"),
+        pytest.param(
+            GMAIL.replace(
+                "Alt</blockquote>", "Alt</blockquote>Antwort<blockquote class=gmail_quote>Rest</blockquote>"
+            ),
+            id="answer between two quotes",
         ),
     ],
 )
@@ -189,7 +210,10 @@ def test_of_several_quotes_only_the_last_unanswered_is_folded() -> None:
 @pytest.mark.parametrize(
     ("html", "expected"),
     [
-        ("<div>Hallo <strong>Carol</strong><br><br><em>Gruß</em></div>", "<div>Hallo <strong>Carol</strong><br><br><em>Gruß</em></div>"),
+        (
+            "<div>Hallo <strong>Carol</strong><br><br><em>Gruß</em></div>",
+            "<div>Hallo <strong>Carol</strong><br><br><em>Gruß</em></div>",
+        ),
         ("<ul><li>a</li></ul><pre>b</pre><h1>c</h1><blockquote>d</blockquote>",) * 2,
         ("<a href='https://x.example'>x</a>", f'<a href="https://x.example" {REL}>x</a>'),
         ("<a href='javascript:1'>x</a><a href='/x'>y</a>", f"<a {REL}>x</a><a {REL}>y</a>"),
@@ -211,7 +235,10 @@ def test_an_agents_editor_sends_only_simple_things(html: str, expected: str) -> 
         ("<pre>a\n  b</pre>", "a\n  b"),
         ("a<blockquote>b<blockquote>c</blockquote></blockquote>d", "a\n\n> b\n>\n> > c\n\nd"),
         ("<a href='https://x.example/a'>hier</a>", "hier (https://x.example/a)"),
-        ("<a href='https://x.example/'>x.example</a> <a href='mailto:a@x.example'>a@x.example</a>", "x.example a@x.example"),
+        (
+            "<a href='https://x.example/'>x.example</a> <a href='mailto:a@x.example'>a@x.example</a>",
+            "x.example a@x.example",
+        ),
         ("<a href='https://x.example/a'><img src=x></a>", ""),
         ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a b\nc"),
         ("<style>x</style><script>y</script><!-- z -->a", "a"),
