@@ -107,6 +107,13 @@ def dial(addresses: Sequence[IPAddress], port: int, timeout: float) -> socket.so
     raise TemporaryFailure(code, failure.strerror or "") from failure
 
 
+def drop(connection: socket.socket) -> None:
+    """End a connection at once, also where a library still holds a file of it. Never raises."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
+
+
 def _inside(address: IPAddress) -> Iterator[IPv4Address]:
     if isinstance(address, IPv4Address):
         return

@@ -19,7 +19,7 @@ from mail.transports import (
     TransportFailure,
 )
 from mail.transports import tls as encryption
-from mail.transports.address import server_name
+from mail.transports.address import drop, server_name
 from mail.transports.failures import network_failure, refuse_control_characters, sign_in_failure, words
 
 _LARGEST_LITERAL = 1024 * 1024
@@ -33,7 +33,7 @@ def greet(server: ServerAddress, connection: socket.socket, largest: int = _LARG
         try:
             return _Client(server, connection, largest)
         except BaseException:
-            connection.close()
+            drop(connection)
             raise
 
 

@@ -15,6 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session, TLSSetupException, syntax
@@ -59,7 +60,8 @@ class Receiver:
         connections_per_client: int = 20,
     ) -> None:
         self.host, self.port = host, port
-        self._door = _Door(accept, deliver, connections_per_client)
+        self._new_door = partial(_Door, accept, deliver, connections_per_client)
+        self._door = self._new_door()
         self._protocol = _Lmtp if lmtp else _Smtp
         self._options: dict[str, Any] = {
             "data_size_limit": max_bytes,
@@ -83,6 +85,7 @@ class Receiver:
             reason = error.strerror or str(error)
             raise OSError(error.errno, f"Cannot receive mail on {self.host}:{self.port}: {reason}") from error
         self.port = listening.getsockname()[1]
+        self._door = self._new_door()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._run, args=(self._loop, listening), name="receiver", daemon=True
@@ -109,6 +112,8 @@ class Receiver:
         try:
             await self._door.closed.wait()
         finally:
+            for transport in self._door.transports:
+                transport.abort()
             server.close()
             await server.wait_closed()
 
@@ -123,6 +128,7 @@ class _Door:
         self.closed = asyncio.Event()
         self.connections_per_client = connections_per_client
         self.connections: Counter[str] = Counter()
+        self.transports: set[asyncio.WriteTransport] = set()
         self._accept, self._deliver = accept, deliver
         self._deliveries: set[asyncio.Future[bool]] = set()
 
@@ -210,18 +216,22 @@ class _Smtp(SMTP):
         super().__init__(door, **options)
         self._door = door
         self._client = ""
+        self._accepted: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not self._client:  # STARTTLS comes by here a second time
+        if self._accepted is None:  # STARTTLS comes by here a second time
+            assert isinstance(transport, asyncio.WriteTransport)
+            self._accepted = transport
             self._client = str((transport.get_extra_info("peername") or ["?"])[0])
+            self._door.transports.add(transport)
             self._door.connections[self._client] += 1
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._client:
+        if self._accepted in self._door.transports:  # aiosmtpd also calls it after a broken STARTTLS
+            self._door.transports.discard(self._accepted)
             self._door.connections[self._client] -= 1
             self._door.connections += Counter()  # drops those at zero
-            self._client = ""
         super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:

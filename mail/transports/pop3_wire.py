@@ -17,12 +17,13 @@ from mail.transports import (
     TransportFailure,
 )
 from mail.transports import tls as encryption
-from mail.transports.address import server_name
+from mail.transports.address import drop, server_name
 from mail.transports.failures import network_failure, refuse_control_characters, sign_in_failure, words
 
 _LONGEST_LINE = 1024 * 1024  # of an answer; lines of a mail may have any length
 _MOST_LINES = 1_000_000  # of a LIST or UIDL
 _LARGEST_HEADER = 256 * 1024
+_GOODBYE_PATIENCE = 5.0  # seconds
 
 
 class _ConnectionEnded(poplib.error_proto):
@@ -37,7 +38,11 @@ class Pop3Wire(poplib.POP3):
     def __init__(self, server: ServerAddress, connection: socket.socket) -> None:
         self._connection = connection
         connection.settimeout(server.timeouts.command)
-        super().__init__(server_name(server.host), server.port, timeout=server.timeouts.command)
+        try:
+            super().__init__(server_name(server.host), server.port, timeout=server.timeouts.command)
+        except BaseException:
+            self.file.close()  # poplib leaves it open, and with it the connection
+            raise
 
     def sizes(self) -> dict[int, int]:
         """Message number to octets."""
@@ -88,6 +93,8 @@ class Pop3Wire(poplib.POP3):
                 if keep:
                     self.quit()
                 else:
+                    # Some servers delete at any end of a session; nobody may be there to answer, though.
+                    self.sock.settimeout(min(_GOODBYE_PATIENCE, self.sock.gettimeout() or _GOODBYE_PATIENCE))
                     self.rset()
                 return True
             return False
@@ -154,7 +161,7 @@ def greet(server: ServerAddress, connection: socket.socket) -> Pop3Wire:
         try:
             return Pop3Wire(server, connection)
         except BaseException:
-            connection.close()
+            drop(connection)
             raise
 
 
@@ -202,6 +209,8 @@ def answers() -> Iterator[None]:
         raise TemporaryFailure("protocol_error", _spoken(error)) from error
     except OSError as error:
         raise network_failure(error) from error
+    except (LookupError, ValueError) as error:  # numbers that are none
+        raise TemporaryFailure("protocol_error", str(error)) from error
 
 
 def _capabilities(wire: Pop3Wire) -> set[str]:

@@ -19,7 +19,7 @@ from mail.transports import (
     TransportFailure,
 )
 from mail.transports import tls as encryption
-from mail.transports.address import connect, server_name
+from mail.transports.address import connect, drop, server_name
 from mail.transports.failures import network_failure, refuse_control_characters, sign_in_failure, words
 
 # For "auto". Without encryption the password itself is not shown if there is a way around it.
@@ -81,9 +81,13 @@ def greet(server: ServerAddress, connection: socket.socket, local_hostname: str)
     with answers():
         try:
             wire = SmtpWire(server, connection, local_hostname)
+        except BaseException:
+            drop(connection)
+            raise
+        try:
             wire.ehlo_or_helo_if_needed()
         except BaseException:
-            connection.close()
+            wire.close()
             raise
         return wire
 
@@ -118,9 +122,9 @@ def sign_in(wire: SmtpWire, server: ServerAddress, credentials: Credentials) -> 
             return
         if code not in (500, 502, 504):  # these say: not this mechanism
             break
-    if code == 421:
-        raise TemporaryFailure("server_busy", words(reply, credentials))
     text = f"{code} ".encode() + reply
+    if code == 421:
+        raise TemporaryFailure("server_busy", words(text, credentials))
     failure = sign_in_failure(text, server.host, credentials)
     if code in (500, 502, 504):
         failure = PermanentFailure("auth_unsupported", failure.words)

@@ -51,6 +51,7 @@ class SmtpSink:
         self.mails: list[SunkMail] = []
         self.commands: list[str] = []
         self.connections = 0
+        self.transports: set[asyncio.BaseTransport] = set()
         self.rejected: dict[str, str] = {}
         self.users, self.context, self.ssl = users or {}, context, ssl
         self.mechanisms, self.smtputf8, self.max_bytes = mechanisms, smtputf8, max_bytes
@@ -107,6 +108,8 @@ class SmtpSink:
             lambda: _Session(self, self._loop), sock=listening, ssl=self.context if self.ssl else None
         )
         await self._stopped.wait()
+        for transport in list(self.transports):
+            transport.abort()
         server.close()
         await server.wait_closed()
 
@@ -126,6 +129,16 @@ class _Session(SMTP):
             loop=loop,
         )
         self.sink = sink
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._original_transport is None:  # else it is the same one after STARTTLS
+            self.accepted = transport
+            self.sink.transports.add(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.sink.transports.discard(self.accepted)
+        super().connection_lost(error)
 
     async def _handle_client(self) -> None:
         self.sink.connections += 1
@@ -183,7 +196,9 @@ class _Handler:
 
     async def handle_EHLO(self, server, session, envelope, hostname, responses):
         session.host_name = hostname
-        return [line for line in responses if self.sink.users or not line.startswith("250-AUTH")]
+        auth = [f"250-AUTH {' '.join(self.sink.mechanisms)}"] if self.sink.users else []
+        *lines, last = [line for line in responses if not line.startswith("250-AUTH")]
+        return [*lines, *auth, last]
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address in self.sink.rejected:
@@ -216,10 +231,10 @@ class _Handler:
         user, _, digest = answer.decode().rpartition(" ")
         password = self.sink.users.get(user, "")
         right = hmac.new(password.encode(), challenge, "md5").hexdigest() == digest
-        return AuthResult(success=right and bool(password), auth_data=user)
+        return AuthResult(success=right and bool(password), handled=False, auth_data=user)
 
 
 def _authenticate(server, session, envelope, mechanism, login):
     """`login` has bytes for PLAIN and LOGIN."""
     user, password = login.login.decode(), login.password.decode()
-    return AuthResult(success=server.sink.users.get(user) == password, auth_data=user)
+    return AuthResult(success=server.sink.users.get(user) == password, handled=False, auth_data=user)
