@@ -140,8 +140,10 @@ function startEditor(area) {
   delete area.dataset.key;
   area.hidden = true;
   area.required = false;
+  if (area.autofocus || area.matches(":target")) {
+    editor.addEventListener("trix-initialize", () => editor.focus(), { once: true });
+  }
   area.after(editor);
-  if (area.autofocus) editor.addEventListener("trix-initialize", () => editor.focus(), { once: true });
 }
 document.addEventListener("trix-file-accept", (event) => event.preventDefault());
 
@@ -209,7 +211,9 @@ document.addEventListener("keydown", (event) => {
   const form = event.target.closest?.("form[data-send]");
   if (!form) return;
   event.preventDefault();
-  form.requestSubmit(form.querySelector("[data-default]") ?? undefined);
+  const button = form.querySelector("[data-default]");
+  // The editor hands over its last keystroke with the next frame.
+  setTimeout(() => { if (!button?.disabled) form.requestSubmit(button); }, 60);
 });
 
 // --- What a person typed is theirs: the server fills in again only what still is its own default --------
@@ -266,5 +270,4 @@ const count = document.querySelector("[data-title-count]")?.dataset.titleCount;
 if (count) document.title = `(${count}) ${document.title}`;
 enhance(document);
 document.querySelector("main [aria-invalid='true'], main [data-focus]")?.focus();
-const hash = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-if (hash && hash.matches("textarea")) (hash.hidden ? hash.nextElementSibling : hash).focus();
+document.querySelector("textarea:target:not([hidden])")?.focus();
