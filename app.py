@@ -66,7 +66,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _prepare_data(settings: Settings) -> None:
     try:
-        settings.data.mkdir(parents=True, exist_ok=True)
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # customers' mail lies here
         probe = settings.data / ".writable"
         probe.write_bytes(b"")
         probe.unlink()

@@ -24,7 +24,7 @@ class InvitationForm(people.Form):
     email = people.email(autocomplete="off")
     role = RadioField(
         _l("Role"),
-        choices=[("agent", _l("Agent")), ("admin", _l("Administrator"))],
+        choices=people.choices(("agent", _l("Agent")), ("admin", _l("Administrator"))),
         default="agent",
     )
 

@@ -10,7 +10,7 @@ from flask_login import current_user
 from lucide import jinja as lucide
 
 from blueprints.access import me
-from desk import channels, tickets
+from desk import channels, intake, tickets
 
 
 def init_app(app: Flask) -> None:
@@ -49,6 +49,17 @@ def _rail() -> list[dict[str, Any]]:
         }
         for view, label, icon in views
     ]
+    items.append(
+        {
+            "section": gettext("Tickets"),
+            "label": gettext("Quarantine"),
+            "icon": "shield-x",
+            "url": url_for("mailroom.index"),
+            "count": intake.held_count(),
+            "active": request.endpoint == "mailroom.index",
+            "key": "quarantine",
+        }
+    )
     if me().is_admin:
         items += [
             {
@@ -62,6 +73,7 @@ def _rail() -> list[dict[str, Any]]:
             }
             for endpoint, label, icon in (
                 ("channels.index", gettext("Channels"), "at-sign"),
+                ("notifications.index", gettext("Notifications"), "bell"),
                 ("agents.index", gettext("Agents"), "users"),
             )
         ]

@@ -17,15 +17,15 @@ def page(template: str, status: int = 200, **context: Any) -> Response:
     return _vary(make_response(render_template(template, **context), status))
 
 
-def change(swap: str, back_to: str, message: str = "", **context: Any) -> Response:
+def change(swap: str, back_to: str, notice: str = "", /, **context: Any) -> Response:
     """Something was saved: htmx gets the swap, a plain form is sent back to a page.
 
-    `message` is shown as a notice either way.
+    `notice` is shown either way.
     """
     if wants_fragment():
-        return _vary(make_response(render_template(swap, notice=message, **context)))
-    if message:
-        flash(message)
+        return _vary(make_response(render_template(swap, notice=notice, **context)))
+    if notice:
+        flash(notice)
     return _vary(make_response(redirect(back_to, 303)))
 
 
@@ -37,10 +37,10 @@ def invalid(template: str, status: int = 422, **context: Any) -> Response:
     return _vary(make_response(render_template(template, **context), status))
 
 
-def go(url: str, message: str = "") -> Response:
+def go(url: str, notice: str = "") -> Response:
     """Leave for another page after a change: a redirect that htmx follows as a whole page."""
-    if message:
-        flash(message)
+    if notice:
+        flash(notice)
     if wants_fragment():
         response = make_response("", 204)
         response.headers["HX-Redirect"] = url

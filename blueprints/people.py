@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
 from desk.accounts import LONGEST, SHORTEST, Refused
@@ -105,9 +106,18 @@ def old_password(label: Any) -> PasswordField:
     )
 
 
+def choices(*pairs: tuple[str, Any]) -> list[SelectChoice]:
+    """Options of a select or of radio buttons: code and label."""
+    return [SelectChoice(code, label) for code, label in pairs]
+
+
+def timezones() -> list[SelectChoice]:
+    return choices(*((zone, zone) for zone in _zones()))
+
+
 @cache
-def timezones() -> tuple[str, ...]:
-    """The zones that people know by a city, and UTC."""
+def _zones() -> tuple[str, ...]:
+    """Those that people know by a city, and UTC."""
     cities = (zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
     return (*sorted(cities), "UTC")
 

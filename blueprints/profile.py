@@ -22,11 +22,13 @@ blueprint = Blueprint("profile", __name__, url_prefix="/profile")
 
 class ProfileForm(people.Form):
     name = people.text(_l("Name"), _l("Enter a name."), autocomplete="name")
-    locale = SelectField(_l("Language"), choices=[("", _l("As the browser")), *people.LANGUAGES])
+    locale = SelectField(
+        _l("Language"), choices=people.choices(("", _l("As the browser")), *people.LANGUAGES)
+    )
     timezone = SelectField(_l("Time zone"))
     scheme = RadioField(
         _l("Colour scheme"),
-        choices=[("", _l("As the system")), ("light", _l("Light")), ("dark", _l("Dark"))],
+        choices=people.choices(("", _l("As the system")), ("light", _l("Light")), ("dark", _l("Dark"))),
     )
     shortcuts = BooleanField(_l("Keyboard shortcuts"))
 
@@ -91,8 +93,6 @@ def end_sessions() -> ResponseReturnValue:
 def _profile_form(unsent: bool = False) -> ProfileForm:
     form = ProfileForm(formdata=None, obj=me()) if unsent else ProfileForm(obj=me())
     zone = the_account().timezone
-    form.timezone.choices = [
-        ("", gettext("As the company (%(zone)s)", zone=zone)),
-        *((name, name) for name in people.timezones()),
-    ]
+    as_company = people.choices(("", gettext("As the company (%(zone)s)", zone=zone)))
+    form.timezone.choices = as_company + people.timezones()
     return form

@@ -51,7 +51,7 @@ class SetupForm(people.Form):
     )
     relay_encryption = SelectField(
         _l("Encryption"),
-        choices=[("starttls", "STARTTLS"), ("ssl", "SSL/TLS"), ("none", _l("None"))],
+        choices=people.choices(("starttls", "STARTTLS"), ("ssl", "SSL/TLS"), ("none", _l("None"))),
     )
     relay_port = IntegerField(
         _l("Port"),
@@ -146,7 +146,7 @@ def _form() -> SetupForm:
     """What the environment decides is no field, but a fixed line of the page."""
     settings = office().settings
     form = SetupForm(mail_domain=accounts.TRIAL_DOMAIN, timezone=FALLBACK_ZONE)
-    form.timezone.choices = list(people.timezones())
+    form.timezone.choices = people.timezones()
     if settings.mail_domain:
         del form.mail_domain
     if settings.timezone:

@@ -167,8 +167,8 @@ def _locked(number: int) -> Ticket:
 
 def _here() -> str:
     """The list that asked, so that »show« leads back to the same view."""
-    names = ("view", "q", "order")
-    return url_for("tickets.index", **{name: request.args[name] for name in names if request.args.get(name)})
+    asked = request.args
+    return url_for("tickets.index", view=asked.get("view"), q=asked.get("q"), order=asked.get("order"))
 
 
 def _mark_seen_later(response: Response, ticket: Ticket) -> None:

@@ -60,6 +60,7 @@ WHY = {
     "maybe": lazy_gettext(
         "It points to another ticket, but the sender takes no part there, so it opened one of its own."
     ),
+    "bounce": lazy_gettext("A mail server reports on a message that we sent in this ticket."),
     "unreadable": lazy_gettext("The mail could not be read fully; the original is attached."),
 }
 # Reasons of the judge, of failures and of the connection test. See mail/transports/__init__.py for the codes.
@@ -68,6 +69,8 @@ REASON = {
     "own_mail": lazy_gettext("We wrote this mail ourselves."),
     "bounce": lazy_gettext("A mail server reports that a message could not be delivered."),
     "delayed": lazy_gettext("A mail server reports that a message is delayed."),
+    "other_report": lazy_gettext("A mail server reports on a message, but not a failure."),
+    "released": lazy_gettext("A person let it in from the quarantine."),
     "disposition": lazy_gettext("A receipt that a message was read or deleted."),
     "blocked_sender": lazy_gettext("The sender is blocked."),
     "storm": lazy_gettext("Unusually many mails came from this sender in a short time."),

@@ -140,6 +140,11 @@ def agents() -> list[Agent]:
     return list(db.session.scalars(select(Agent).order_by(Agent.active.desc(), func.lower(Agent.name))))
 
 
+def active_agents() -> list[Agent]:
+    """Who can work now: not switched off, and the invitation was taken."""
+    return [agent for agent in agents() if agent.active and agent.password_hash]
+
+
 def agent_by_email(email: str) -> Agent | None:
     return db.session.scalar(select(Agent).where(Agent.email_key == email.strip().casefold()))
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from desk import bounced, filing, matching
@@ -138,13 +138,16 @@ def discard(row: InboundMail) -> None:
 def waiting_for_a_person() -> list[InboundMail]:
     """The quarantine: held mails, and those that failed."""
     return list(
-        db.session.scalars(
-            select(InboundMail)
-            .where(InboundMail.state.in_((InboundState.HELD, InboundState.FAILED)))
-            .order_by(InboundMail.id.desc())
-            .limit(200)
-        )
+        db.session.scalars(select(InboundMail).where(_waits()).order_by(InboundMail.id.desc()).limit(200))
     )
+
+
+def held_count() -> int:
+    return db.session.scalar(select(func.count()).where(_waits())) or 0
+
+
+def _waits() -> ColumnElement[bool]:
+    return InboundMail.state.in_((InboundState.HELD, InboundState.FAILED))
 
 
 def _decide(inbound_id: int, raw: bytes, mail: Mail, released: bool) -> Outcome:
@@ -195,8 +198,8 @@ def _facts(row: InboundMail, mail: Mail) -> Facts:
     return Facts(
         own_message_id=ids.read_message_id(key, mail.message_id) is not None,
         own_loop_header=any(ids.read_loop(key, value) for value in mail.all(ids.LOOP_HEADER)),
-        # Years of mail in a mailbox that was just connected are no storm.
-        recent_from_sender=0 if row.history or not row.sender else recent or 0,
+        # Years of mail in a mailbox that was just connected are no storm. This very mail is among the counted.
+        recent_from_sender=0 if row.history or not row.sender else max(0, (recent or 0) - 1),
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from desk.office import office, owner_is_gone
 from models import Lease, db, now
+from models.base import rows_changed
 
 TTL = timedelta(minutes=3)  # longer than the longest step between two renewals
 
@@ -50,11 +51,11 @@ def take(name: str) -> bool:
     free = [Lease.owner == "", Lease.owner == me, Lease.expires_at < moment]
     if owner_is_gone(row.owner):
         free.append(Lease.owner == row.owner)
-    taken = db.session.execute(
+    taken = rows_changed(
         update(Lease).where(Lease.name == name, or_(*free)).values(owner=me, expires_at=moment + TTL)
     )
     db.session.commit()
-    return bool(taken.rowcount)
+    return bool(taken)
 
 
 def release(name: str) -> None:

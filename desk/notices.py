@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
-from desk import channels, letters, outbox, tickets
+from desk import accounts, channels, letters, outbox, tickets
 from desk.office import signing_key, the_account
 from mail import ids
 from mail.addresses import valid_address
@@ -74,7 +74,7 @@ def ticket_opened(ticket: Ticket, message: Message) -> None:
     if enabled("confirmation"):
         _confirm(ticket, message)
     if enabled("new_ticket"):
-        _tell(_active_agents(), "new_ticket", ticket, message)
+        _tell(accounts.active_agents(), "new_ticket", ticket, message)
 
 
 def customer_answered(ticket: Ticket, message: Message) -> None:
@@ -82,7 +82,7 @@ def customer_answered(ticket: Ticket, message: Message) -> None:
     if not enabled("customer_reply"):
         return
     assignee = ticket.assignee
-    people = [assignee] if assignee is not None and assignee.active else _active_agents()
+    people = [assignee] if assignee is not None and assignee.active else accounts.active_agents()
     _tell(people, "customer_reply", ticket, message)
 
 
@@ -192,11 +192,3 @@ def _agent_brake_allows(agent: Agent, ticket: Ticket) -> bool:
         .all()
     )
     return len(recent) < AGENT_PER_HOUR and recent.count(ticket.id) < AGENT_PER_TICKET
-
-
-def _active_agents() -> list[Agent]:
-    return list(
-        db.session.scalars(
-            select(Agent).where(Agent.active.is_(True), Agent.password_hash != "").order_by(Agent.id)
-        )
-    )

@@ -27,6 +27,7 @@ from models import (
     db,
     now,
 )
+from models.base import rows_changed
 
 log = logging.getLogger(__name__)
 
@@ -85,11 +86,11 @@ def queue(
 
 def cancel(mail_id: int) -> bool:
     """Stop a mail that has not left yet (undo); one UPDATE decides against the sending job. Commits."""
-    stopped = db.session.execute(
+    stopped = rows_changed(
         update(OutboundMail)
         .where(OutboundMail.id == mail_id, OutboundMail.state == MailState.QUEUED, OutboundMail.attempts == 0)
         .values(state=MailState.CANCELLED, done_at=now())
-    ).rowcount
+    )
     if stopped:
         _mark_recipients(mail_id, RecipientState.CANCELLED)
     db.session.commit()
@@ -243,7 +244,7 @@ def _answer_for(
 def _conclude(mail: OutboundMail) -> None:
     waiting = [r for r in mail.recipients if r.state in UNSENT]
     failed = [r for r in mail.recipients if r.state == RecipientState.UNDELIVERABLE]
-    blamed = (failed or waiting or [None])[0]
+    blamed = next(iter(failed or waiting), None)
     mail.reason = blamed.reason if blamed else ""
     mail.words = blamed.reply if blamed else ""
     if waiting:
@@ -291,11 +292,11 @@ def _keep(condition: ColumnElement[bool]) -> int:
     """Without a relay nothing leaves and nothing is dropped: kept until a person says »send now«."""
     ids = db.session.scalars(select(OutboundMail.id).where(condition).limit(500)).all()
     for mail_id in ids:
-        kept = db.session.execute(
+        kept = rows_changed(
             update(OutboundMail)
             .where(OutboundMail.id == mail_id, OutboundMail.state == MailState.QUEUED)
             .values(state=MailState.KEPT, reason="no_relay")
-        ).rowcount
+        )
         if kept:
             mail = db.session.get(OutboundMail, mail_id)
             assert mail is not None
@@ -315,7 +316,7 @@ def _claim(condition: ColumnElement[bool]) -> int | None:
         if mail_id is None:
             db.session.rollback()
             return None
-        taken = db.session.execute(
+        taken = rows_changed(
             update(OutboundMail)
             .where(OutboundMail.id == mail_id, OutboundMail.state == MailState.QUEUED)
             .values(
@@ -324,7 +325,7 @@ def _claim(condition: ColumnElement[bool]) -> int | None:
                 claimed_at=now(),
                 claimed_by=office().owner,
             )
-        ).rowcount
+        )
         db.session.commit()
         if taken:
             reach("claimed")

@@ -63,7 +63,7 @@ def _bare(word: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
 
 
-def _tickets_with(query: str) -> Select[tuple[int]]:
+def _tickets_with(query: str) -> Select[int]:
     # One spelling of each word is enough to look for: the index holds both.
     words = [_bare(word) for word in _WORD.findall(unicodedata.normalize("NFC", query).casefold())][:12]
     words = [word for word in words if word.isalnum()]

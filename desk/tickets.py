@@ -267,7 +267,7 @@ def close_resolved() -> int:
     return len(rows)
 
 
-def _whole() -> Select[tuple[Ticket]]:
+def _whole() -> Select[Ticket]:
     return select(Ticket).options(
         joinedload(Ticket.channel), joinedload(Ticket.contact), joinedload(Ticket.assignee)
     )

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import TypeVar
 
 import click
 from flask import Flask
@@ -22,6 +23,9 @@ from desk import door
 from desk.office import Office, account
 from jobs import Clock
 from models import db
+
+Given = TypeVar("Given")
+Answer = TypeVar("Answer")
 
 GRACE_SECONDS = 10  # for requests in flight
 
@@ -71,11 +75,11 @@ def _background(app: Flask) -> Iterator[None]:
 
 
 def _receiver(app: Flask) -> door.Receiver:
-    def in_app(verb: Callable[..., object]) -> Callable[..., object]:
-        def call(*arguments: object) -> object:
+    def in_app(verb: Callable[[Given], Answer]) -> Callable[[Given], Answer]:
+        def call(given: Given) -> Answer:
             with app.app_context():
                 try:
-                    return verb(*arguments)
+                    return verb(given)
                 finally:
                     db.session.remove()
 

@@ -30,14 +30,17 @@ WORDS: dict[Language, frozenset[str]] = {"de": frozenset(GERMAN.split()), "en": 
 
 
 def detect(text: str, headers: Iterable[tuple[str, str]] = ()) -> Language | None:
-    """The customer's language by Content-Language (RFC 3282), else by the text without its quotes.
+    """The customer's language by the text without its quotes, else by Content-Language (RFC 3282).
 
-    `headers` are those of `Mail` (names in lower case). None: neither says it clearly.
+    The words win: an English Outlook says en-US of whatever is typed into it. `headers` are those of
+    `Mail` (names in lower case). None: neither says it clearly.
     """
+    if language := _by_words(text):
+        return language
     for name, value in headers:
         if name == "content-language" and (language := _by_header(value)):
             return language
-    return _by_words(text)
+    return None
 
 
 def _by_header(value: str) -> Language | None:

@@ -5,11 +5,22 @@ from __future__ import annotations
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from cryptography.fernet import InvalidToken, MultiFernet
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, String, Text, TypeDecorator, event
+from sqlalchemy import (
+    CursorResult,
+    DateTime,
+    Dialect,
+    Engine,
+    Executable,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    event,
+)
 from sqlalchemy.orm import DeclarativeBase
 
 # SQLite: a transaction that will write takes the write lock when it begins, so that two of them wait
@@ -127,3 +138,9 @@ def prepare_engine(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
+
+
+def rows_changed(statement: Executable) -> int:
+    """Run an UPDATE in the session and answer how many rows it met."""
+    result = db.session.execute(statement)
+    return cast("CursorResult[Any]", result).rowcount

@@ -32,7 +32,12 @@ class PageClient:
         return self._looked_at(response, status, htmx)
 
     def post(
-        self, url: str, data: dict[str, Any] | None = None, status: int = 303, htmx: bool = False, **options: Any
+        self,
+        url: str,
+        data: dict[str, Any] | None = None,
+        status: int = 303,
+        htmx: bool = False,
+        **options: Any,
     ) -> TestResponse:
         """Posts with a valid CSRF token. Without htmx a success is a redirect."""
         data = dict(data or {}, csrf_token=self.csrf_token())
@@ -63,7 +68,10 @@ class PageClient:
     def _looked_at(self, response: TestResponse, status: int, htmx: bool) -> TestResponse:
         assert response.status_code == status, (response.status_code, response.get_data(as_text=True)[:2000])
         if response.mimetype == "text/html" and response.data:
-            problems = look_at(response.get_data(as_text=True), whole=not htmx and b"<!doctype" in response.data[:200].lower())
+            problems = look_at(
+                response.get_data(as_text=True),
+                whole=not htmx and b"<!doctype" in response.data[:200].lower(),
+            )
             assert not problems, problems
         response.close()
         return response
@@ -73,7 +81,9 @@ def look_at(html: str, whole: bool = True) -> list[str]:
     """What is wrong with a page: title, headings, labels, ids, translation slots, inline code."""
     reader = _Reader()
     reader.feed(html)
-    problems = [f"id {name!r} stands {count} times" for name, count in Counter(reader.ids).items() if count > 1]
+    problems = [
+        f"id {name!r} stands {count} times" for name, count in Counter(reader.ids).items() if count > 1
+    ]
     if whole:
         if not reader.title.strip():
             problems.append("no title")

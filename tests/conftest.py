@@ -69,7 +69,13 @@ def app(empty_app: Flask) -> Iterator[Flask]:
     """Set up by Alice for »Acme GmbH« with support-acme@poststelle.example; its context is pushed."""
     with empty_app.app_context():
         accounts.create_account(
-            "Acme GmbH", "poststelle.example", "en", "Europe/Vienna", "Alice Admin", "alice@acme.example", PASSWORD
+            "Acme GmbH",
+            "poststelle.example",
+            "en",
+            "Europe/Vienna",
+            "Alice Admin",
+            "alice@acme.example",
+            PASSWORD,
         )
         yield empty_app
         db.session.remove()

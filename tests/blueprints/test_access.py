@@ -28,15 +28,18 @@ ADMIN = {"agents", "channels", "notifications"}
 SAMPLES = {"int": 1, "default": "x", "string": "x", "path": "x", "uuid": "0" * 32}
 
 
-def routes(app):
+def routes(house):
     """(endpoint, method, address) of every rule, with something in the place of each part."""
-    adapter = app.url_map.bind("localhost")
-    for rule in app.url_map.iter_rules():
+    adapter = house.url_map.bind("localhost")
+    for rule in house.url_map.iter_rules():
         values = {
             name: SAMPLES.get(type(converter).__name__.removesuffix("Converter").lower(), 1)
             for name, converter in rule._converters.items()
         }
-        values = {name: "x" if value == 1 and not _is_number(rule, name) else value for name, value in values.items()}
+        values = {
+            name: "x" if value == 1 and not _is_number(rule, name) else value
+            for name, value in values.items()
+        }
         for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
             yield rule.endpoint, method, adapter.build(rule.endpoint, values, method=method)
 
@@ -56,12 +59,12 @@ def ask(visitor, method, url):
     return visitor.client.post(url, data={"csrf_token": visitor.token})
 
 
-def test_only_the_doors_are_open_to_a_stranger(app):
-    visitor = Visitor(app)
+def test_only_the_doors_are_open_to_a_stranger(house):
+    visitor = Visitor(house)
     visitor.get("/login")
     let_in = {
         endpoint
-        for endpoint, method, url in routes(app)
+        for endpoint, method, url in routes(house)
         if endpoint not in OPEN and not _leads_to_login(ask(visitor, method, url))
     }
     assert let_in == set()
@@ -71,35 +74,37 @@ def _leads_to_login(answer):
     return answer.status_code == 303 and answer.headers["Location"].startswith("/login")
 
 
-def test_system_is_closed_to_agents(app):
-    bob = Visitor(app)
+def test_system_is_closed_to_agents(house):
+    bob = Visitor(house)
     bob.sign_in("bob@acme.test")
     bob.get("/profile")
-    admin = [route for route in routes(app) if is_for_admins(route[0])]
+    admin = [route for route in routes(house) if is_for_admins(route[0])]
     assert {endpoint for endpoint, _, _ in admin} >= {"agents.index", "channels.index", "notifications.index"}
     answers = {endpoint: ask(bob, method, url).status_code for endpoint, method, url in admin}
     assert {endpoint: status for endpoint, status in answers.items() if status != 403} == {}
 
 
-def test_what_stands_under_system_is_for_administrators(app):
+def test_what_stands_under_system_is_for_administrators(house):
     """A new view under »System« that forgot to say so."""
-    forgotten = [url for endpoint, _, url in routes(app) if url.startswith("/system") and not is_for_admins(endpoint)]
+    forgotten = [
+        url for endpoint, _, url in routes(house) if url.startswith("/system") and not is_for_admins(endpoint)
+    ]
     assert forgotten == []
 
 
-def test_agents_see_no_link_to_what_is_closed(app):
-    bob = Visitor(app)
+def test_agents_see_no_link_to_what_is_closed(house):
+    bob = Visitor(house)
     bob.sign_in("bob@acme.test")
     assert "/system/" not in bob.get("/profile").text
 
 
-def test_htmx_is_led_to_the_login_as_a_whole_page(app):
-    answer = Visitor(app).get("/profile", headers={"HX-Request": "true"})
+def test_htmx_is_led_to_the_login_as_a_whole_page(house):
+    answer = Visitor(house).get("/profile", headers={"HX-Request": "true"})
     assert answer.status_code == 401 and answer.headers["HX-Redirect"] == "/login"
 
 
-def test_a_refusal_is_a_notice_for_htmx_and_a_page_otherwise(app):
-    bob = Visitor(app)
+def test_a_refusal_is_a_notice_for_htmx_and_a_page_otherwise(house):
+    bob = Visitor(house)
     bob.sign_in("bob@acme.test")
     page = bob.get("/system/agents")
     assert page.status_code == 403 and page.text.count("<h1") == 1

@@ -12,35 +12,35 @@ from tests.blueprints.visitor import Visitor
 
 
 @pytest.fixture
-def alice(app):
-    visitor = Visitor(app)
+def alice(house):
+    visitor = Visitor(house)
     visitor.sign_in("alice@acme.test")
     visitor.get("/system/agents")
     return visitor
 
 
 @pytest.fixture
-def numbers(app):
-    with app.app_context():
+def numbers(house):
+    with house.app_context():
         return {agent.email.partition("@")[0]: agent.id for agent in accounts.agents()}
 
 
 @pytest.fixture
-def agent(app):
+def agent(house):
     def read(name, column):
-        with app.app_context():
+        with house.app_context():
             return getattr(accounts.agent_by_email(f"{name}@acme.test"), column)
 
     return read
 
 
-def test_an_invitation_shows_its_link_once_and_lets_the_agent_in(app, alice):
+def test_an_invitation_shows_its_link_once_and_lets_the_agent_in(house, alice):
     alice.get("/system/agents/new")
     answer = alice.post("/system/agents", {"name": "Carl", "email": "carl@acme.test", "role": "admin"})
     assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-store"
     url = re.search(r"<code>http://localhost(/password/[\w-]+)</code>", answer.text)[1]
     assert url not in alice.get("/system/agents").text and "invited" in alice.page
-    carl = Visitor(app)
+    carl = Visitor(house)
     carl.get(url)
     assert carl.post(url, {"password": "carls password"}).status_code == 303
     assert carl.get("/system/agents").status_code == 200
@@ -72,8 +72,8 @@ def test_no_form_makes_a_second_owner(alice, numbers, agent, role):
     assert agent("bob", "role") == Role.AGENT
 
 
-def test_the_role_takes_effect_at_once(app, alice, numbers):
-    bob = Visitor(app)
+def test_the_role_takes_effect_at_once(house, alice, numbers):
+    bob = Visitor(house)
     bob.sign_in("bob@acme.test")
     assert bob.get("/system/agents").status_code == 403
     alice.post(f"/system/agents/{numbers['bob']}/role/admin")
@@ -83,8 +83,8 @@ def test_the_role_takes_effect_at_once(app, alice, numbers):
     assert bob.get("/system/agents").status_code == 403
 
 
-def test_deactivating_shuts_out_at_once_and_can_be_undone(app, alice, numbers):
-    bob = Visitor(app)
+def test_deactivating_shuts_out_at_once_and_can_be_undone(house, alice, numbers):
+    bob = Visitor(house)
     bob.sign_in("bob@acme.test", remember="y")
     alice.post(f"/system/agents/{numbers['bob']}/deactivation")
     assert bob.get("/profile").headers["Location"].startswith("/login")
@@ -96,9 +96,9 @@ def test_deactivating_shuts_out_at_once_and_can_be_undone(app, alice, numbers):
 
 
 @pytest.mark.parametrize("act", ["deactivation", "role/agent"])
-def test_the_founder_is_protected_on_the_server_too(app, alice, numbers, agent, act):
+def test_the_founder_is_protected_on_the_server_too(house, alice, numbers, agent, act):
     alice.post(f"/system/agents/{numbers['bob']}/role/admin")
-    bob = Visitor(app)
+    bob = Visitor(house)
     bob.sign_in("bob@acme.test")
     page = bob.get("/system/agents").text
     assert f"/system/agents/{numbers['alice']}/{act}" not in page, "there is no such button"
@@ -107,22 +107,22 @@ def test_the_founder_is_protected_on_the_server_too(app, alice, numbers, agent, 
     assert agent("alice", "active") and agent("alice", "role") == Role.SYSTEM
 
 
-def test_nobody_deactivates_himself(app, alice, numbers, agent):
+def test_nobody_deactivates_himself(house, alice, numbers, agent):
     alice.post(f"/system/agents/{numbers['bob']}/role/admin")
-    bob = Visitor(app)
+    bob = Visitor(house)
     bob.sign_in("bob@acme.test")
     bob.get("/system/agents")
     assert bob.post(f"/system/agents/{numbers['bob']}/deactivation").status_code == 409
     assert agent("bob", "active")
 
 
-def test_a_new_link_for_who_lost_the_first(app, alice, numbers):
+def test_a_new_link_for_who_lost_the_first(house, alice, numbers):
     answer = alice.post(f"/system/agents/{numbers['bob']}/link")
     url = re.search(r"<code>http://localhost(/password/[\w-]+)</code>", answer.text)[1]
-    assert Visitor(app).get(url).status_code == 200
+    assert Visitor(house).get(url).status_code == 200
     alice.get("/system/agents")
     alice.post(f"/system/agents/{numbers['bob']}/deactivation")
-    assert Visitor(app).get(url).status_code == 404
+    assert Visitor(house).get(url).status_code == 404
     alice.get("/system/agents")
     assert alice.post(f"/system/agents/{numbers['bob']}/link").status_code == 409
 

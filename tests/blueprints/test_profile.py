@@ -11,17 +11,17 @@ FIELDS = {"name": "Bob", "locale": "", "timezone": "", "scheme": "", "shortcuts"
 
 
 @pytest.fixture
-def bob(app):
-    visitor = Visitor(app)
+def bob(house):
+    visitor = Visitor(house)
     visitor.sign_in("bob@acme.test")
     visitor.get("/profile")
     return visitor
 
 
 @pytest.fixture
-def row(app):
+def row(house):
     def read(*columns):
-        with app.app_context():
+        with house.app_context():
             agent = accounts.agent_by_email("bob@acme.test")
             return tuple(getattr(agent, column) for column in columns)
 
@@ -46,7 +46,8 @@ def test_the_profile_is_kept_and_seen_on_the_next_page(bob, row):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"name": " "}, {"locale": "fr"}, {"timezone": "Europe"}, {"scheme": "pink"}, {"name": "x" * 201}]
+    "wrong",
+    [{"name": " "}, {"locale": "fr"}, {"timezone": "Europe"}, {"scheme": "pink"}, {"name": "x" * 201}],
 )
 def test_a_wrong_profile_changes_nothing(bob, row, wrong):
     assert bob.post("/profile", FIELDS | {"scheme": "dark"} | wrong).status_code == 422
@@ -58,15 +59,15 @@ def test_nobody_raises_himself_by_the_form(bob, row):
     assert row("role", "email", "session_version") == ("agent", "bob@acme.test", 1)
 
 
-def test_a_new_password_ends_every_other_session(app, bob):
-    elsewhere = Visitor(app)
+def test_a_new_password_ends_every_other_session(house, bob):
+    elsewhere = Visitor(house)
     elsewhere.sign_in("bob@acme.test", remember="y")
     answer = bob.post("/profile/password", {"old": "bobs password", "password": "a better password"})
     assert answer.status_code == 303
     assert bob.get("/profile").status_code == 200
     assert elsewhere.get("/profile").status_code == 303
-    assert Visitor(app).sign_in("bob@acme.test").status_code == 422
-    assert Visitor(app).sign_in("bob@acme.test", "a better password").status_code == 303
+    assert Visitor(house).sign_in("bob@acme.test").status_code == 422
+    assert Visitor(house).sign_in("bob@acme.test", "a better password").status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -86,8 +87,8 @@ def test_a_password_that_is_not_taken(bob, row, old, new, sentence):
     assert row("password_hash") == before
 
 
-def test_signing_out_everywhere(app, bob):
-    elsewhere = Visitor(app)
+def test_signing_out_everywhere(house, bob):
+    elsewhere = Visitor(house)
     elsewhere.sign_in("bob@acme.test", remember="y")
     assert bob.post("/profile/sessions").headers["Location"] == "/login"
     for visitor in (bob, elsewhere):

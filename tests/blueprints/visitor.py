@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from html import unescape
 
+from tests.browsing import look_at
+
 PASSWORDS = {"alice@acme.test": "alices password", "bob@acme.test": "bobs password"}
 
 
@@ -39,9 +41,12 @@ class Visitor:
 
     @property
     def notices(self):
-        return [unescape(text) for text in re.findall(r'class="toast[^>]*>.*?<div>(.*?)</div>', self.page, re.S)]
+        return [
+            unescape(text) for text in re.findall(r'class="toast[^>]*>.*?<div>(.*?)</div>', self.page, re.S)
+        ]
 
     def _seen(self, response):
         if response.mimetype == "text/html" and response.text:
             self.page = response.text
+            assert look_at(self.page, whole="<!doctype" in self.page) == []
         return response

@@ -159,7 +159,9 @@ def test_the_time_of_a_guess_says_nothing_with_the_real_parameters(staff, monkey
             times.append(time.perf_counter() - began)
         return min(times)
 
-    assert best_time("nobody@acme.test") > best_time("bob@acme.test") / 4, "an unknown address answers at once"
+    assert best_time("nobody@acme.test") > best_time("bob@acme.test") / 4, (
+        "an unknown address answers at once"
+    )
 
 
 def test_hashing_holds_no_transaction(staff, monkeypatch):

@@ -30,7 +30,13 @@ def test_by_words(text: str, expected: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "expected"), [("de-DE", "de"), ("en-US", "en"), ("EN, de", "en"), ("fr-FR", "de"), ("", "de")]
+    ("text", "header", "expected"),
+    [
+        ("#4711?", "de-DE", "de"),
+        ("#4711?", "EN, de", "en"),
+        ("#4711?", "fr-FR", None),
+        ("Guten Tag, bitte um Hilfe", "en-US", "de"),  # a German in an English Outlook
+    ],
 )
-def test_the_header_goes_first_if_we_speak_it(header: str, expected: str) -> None:
-    assert detect("Guten Tag, bitte um Hilfe", [("subject", "x"), ("content-language", header)]) == expected
+def test_the_header_decides_where_the_words_do_not(text: str, header: str, expected: str | None) -> None:
+    assert detect(text, [("subject", "x"), ("content-language", header)]) == expected
