@@ -46,7 +46,7 @@ class Visitor:
         ]
 
     def _seen(self, response):
-        if response.mimetype == "text/html" and response.text:
+        if response.mimetype == "text/html" and response.text and not response.location:
             self.page = response.text
             assert look_at(self.page, whole="<!doctype" in self.page) == []
         return response
