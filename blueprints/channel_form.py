@@ -153,7 +153,7 @@ def _defaults(typed: dict[str, Any]) -> dict[str, Any]:
     return {
         "port": port_for(protocol if protocol in PROTOCOL else "imap", typed["ssl"]),
         "smtp_port": smtp_port_for(encryption if encryption in ENCRYPTION else "starttls"),
-        "user": typed["address"] if "@" in typed["address"] else "",
+        "user": typed["address"] if "@" in (typed["address"] or "") else "",
     }
 
 
