@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from desk import bounced, filing, matching
 from desk.failpoints import reach
@@ -92,23 +92,31 @@ def process(inbound_id: int, raw: bytes | None = None) -> Outcome:
         return row.outcome if row else Outcome.PENDING
     digest, released = row.sha256, row.reason == "released"
     db.session.rollback()  # reading a mail may take a while: nothing is locked meanwhile
-    try:
-        raw = office().blobs.get(digest) if raw is None else raw
-        return _decide(inbound_id, raw, parse(raw), released)
-    except DBAPIError:
-        db.session.rollback()
-        raise
-    except Exception as error:
-        db.session.rollback()
-        log.exception("mail %s could not be processed", inbound_id)
-        return _failed(inbound_id, raw, error)
+    for last_try in (False, False, True):
+        try:
+            raw = office().blobs.get(digest) if raw is None else raw
+            return _decide(inbound_id, raw, parse(raw), released)
+        except IntegrityError as error:
+            # Two mails at once made the same contact: the second try finds what the other one made.
+            db.session.rollback()
+            if last_try:
+                return _failed(inbound_id, raw, error)
+        except Exception as error:
+            db.session.rollback()
+            if _is_trouble(error):
+                raise
+            log.exception("mail %s could not be processed", inbound_id)
+            return _failed(inbound_id, raw, error)
+    raise AssertionError("the last try answers")
 
 
 def process_pending(limit: int = 500, channel_id: int | None = None) -> int:
     """Take up what a crash or a fault left behind, and what the receiver just stored."""
-    done = 0
+    done, after = 0, 0
     while done < limit and not office().stopping.is_set():
-        query = select(InboundMail.id).where(InboundMail.state == InboundState.PENDING)
+        query = select(InboundMail.id).where(
+            InboundMail.state == InboundState.PENDING, InboundMail.id > after
+        )
         if channel_id is not None:
             query = query.where(InboundMail.channel_id == channel_id)
         found = db.session.scalars(query.order_by(InboundMail.id).limit(min(50, limit - done))).all()
@@ -116,7 +124,12 @@ def process_pending(limit: int = 500, channel_id: int | None = None) -> int:
         if not found:
             break
         for inbound_id in found:
-            process(inbound_id)
+            after = inbound_id
+            try:
+                process(inbound_id)
+            except Exception:
+                # It stays pending for the next run; the mails behind it do not wait for it.
+                log.exception("mail %s stays pending", inbound_id)
             done += 1
     return done
 
@@ -222,11 +235,10 @@ def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
         outcome = row.outcome
         db.session.commit()
         return outcome
-    except DBAPIError:
+    except Exception as second:
         db.session.rollback()
-        raise
-    except Exception:
-        db.session.rollback()
+        if _is_trouble(second):
+            raise
         row = db.session.get(InboundMail, inbound_id)
         assert row is not None
         row.attempts += 1
@@ -234,6 +246,13 @@ def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
         row.state, row.outcome = InboundState.FAILED, Outcome.FAILED
         db.session.commit()
         return Outcome.FAILED
+
+
+def _is_trouble(error: Exception) -> bool:
+    """The database or the disk is at fault, not the mail: it is tried again when they are well."""
+    if isinstance(error, FileNotFoundError):
+        return False  # the blob is gone: no waiting brings it back
+    return isinstance(error, OSError | OperationalError | InterfaceError)
 
 
 def older_than(activated_at: datetime, arrived_at: datetime | None) -> bool:
