@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import grp
 import os
 import pwd
 import shutil
@@ -227,7 +228,7 @@ def _mail_owner() -> tuple[str, str]:
     if os.geteuid() == 0:
         return "mail", "mail"
     entry = pwd.getpwuid(os.geteuid())
-    return entry.pw_name, str(entry.pw_gid)
+    return entry.pw_name, grp.getgrgid(entry.pw_gid).gr_name
 
 
 def _free_ports(names: tuple[str, ...]) -> dict[str, int]:
