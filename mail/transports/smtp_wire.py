@@ -34,9 +34,8 @@ class SmtpWire(smtplib.SMTP):
     def __init__(self, server: ServerAddress, connection: socket.socket, local_hostname: str) -> None:
         self._connection = connection
         connection.settimeout(server.timeouts.command)
-        super().__init__(
-            server_name(server.host), server.port, local_hostname, timeout=server.timeouts.command
-        )
+        our_name = server_name(local_hostname) if local_hostname else "localhost"
+        super().__init__(server_name(server.host), server.port, our_name, timeout=server.timeouts.command)
 
     def reset(self) -> None:
         """RSET, where a lost connection is for the next command to find."""

@@ -298,6 +298,18 @@ def test_an_old_server_without_ehlo():
     assert server.heard[0:3] == [b"ehlo desk.acme.example\r\n", b"helo desk.acme.example\r\n", b"mail FROM:<support@acme.example>\r\n"]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("ours", "said"),
+    [("", b"localhost"), ("büro.example", b"xn--bro-hoa.example"), ("a.example", b"a.example")],
+)
+def test_our_own_name_is_one_that_servers_take(ours, said):
+    with ScriptedServer(b"220 hello\r\n", [b"250 hello\r\n", b"221 bye\r\n"]) as server:
+        address = ServerAddress("localhost", server.port, Encryption.NONE, allow_private=True)
+        with SmtpSender(address, NOBODY, ours):
+            pass
+    assert server.heard[0] == b"ehlo " + said + b"\r\n"
+
+
 def test_nobody_there():
     sink = SmtpSink()
     sink.start()
