@@ -22,7 +22,7 @@ from desk.office import Office
 from models import Agent, Channel, db
 from tests.browsing import PageClient
 
-pytest_plugins = ["tests.servers.fixtures"]
+pytest_plugins = ["tests.servers.fixtures", "tests.servers.browser"]
 
 PASSWORD = "correct horse battery"
 

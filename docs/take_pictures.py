@@ -1,0 +1,89 @@
+"""Takes the pictures of the documentation from the real application: `make pictures`.
+
+Every screen in German and English, light and dark, wide and narrow, of a desk with the demo's week.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.servers.browser import chromium, sign_in, window
+from tests.servers.serving import PASSWORD, Serving
+
+PICTURES = Path(__file__).resolve().parent / "pictures"
+LANGUAGES = {"de": "de-AT", "en": "en-GB"}
+SCHEMES = ("light", "dark")
+WIDTHS = (1400, 390)
+
+
+def main() -> None:
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        fresh, planted = Serving(Path(folder) / "fresh"), Serving(Path(folder) / "planted")
+        fresh.start()
+        planted.create_account()
+        planted.flask("seed")
+        planted.start()
+        number = shown_ticket(planted)
+        for language, locale in LANGUAGES.items():
+            for scheme in SCHEMES:
+                for width in WIDTHS:
+                    ending = f"{language}-{scheme}-{width}.png"
+                    with window(browser, locale, width, color_scheme=scheme) as page:
+                        take(page, fresh.setup_link, f"set-up-{ending}")
+                        take(page, f"{planted.url}/login", f"login-{ending}")
+                        sign_in(page, planted.url, "alice@acme.example", PASSWORD)
+                        choose_language(page, planted.url, language)
+                        take(page, f"{planted.url}/", f"tickets-{ending}")
+                        take(page, f"{planted.url}/tickets/{number}", f"ticket-{ending}")
+                        take(page, f"{planted.url}/system/channels", f"channels-{ending}")
+                        take_channel_form(page, planted.url, f"channel-form-{ending}")
+                        take(page, f"{planted.url}/system/notifications", f"notifications-{ending}")
+        fresh.stop()
+        planted.stop()
+
+
+def shown_ticket(served: Serving) -> int:
+    """The ticket with the most to see: a conversation both ways with attachments."""
+    return max(
+        served.tickets(),
+        key=lambda ticket: (
+            len({message["kind"] for message in ticket["messages"]}),
+            sum(bool(message["attachments"]) for message in ticket["messages"]),
+            len(ticket["messages"]),
+        ),
+    )["number"]
+
+
+def choose_language(page: Page, url: str, language: str) -> None:
+    page.goto(f"{url}/profile")
+    page.locator("select[name=locale]").select_option(language)
+    page.locator("form:has(select[name=locale]) button[type=submit]").click()
+    page.wait_for_load_state("load")
+
+
+def take_channel_form(page: Page, url: str, name: str) -> None:
+    page.goto(f"{url}/system/channels/new")
+    page.locator("input[name=provider][value=own]").check()
+    page.wait_for_timeout(600)
+    picture(page, name)
+
+
+def take(page: Page, url: str, name: str) -> None:
+    page.goto(url, wait_until="load")
+    page.wait_for_timeout(500)  # frames find their height
+    picture(page, name)
+
+
+def picture(page: Page, name: str) -> None:
+    page.screenshot(path=PICTURES / name, full_page=True)
+
+
+if __name__ == "__main__":
+    main()

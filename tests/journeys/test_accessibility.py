@@ -1,0 +1,78 @@
+"""axe finds nothing on any page, in both schemes, wide and narrow, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from tests.servers.browser import sign_in, window
+from tests.servers.serving import PASSWORD, Serving
+
+pytestmark = pytest.mark.browser
+
+# Numbers of tickets are found on the page itself; the rest are plain addresses.
+PAGES = (
+    "/",
+    "/tickets?view=mine",
+    "/tickets?q=nothing-has-this",
+    "/quarantine",
+    "/profile",
+    "/system/channels",
+    "/system/channels/new",
+    "/system/notifications",
+    "/system/agents",
+    "/system/agents/new",
+    "/help/email-channel",
+    "/no-such-page",
+)
+OPEN_PAGES = ("/login", "/password/forgotten")
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A desk with the demo's week."""
+    served = Serving(tmp_path_factory.mktemp("planted") / "data")
+    served.create_account()
+    served.flask("seed")
+    served.start()
+    yield served
+    assert served.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "locale"), [("light", 1400, "de-DE"), ("dark", 1400, "en-GB"), ("dark", 390, "de-DE")]
+)
+def test_axe_finds_nothing(browser: Browser, planted: Serving, scheme: str, width: int, locale: str) -> None:
+    with window(browser, locale, width, color_scheme=scheme) as page:
+        found = [line for path in OPEN_PAGES for line in look(page, planted.url + path)]
+        sign_in(page, planted.url, "alice@acme.example", PASSWORD)
+        tickets = [f"/tickets/{ticket['number']}" for ticket in planted.tickets()[:8]]
+        more = [f"{tickets[0]}?tab=note", f"{tickets[0]}?tab=history"] if tickets else []
+        found += [line for path in (*PAGES, *tickets, *more) for line in look(page, planted.url + path)]
+    assert not found, "\n".join(found)
+
+
+def test_axe_finds_nothing_in_the_set_up(browser: Browser, tmp_path: Path) -> None:
+    served = Serving(tmp_path / "data")
+    served.start()
+    try:
+        with window(browser, width=390) as page:
+            assert not look(page, served.setup_link)
+            assert not look(page, served.url)
+    finally:
+        assert served.stop() == 0
+
+
+def look(page: Page, url: str) -> list[str]:
+    page.goto(url, wait_until="load")
+    # What a stranger wrote in a mail is his; the frame around it is ours.
+    results = Axe().run(page, options={"iframes": False})
+    return [
+        f"{url}: {rule['id']}: {node['html'][:160]}"
+        for rule in results.response["violations"]
+        for node in rule["nodes"]
+    ]
