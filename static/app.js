@@ -42,6 +42,7 @@ document.addEventListener("htmx:after:settle", (event) => {
     const focus = all("[data-focus], [aria-invalid='true']", element)[0];
     if (focus) focus.focus({ preventScroll: false });
   }
+  countInTitle();
 });
 
 // An answer that nobody made for this page (a proxy, a broken line) must not replace what stands here.
@@ -88,6 +89,12 @@ function showAge(time) {
   time.textContent = minutes < 60 ? ages.minute.format(minutes) : ages.hour.format(Math.floor(minutes / 60));
 }
 setInterval(() => { if (!document.hidden) all("[data-ago]").forEach(showAge); }, 30000);
+
+/** How many tickets are mine, where a tab among others still shows it. */
+function countInTitle() {
+  const count = document.querySelector("[data-title-count]")?.dataset.titleCount;
+  document.title = (count ? `(${count}) ` : "") + document.title.replace(/^\(\d+\) /, "");
+}
 
 // --- Mail frames: as high as their mail --------------------------------------------------------------
 function fitFrame(frame) {
@@ -266,8 +273,7 @@ function reveal(button) {
 }
 
 // --- Start -------------------------------------------------------------------------------------------
-const count = document.querySelector("[data-title-count]")?.dataset.titleCount;
-if (count) document.title = `(${count}) ${document.title}`;
+countInTitle();
 enhance(document);
 document.querySelector("main [aria-invalid='true'], main [data-focus]")?.focus();
 document.querySelector("textarea:target:not([hidden])")?.focus();
