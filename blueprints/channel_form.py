@@ -17,6 +17,7 @@ from wtforms import (
 )
 from wtforms.validators import Optional
 
+from blueprints.people import choices
 from desk.channel_values import ChannelValues, port_for, smtp_port_for, values_of
 from models import Channel
 
@@ -63,10 +64,6 @@ ERRORS: dict[str | tuple[str, str], Any] = {
 }
 
 
-def choices(words: dict[str, Any]) -> list[tuple[str, Any]]:
-    return list(words.items())
-
-
 TYPED = "typed"
 
 
@@ -74,13 +71,13 @@ class ChannelForm(FlaskForm):
     """`*_default` hold what was filled in by itself last, so that only that is ever replaced."""
 
     key = StringField(_l("ID"))
-    kind = SelectField(_l("Type"), choices=[("email", _l("E-mail"))], default="email")
+    kind = SelectField(_l("Type"), choices=choices(("email", _l("E-mail"))), default="email")
     active = BooleanField(_l("Active"), default=True)
-    provider = RadioField(_l("E-mail provider"), choices=choices(PROVIDER), default="standard")
+    provider = RadioField(_l("E-mail provider"), choices=choices(*PROVIDER.items()), default="standard")
     address = StringField(_l("E-mail address"))
     sender_name = StringField(_l("Sender name"))
 
-    protocol = RadioField(_l("Server type (protocol)"), choices=choices(PROTOCOL), default="imap")
+    protocol = RadioField(_l("Server type (protocol)"), choices=choices(*PROTOCOL.items()), default="imap")
     server = StringField(_l("Server name"))
     port = IntegerField(_l("Port"), [Optional()], default=port_for("imap", True))
     port_default = HiddenField(default=str(port_for("imap", True)))
@@ -88,16 +85,16 @@ class ChannelForm(FlaskForm):
     user = StringField(_l("User name"))
     user_default = HiddenField()
     password = PasswordField(_l("Password"))
-    after_fetch = SelectField(_l("After fetching"), choices=choices(AFTER_FETCH), default="delete")
+    after_fetch = SelectField(_l("After fetching"), choices=choices(*AFTER_FETCH.items()), default="delete")
     move_to = StringField(_l("Folder"))
-    existing = SelectField(_l("At the first fetch"), choices=choices(EXISTING), default="take")
+    existing = SelectField(_l("At the first fetch"), choices=choices(*EXISTING.items()), default="take")
     allow_plaintext = BooleanField(_l("Allow unencrypted"))
 
     smtp_server = StringField(_l("Server name"))
     smtp_port = IntegerField(_l("Port"), [Optional()], default=smtp_port_for("starttls"))
     smtp_port_default = HiddenField(default=str(smtp_port_for("starttls")))
-    smtp_encryption = RadioField(_l("Encryption"), choices=choices(ENCRYPTION), default="starttls")
-    smtp_auth = SelectField(_l("Authentication"), choices=choices(AUTH), default="auto")
+    smtp_encryption = RadioField(_l("Encryption"), choices=choices(*ENCRYPTION.items()), default="starttls")
+    smtp_auth = SelectField(_l("Authentication"), choices=choices(*AUTH.items()), default="auto")
     smtp_user = StringField(_l("User name"))
     smtp_password = PasswordField(_l("Password"))
 
