@@ -15,7 +15,7 @@ from desk import channels
 from desk.office import office, signing_key, the_account
 from mail import ids
 from mail.clean import markup
-from mail.compose import compose, quote_text
+from mail.compose import compose, quote_text, reply_subject
 from mail.types import Address, Outgoing
 from models import Agent, Channel, Contact, Kind, Message, OutboundMail, Ticket, db, now
 
@@ -83,6 +83,7 @@ def preview(name: str, locale: str) -> tuple[str, str, str]:
         kind=Kind.INBOUND,
         from_name="Maria Huber",
         from_address="maria.huber@example.at",
+        subject=reply_subject(ticket.subject, ticket.number, locale),
         text=words,
         visible=len(words),
         created_at=now(),
