@@ -51,7 +51,7 @@ translations: python $(CATALOGUES:.po=.mo) ## Compile the translations
 .PHONY: messages
 messages: python-dev ## Collect the texts of code and templates into the catalogues
 	@mkdir -p .cache
-	@$(BIN)/pybabel -q extract -F babel.cfg -k lazy_gettext -k lazy_ngettext:1,2 -k lazy_pgettext:1c,2 \
+	@$(BIN)/pybabel -q extract -F babel.cfg --ignore-dirs='.* __pycache__' -k _l -k lazy_gettext -k lazy_ngettext:1,2 -k lazy_pgettext:1c,2 \
 	  --add-location=file --sort-by-file --no-wrap --project=Poststelle -o .cache/messages.pot .
 	@for language in $(LANGUAGES); do \
 	  po=translations/$$language/LC_MESSAGES/messages.po; \
