@@ -298,7 +298,7 @@ def ticket_reply(
     try:
         copies = uploads.addresses(", ".join(cc))
     except ValueError as error:
-        raise click.ClickException(f"--cc: {error}") from error
+        raise click.ClickException(f"--cc: not an e-mail address: {getattr(error, 'text', error)}") from error
     written = replies.Written(
         text=sys.stdin.read(), cc=copies, files=tuple(uploads.from_disk(p) for p in attach)
     )

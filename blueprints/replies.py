@@ -116,7 +116,7 @@ def _written(kind: Kind) -> Written:
         try:
             copies[field] = uploads.addresses(form.get(field, ""))
         except ValueError as error:
-            wrong = ValueError(gettext("This is not an e-mail address: %(text)s", text=str(error)))
+            wrong = ValueError(gettext("This is not an e-mail address: %(text)s", text=getattr(error, "text", "")))
             wrong.field = field  # type: ignore[attr-defined]
             raise wrong from error
     return Written(
