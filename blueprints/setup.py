@@ -65,8 +65,10 @@ class SetupForm(people.Form):
 
     def relay(self) -> Relay | None:
         """What was entered; None means trial operation, or that the environment has decided."""
+        if office().settings.relay:
+            return None
         host = (self.relay_host.data or "").strip()
-        if not host or office().settings.relay:
+        if not host:
             return None
         encryption = self.relay_encryption.data
         return Relay(
@@ -151,6 +153,9 @@ def _form() -> SetupForm:
         del form.mail_domain
     if settings.timezone:
         del form.timezone
+    if settings.relay:
+        for name in [name for name in form._fields if name.startswith("relay_")]:
+            del form[name]
     return form
 
 
