@@ -6,13 +6,14 @@ import logging
 import secrets
 
 from flask import Flask, Response, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import force_locale, gettext
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from blueprints.access import safe_next
 from blueprints.htmx import go, wants_fragment
+from config import LOCALES
 from desk.office import NotSetUp
 from models import db
 
@@ -56,9 +57,12 @@ def _expired(_error: CSRFError) -> Response:
 
 
 def _busy(error: OperationalError) -> Response:
+    """Plain words: the page itself would ask the database who is signed in."""
     db.session.rollback()
     log.error("database: %s", error.orig)
-    return _answer(503, gettext("The database is busy."), gettext("Nothing was lost. Try again in a moment."))
+    with force_locale(request.accept_languages.best_match(LOCALES) or "en"):
+        words = gettext("The database is busy.") + " " + gettext("Nothing was lost. Try again in a moment.")
+    return Response(words + "\n", status=503, mimetype="text/plain", headers={"Retry-After": "5"})
 
 
 def _bug(error: Exception) -> Response:

@@ -205,8 +205,8 @@ def _attach(add, part: Part, **fields: str) -> None:  # type: ignore[no-untyped-
 
 
 def _file_name(name: str) -> str:
-    """Without what mail programs would take for the end of the name."""
-    return _words(name).replace('"', "'")
+    """Without what mail programs would take for the end of the name, and what Windows does not allow in one."""
+    return _words(name).replace('"', "'").replace("<", "(").replace(">", ")")
 
 
 def _words(value: str) -> str:
