@@ -84,6 +84,11 @@ def test_the_default_channel_has_no_bin_and_no_working_switch(as_alice, channel)
     assert re.search(r'<button class="switch"[^>]*type="button" aria-disabled="true"', row, re.S)
 
 
+def test_that_plain_text_is_allowed_stays_visible(as_alice):
+    made = channels.create(replace(OWN, allow_plaintext=True))
+    assert "Unencrypted allowed" in part(as_alice.get("/system/channels").text, f"row-{made.id}")
+
+
 @pytest.mark.parametrize("url", ["/system/channels", "/system/channels/new", "/system/channels/1"])
 def test_agents_cannot_reach_it(as_bob, url):
     as_bob.get(url, status=403)
