@@ -36,7 +36,7 @@ JOBS = (
     Job("send", send_mail.run, 5),
     Job("housekeeping", housekeeping.run, 3600),
 )
-# How often is looked which mailboxes are due; each has its own interval and back-off, and its own job.
+# How often is looked at most which mailboxes are due; each has its own interval and back-off, and its own job.
 LOOK_SECONDS = 5
 FETCHES_AT_ONCE = 16
 
@@ -67,7 +67,11 @@ class Clock:
                 next_run_time=now,
             )
         self._scheduler.add_job(
-            self._look_for_mailboxes, "interval", id="fetch", seconds=LOOK_SECONDS, next_run_time=now
+            self._look_for_mailboxes,
+            "interval",
+            id="fetch",
+            seconds=min(LOOK_SECONDS, self._office.settings.fetch_seconds),
+            next_run_time=now,
         )
         self._scheduler.start()
         self._office.ring = self.ring

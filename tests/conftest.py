@@ -22,7 +22,7 @@ from desk.office import Office
 from models import Agent, Channel, db
 from tests.browsing import PageClient
 
-pytest_plugins = ["tests.servers.fixtures", "tests.servers.browser"]
+pytest_plugins = ["tests.servers.fixtures", "tests.servers.browser", "tests.servers.serving"]
 
 PASSWORD = "correct horse battery"
 

@@ -12,9 +12,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from config import from_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
@@ -36,20 +41,35 @@ class Serving:
             "PYTHONUNBUFFERED": "1",
             **environment,
         }
+        self.database_url = f"sqlite:///{data / 'poststelle.db'}"
         database = os.environ.get("POSTSTELLE_TEST_DATABASE_URL", "")
         if database:
-            self.environment.setdefault("DATABASE_URL", database)
-        self.setup_link = ""
+            self.environment["DATABASE_URL"] = database
+            self.database_url = from_environment({"DATABASE_URL": database}).database_url
+            self.sql("DROP SCHEMA public CASCADE")
+            self.sql("CREATE SCHEMA public")
         self.output: list[str] = []
+        self._begin = 0
         self._process: subprocess.Popen[str] | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def setup_link(self) -> str:
+        """The one-time link of this start; it is printed last."""
+        return str(until(lambda: re.search(r"http\S+/setup/\S+", self.said)).group())
+
+    @property
+    def said(self) -> str:
+        """What it has printed since its last start."""
+        return "".join(self.output[self._begin :])
+
     def start(self, patience: float = 30, **environment: str) -> None:
         """Returns when it has said where it runs."""
         lines: queue.Queue[str] = queue.Queue()
+        self._begin = len(self.output)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "flask", "--app", "app", "serve"],
             cwd=ROOT,
@@ -67,10 +87,7 @@ class Serving:
                 if self._process.poll() is not None:
                     break
                 continue
-            if link := re.search(r"http\S+/setup/\S+", line):
-                self.setup_link = link.group()
             if "received by SMTP" in line:
-                self._await_setup_line(lines)
                 return
         raise AssertionError("serve did not start:\n" + "".join(self.output))
 
@@ -119,6 +136,16 @@ class Serving:
     def tickets(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.flask("export", "tickets").splitlines()]
 
+    def sql(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        """Look into the database, or change it, past the application. Answers the rows of a question."""
+        engine = create_engine(self.database_url)
+        try:
+            with engine.begin() as connection:
+                result = connection.execute(text(statement), values)
+                return [dict(row) for row in result.mappings()] if result.returns_rows else []
+        finally:
+            engine.dispose()
+
     def _read(self, process: subprocess.Popen[str], lines: queue.Queue[str]) -> None:
         assert process.stdout is not None
         with process.stdout as stdout:
@@ -126,13 +153,28 @@ class Serving:
                 self.output.append(line)
                 lines.put(line)
 
-    def _await_setup_line(self, lines: queue.Queue[str]) -> None:
-        try:
-            line = lines.get(timeout=0.3)
-        except queue.Empty:
-            return
-        if link := re.search(r"http\S+/setup/\S+", line):
-            self.setup_link = link.group()
+
+@pytest.fixture
+def make_serving(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
+    """Builds a Serving that is not started yet; keywords are its environment.
+
+    One that still runs at the end gets SIGTERM and must leave well; none may have printed a traceback.
+    """
+    made: list[Serving] = []
+
+    def make(**environment: str) -> Serving:
+        made.append(Serving(tmp_path / f"data{len(made) or ''}", **environment))
+        return made[-1]
+
+    yield make
+    try:
+        for serving in made:
+            assert not serving.running or serving.stop() == 0, "".join(serving.output)
+            assert "Traceback" not in "".join(serving.output), "".join(serving.output)
+    finally:
+        for serving in made:
+            if serving.running:
+                serving.kill()
 
 
 def free_port() -> int:
