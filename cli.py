@@ -25,7 +25,6 @@ from desk import (
     outbox,
     replies,
     schema,
-    seeds,
     tickets,
     uploads,
 )
@@ -375,6 +374,8 @@ def export_tickets(form: str) -> None:
 @ready
 def seed() -> None:
     """Fill an empty desk with a week of a small company."""
+    from desk import seeds  # its texts are read only when they are wanted
+
     _require_account()
     click.echo(f"{seeds.plant(now())} tickets were made.")
 

@@ -152,26 +152,31 @@ def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
     """All due mails of one server over one connection."""
     mine = OutboundMail.channel_id.is_(None) if channel_id is None else OutboundMail.channel_id == channel_id
     condition = and_(due, mine)
-    channel = db.session.get(Channel, channel_id) if channel_id is not None else None
-    sender = channels.open_sender(channel)
-    db.session.rollback()
-    if sender is None:
-        return {"kept": _keep(condition)}
     counted: dict[str, int] = {}
-    mail_id = _claim(condition)
-    if mail_id is None:
-        return counted
+
+    def count(state: str) -> None:
+        counted[state] = counted.get(state, 0) + 1
+
+    channel = db.session.get(Channel, channel_id) if channel_id is not None else None
+    gone = channel is not None and not channel.living
+    mail_id: int | None = None
     try:
+        sender = channels.open_sender(channel)
+        db.session.rollback()
+        if sender is None:
+            return {"kept": _keep(condition)}
+        mail_id = _claim(condition)
+        if mail_id is None:
+            return counted
         with sender as open_sender:
             while mail_id is not None:
-                state = _hand_over(open_sender, mail_id)
-                counted[state] = counted.get(state, 0) + 1
+                count(_hand_over(open_sender, mail_id))
                 mail_id = None if office().stopping.is_set() else _claim(condition)
     except TransportFailure as failure:
-        # The server did not let us in: no mail is at fault, all of them wait.
+        # The server did not let us in: no mail is at fault, all of them wait; but not for a deleted channel.
+        mail_id = mail_id or _claim(condition)
         while mail_id is not None:
-            state = _settle(mail_id, failure, connected=False)
-            counted[state] = counted.get(state, 0) + 1
+            count(_settle(mail_id, failure, connected=gone))
             mail_id = _claim(condition)
     return counted
 

@@ -1,0 +1,326 @@
+"""Story 1 on a real database: what a mail becomes, where it goes, and who hears of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from desk import accounts, channels, filing, intake, notices, outbox, replies, tickets
+from desk.channel_values import ChannelValues
+from desk.office import Office, signing_key
+from mail import ids
+from mail.types import Address
+from models import (
+    Agent,
+    Channel,
+    InboundMail,
+    InboundState,
+    MailState,
+    Message,
+    OutboundMail,
+    Outcome,
+    Status,
+    Ticket,
+    db,
+    now,
+)
+from tests.desk.letters import arrive, mail, ticket_of
+
+
+def queued(purpose: str) -> list[str]:
+    rows = db.session.scalars(
+        select(OutboundMail).where(OutboundMail.purpose == purpose).order_by(OutboundMail.id)
+    )
+    return [recipient.address for row in rows for recipient in row.recipients]
+
+
+def messages(ticket: Ticket) -> list[Message]:
+    return list(
+        db.session.scalars(select(Message).where(Message.ticket_id == ticket.id).order_by(Message.id))
+    )
+
+
+def answered(channel: Channel, alice: Agent, **how: Any) -> tuple[Ticket, Message]:
+    """A ticket of Carol's that Alice has answered."""
+    ticket = ticket_of(arrive(channel, mail(**how)))
+    sent = replies.send_reply(ticket, alice, replies.Written(text="We look into it."))
+    return ticket, sent.message
+
+
+# --- stored first
+
+
+def test_a_request_becomes_a_ticket_and_everybody_hears(channel: Channel, alice: Agent, bob: Agent) -> None:
+    ticket = ticket_of(
+        row := arrive(channel, mail(subject="Grüße", text="Guten Tag, bitte um Hilfe, danke."))
+    )
+    assert (row.state, row.outcome, row.reason) == (InboundState.FILED, Outcome.NEW_TICKET, "person")
+    assert (ticket.number, ticket.status, ticket.locale) == (1001, Status.NEW, "de")
+    assert ticket.contact.address == "carol@customer.example"
+    assert queued("confirmation") == ["carol@customer.example"]
+    assert queued("new_ticket") == ["alice@acme.example", "bob@acme.example"]
+
+
+def test_the_same_bytes_are_filed_once_and_point_to_the_first(channel: Channel) -> None:
+    raw = mail()
+    first, second = arrive(channel, raw), arrive(channel, raw)
+    assert (second.outcome, second.duplicate_of_id) == (Outcome.DUPLICATE, first.id)
+    assert db.session.query(Message).count() == 1
+
+
+def test_the_same_message_id_with_other_words_is_another_mail(channel: Channel) -> None:
+    arrive(channel, mail(message_id="<same@x.example>", text="one"))
+    arrive(channel, mail(message_id="<same@x.example>", text="two"))
+    assert db.session.query(Message).count() == 2
+
+
+def test_a_source_id_is_taken_once(channel: Channel) -> None:
+    assert intake.receive(channel.id, intake.Arrival(mail(), "imap", "1/7:42")) is not None
+    assert intake.receive(channel.id, intake.Arrival(mail(), "imap", "1/7:42")) is None
+
+
+def test_our_own_mail_is_dropped(channel: Channel, alice: Agent) -> None:
+    _, reply = answered(channel, alice)
+    row = arrive(channel, mail(message_id=reply.message_id))
+    assert (row.state, row.reason, row.ticket) == (InboundState.DROPPED, "own_mail", None)
+
+
+def test_a_machine_is_filed_but_never_answered_and_reopens_nothing(channel: Channel, alice: Agent) -> None:
+    ticket, reply = answered(channel, alice)
+    tickets.set_status(ticket, Status.RESOLVED, alice)
+    before = db.session.query(OutboundMail).count()
+    row = arrive(
+        channel, mail(subject="Out of office", auto_submitted="auto-replied", in_reply_to=reply.message_id)
+    )
+    assert (row.outcome, row.ticket_id, ticket.status) == (Outcome.QUIET, ticket.id, Status.RESOLVED)
+    assert db.session.query(OutboundMail).count() == before
+
+
+def test_history_is_told_to_nobody(channel: Channel) -> None:
+    assert arrive(channel, mail(), history=True).outcome == Outcome.NEW_TICKET
+    assert db.session.query(OutboundMail).count() == 0
+
+
+def test_a_bug_of_ours_still_makes_a_ticket_with_the_original(
+    channel: Channel, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, raw = filing.detect, mail(subject="Poison")
+
+    def fails_once(*_: object) -> None:
+        monkeypatch.setattr(filing, "detect", real)
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(filing, "detect", fails_once)
+    ticket = ticket_of(row := arrive(channel, raw))
+    assert (row.outcome, row.reason) == (Outcome.QUIET, "unreadable")
+    (attachment,) = messages(ticket)[0].attachments
+    assert office.blobs.get(attachment.sha256) == raw
+
+
+def test_a_poison_mail_stops_nobody(channel: Channel, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        intake.receive(channel.id, intake.Arrival(mail(subject=f"no {number}"), "smtp", f"poison:{number}"))
+    real = filing.file_mail
+
+    def file_mail(row: InboundMail, read: Any, *rest: Any) -> None:
+        if "no 1" in (read.subject, row.subject):
+            raise RuntimeError("always")
+        real(row, read, *rest)
+
+    monkeypatch.setattr(filing, "file_mail", file_mail)
+    intake.process_pending()
+    states = db.session.scalars(select(InboundMail.state).order_by(InboundMail.id)).all()
+    assert states == [InboundState.FILED, InboundState.FAILED, InboundState.FILED]
+
+
+def test_spam_waits_and_can_be_let_in(channel: Channel) -> None:
+    row = arrive(channel, mail(x_spam_flag="YES"))
+    assert (row.state, row.ticket, intake.held_count()) == (InboundState.HELD, None, 1)
+    assert intake.release(row) == Outcome.NEW_TICKET
+    assert intake.held_count() == 0
+
+
+# --- which ticket
+
+
+@pytest.mark.parametrize("clue", ["signed_id", "reply_address", "subject", "foreign_id", "references"])
+def test_carols_answer_finds_its_ticket(channel: Channel, alice: Agent, clue: str) -> None:
+    ticket, reply = answered(channel, alice, message_id="<first@customer.example>")
+    address = ids.sign_reply_address(signing_key(), ticket.number, channel.address)
+    given = {
+        "signed_id": {"in_reply_to": reply.message_id},
+        "references": {"references": f"<other@x.example> {reply.message_id}"},
+        "reply_address": {"to": address},
+        "subject": {"subject": f"Re: x [#{ticket.number}]"},
+        "foreign_id": {"in_reply_to": "<first@customer.example>"},
+    }[clue]
+    tickets.set_status(ticket, Status.RESOLVED, alice)
+    row = arrive(channel, mail(**given))
+    assert (row.outcome, row.ticket_id) == (Outcome.REPLY, ticket.id)
+    assert ticket.status == Status.OPEN
+    assert messages(ticket)[-1].why == {"references": "signed_id"}.get(clue, clue)
+
+
+@pytest.mark.parametrize("clue", ["subject", "foreign_id", "guessed_id", "forged_address", "cc"])
+def test_mallory_gets_a_ticket_of_her_own(channel: Channel, alice: Agent, clue: str) -> None:
+    ticket, _ = answered(
+        channel, alice, message_id="<first@customer.example>", cc="Mallory <mallory@evil.example>"
+    )
+    signed = ids.sign_reply_address(b"another key", ticket.number, channel.address)
+    given = {
+        "subject": {"subject": f"Re: [#{ticket.number}]"},
+        "foreign_id": {"in_reply_to": "<first@customer.example>"},
+        "guessed_id": {"in_reply_to": ids.sign_message_id(b"another key", ticket.number, "abc", "x.example")},
+        "forged_address": {"to": signed},
+        "cc": {"in_reply_to": "<first@customer.example>"},
+    }[clue]
+    row = arrive(channel, mail("Mallory <mallory@evil.example>", **given), to=given.get("to", ""))
+    assert row.outcome == Outcome.NEW_TICKET
+    assert row.ticket_id != ticket.id
+    assert len(messages(ticket)) == 2
+    if clue in ("subject", "foreign_id", "cc"):
+        assert ticket_of(row).maybe_id == ticket.id
+
+
+def test_a_newcomer_with_our_signature_is_let_in_and_said_so(channel: Channel, alice: Agent) -> None:
+    ticket, reply = answered(channel, alice)
+    row = arrive(channel, mail("Dave <dave@customer.example>", in_reply_to=reply.message_id))
+    assert row.ticket_id == ticket.id
+    assert messages(ticket)[-1].newcomer
+    # He is not answered, and takes no part by this alone.
+    assert replies.recipients(ticket)[0].address == "carol@customer.example"
+    assert "dave@customer.example" not in tickets.participants(ticket)
+
+
+@pytest.mark.parametrize(("days", "same"), [(13, True), (15, False)])
+def test_a_closed_ticket_is_reopened_for_two_weeks(
+    channel: Channel, alice: Agent, days: int, same: bool
+) -> None:
+    ticket, reply = answered(channel, alice)
+    tickets.set_status(ticket, Status.CLOSED, alice)
+    ticket.closed_at = now() - timedelta(days=days)
+    db.session.commit()
+    row = arrive(channel, mail(in_reply_to=reply.message_id))
+    assert (row.ticket_id == ticket.id) is same
+    assert same or ticket_of(row).continues_id == ticket.id
+
+
+def test_one_mail_to_two_addresses_is_a_ticket_in_each(channel: Channel) -> None:
+    sales = channels.create(ChannelValues(key="Sales", address="sales-acme@poststelle.example"))
+    raw = mail(to=f"{channel.address}, {sales.address}")
+    assert arrive(channel, raw).ticket_id != arrive(sales, raw).ticket_id
+
+
+# --- who hears
+
+
+def test_switches_and_assignee(channel: Channel, alice: Agent, bob: Agent) -> None:
+    for name in ("confirmation", "new_ticket"):
+        notices.switch(name, False)
+    ticket = ticket_of(arrive(channel, mail()))
+    assert db.session.query(OutboundMail).count() == 0
+    arrive(channel, mail(subject=f"[#{ticket.number}]"))
+    tickets.assign(ticket, bob, alice)
+    arrive(channel, mail(subject=f"[#{ticket.number}]"))
+    assert queued("customer_reply") == ["alice@acme.example", "bob@acme.example", "bob@acme.example"]
+    with pytest.raises(ValueError, match="ticket_reply"):
+        notices.switch("ticket_reply", False)
+
+
+def test_confirmations_end_by_counting(channel: Channel) -> None:
+    for number in range(6):
+        arrive(channel, mail(subject=f"Question {number}"))
+    assert queued("confirmation") == ["carol@customer.example"] * notices.PER_HOUR
+
+
+def test_we_never_write_to_ourselves(channel: Channel) -> None:
+    sales = channels.create(ChannelValues(key="Sales", address="sales-acme@poststelle.example"))
+    arrive(channel, mail(f"Loop <{sales.address}>"))
+    arrive(channel, mail("Loop <x@y.example>", reply_to=channel.address))
+    assert queued("confirmation") == []
+
+
+def test_an_agent_is_not_told_of_his_own_mail(channel: Channel, bob: Agent) -> None:
+    arrive(channel, mail("Bob <BOB@acme.example>"))
+    assert queued("new_ticket") == ["alice@acme.example"]
+
+
+# --- answering
+
+
+def test_the_moves_of_a_ticket(channel: Channel, alice: Agent) -> None:
+    ticket = ticket_of(arrive(channel, mail()))
+    tickets.assign(ticket, alice, alice)
+    assert ticket.status == Status.NEW
+    replies.send_reply(ticket, alice, replies.Written(text="a"))
+    assert ticket.status == Status.OPEN
+    replies.send_reply(ticket, alice, replies.Written(text="b"), Status.WAITING)
+    assert ticket.status == Status.WAITING
+    replies.send_reply(ticket, alice, replies.Written(text="c"))
+    assert ticket.status == Status.WAITING
+    replies.send_reply(ticket, alice, replies.Written(text="d"), Status.RESOLVED)
+    assert ticket.status == Status.RESOLVED
+    ticket.resolved_at = now() - timedelta(days=8)
+    db.session.commit()
+    assert tickets.close_resolved() == 1
+    assert ticket.status == Status.CLOSED
+
+
+def test_undo_gives_everything_back(channel: Channel, alice: Agent) -> None:
+    ticket = ticket_of(arrive(channel, mail()))
+    from desk import uploads
+
+    written = replies.Written(
+        html="<div><strong>Bold</strong> text</div>",
+        cc=(Address("Dave", "dave@x.example"),),
+        files=(uploads.from_form("a.txt", b"file"),),
+    )
+    sent = replies.send_reply(ticket, alice, written, Status.RESOLVED)
+    assert replies.undo(sent.message, alice)
+    draft = replies.draft_of(ticket, alice, replies.Kind.REPLY)
+    assert draft is not None
+    assert "<strong>Bold</strong>" in draft.body
+    assert (draft.cc, draft.files[0]["name"], ticket.status) == ("Dave <dave@x.example>", "a.txt", Status.NEW)
+    assert sent.mail.state == MailState.CANCELLED
+    assert outbox.deliver_due(at_once=True).get("done", 0) == 0
+    # And it can be sent with the kept file.
+    again = replies.send_reply(
+        ticket, alice, replies.Written(text="x", kept_files=(draft.files[0]["sha256"],))
+    )
+    assert [file.name for file in again.message.attachments] == ["a.txt"]
+
+
+def test_undo_is_for_the_author_and_in_time(channel: Channel, alice: Agent, bob: Agent) -> None:
+    ticket = ticket_of(arrive(channel, mail()))
+    sent = replies.send_reply(ticket, alice, replies.Written(text="x"))
+    assert not replies.undo(sent.message, bob)
+    outbox.deliver_due(at_once=True)
+    assert not replies.undo(sent.message, alice)
+
+
+def test_a_newer_mail_stops_the_answer(channel: Channel, alice: Agent) -> None:
+    ticket = ticket_of(arrive(channel, mail()))
+    seen = messages(ticket)[-1].id
+    arrive(channel, mail(subject=f"[#{ticket.number}] more"))
+    with pytest.raises(replies.ReplyRefused, match="newer_message"):
+        replies.send_reply(ticket, alice, replies.Written(text="x", seen=seen))
+    assert len(messages(ticket)) == 2
+
+
+def test_files_of_others_cannot_be_attached(channel: Channel, alice: Agent) -> None:
+    ticket = ticket_of(arrive(channel, mail()))
+    digest = db.session.scalars(select(InboundMail.sha256)).first()
+    sent = replies.send_reply(ticket, alice, replies.Written(text="x", kept_files=(digest or "",)))
+    assert sent.message.attachments == []
+
+
+def test_without_a_channel_the_default_address_answers(channel: Channel, alice: Agent) -> None:
+    sales = channels.create(ChannelValues(key="Sales", address="sales-acme@poststelle.example"))
+    ticket = ticket_of(arrive(sales, mail()))
+    channels.delete(sales)
+    sent = replies.send_reply(ticket, alice, replies.Written(text="x"))
+    assert sent.message.from_address == channel.address
+    assert accounts.agents()
