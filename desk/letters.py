@@ -146,7 +146,9 @@ def _ticket_url(ticket: Ticket | None) -> str:
 def in_words(moment: datetime) -> str:
     """A date inside a sentence, in the reader's language and the account's time zone."""
     zone = ZoneInfo(office().settings.timezone or the_account().timezone)
-    return babel_dates.format_datetime(moment.astimezone(zone), "medium", locale=get_locale(), tzinfo=zone)
+    day = babel_dates.format_date(moment.astimezone(zone), "long", locale=get_locale())
+    clock = babel_dates.format_time(moment.astimezone(zone), "short", locale=get_locale(), tzinfo=zone)
+    return f"{day}, {clock}"
 
 
 def shortened(text: str) -> str:
