@@ -264,8 +264,8 @@ def counts(ticket: Ticket) -> dict[Kind, int]:
             or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
         )
         .group_by(Message.kind)
-    ).tuples()
-    return dict(rows.all())
+    )
+    return {kind: number for kind, number in rows}
 
 
 def newer_messages(ticket: Ticket, agent: Agent, seen: int) -> bool:

@@ -89,15 +89,12 @@ def unread_of(agent: Agent, tickets: list[Ticket]) -> set[int]:
     ids = [ticket.id for ticket in tickets]
     if not ids:
         return set()
-    seen = dict(
-        db.session.execute(
-            select(TicketSeen.ticket_id, TicketSeen.message_id).where(
-                TicketSeen.agent_id == agent.id, TicketSeen.ticket_id.in_(ids)
-            )
+    rows = db.session.execute(
+        select(TicketSeen.ticket_id, TicketSeen.message_id).where(
+            TicketSeen.agent_id == agent.id, TicketSeen.ticket_id.in_(ids)
         )
-        .tuples()
-        .all()
     )
+    seen = {ticket_id: message_id for ticket_id, message_id in rows}
     return {ticket.id for ticket in tickets if ticket.last_inbound_id > seen.get(ticket.id, 0)}
 
 
@@ -112,8 +109,8 @@ def news(since: int) -> tuple[int, int]:
         select(TicketEvent.kind, func.count(TicketEvent.ticket_id.distinct()))
         .where(TicketEvent.id > since, TicketEvent.kind.in_(("opened", "received")))
         .group_by(TicketEvent.kind)
-    ).tuples()
-    counted = dict(rows.all())
+    )
+    counted = {kind: number for kind, number in rows}
     return counted.get("opened", 0), counted.get("received", 0)
 
 
