@@ -1,0 +1,23 @@
+"""The demo's week as data: 24 tickets, and one mail that is held."""
+
+from desk.scenes.earlier import EARLIER
+from desk.scenes.kinds import AGENTS, NOBODY, US, Answer, Change, Letter, Note, Scene, Step, When
+from desk.scenes.now import HELD, NOW
+from desk.scenes.week import WEEK
+
+SCENES = NOW + WEEK + EARLIER
+
+__all__ = [
+    "AGENTS",
+    "HELD",
+    "NOBODY",
+    "SCENES",
+    "US",
+    "Answer",
+    "Change",
+    "Letter",
+    "Note",
+    "Scene",
+    "Step",
+    "When",
+]
