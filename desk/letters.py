@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from babel import dates as babel_dates
 from flask import render_template
-from flask_babel import force_locale, get_locale
+from flask_babel import force_locale, get_locale, gettext
 
 from desk import channels
 from desk.office import office, signing_key, the_account
@@ -148,7 +148,7 @@ def in_words(moment: datetime) -> str:
     zone = ZoneInfo(office().settings.timezone or the_account().timezone)
     day = babel_dates.format_date(moment.astimezone(zone), "long", locale=get_locale())
     clock = babel_dates.format_time(moment.astimezone(zone), "short", locale=get_locale(), tzinfo=zone)
-    return f"{day}, {clock}"
+    return gettext("%(day)s at %(time)s", day=day, time=clock)
 
 
 def shortened(text: str) -> str:
