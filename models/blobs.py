@@ -21,6 +21,7 @@ class BlobStore:
         digest = hashlib.sha256(data).hexdigest()
         path = self._path(digest)
         if self._complete(path, len(data)):
+            _sync_folder(path.parent)  # who put it there a moment ago may not have come so far
             return digest
         for folder in (path.parent.parent, path.parent):
             if not folder.exists():
@@ -46,6 +47,10 @@ class BlobStore:
 
     def open(self, digest: str) -> BinaryIO:
         return open(self._path(digest), "rb")
+
+    def forget(self, digest: str) -> None:
+        """Remove bytes that must not stay; not an error if they are gone."""
+        self._path(digest).unlink(missing_ok=True)
 
     def _complete(self, path: Path, size: int) -> bool:
         try:
