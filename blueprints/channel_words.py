@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from flask_babel import format_date, gettext, ngettext
+from flask_babel import format_date, format_timedelta, gettext, ngettext
 
-from blueprints.words import ADVICE, FAILURE, STEP, file_size, full_time, relative_time
+from blueprints.words import ADVICE, FAILURE, STEP, file_size, full_time
 from desk import health
 from models import Channel
 
@@ -60,13 +60,13 @@ def channel_state(channel: Channel, at: datetime) -> ChannelState:
     if channel.failing_since is not None:
         return _trouble(channel, channel.failing_since)
     if not channel.is_own:
-        return ChannelState("ok", gettext("Ready to receive"), _last_received(channel))
+        return ChannelState("ok", gettext("Ready to receive"), _last_received(channel, at))
     if health.is_stale(channel, at):
         advice = gettext("Check that the jobs of this Poststelle are running (“serve” or “worker”).")
-        return ChannelState("warning", gettext("No fetch is running"), _last_fetched(channel), advice)
+        return ChannelState("warning", gettext("No fetch is running"), _last_fetched(channel, at), advice)
     if channel.last_success_at is None:
         return ChannelState("warning", gettext("Waiting for the first fetch"))
-    return ChannelState("ok", gettext("Ready to receive"), _last_fetched(channel))
+    return ChannelState("ok", gettext("Ready to receive"), _last_fetched(channel, at))
 
 
 def shown_steps(steps: Sequence[Step], existing: str = "") -> list[ShownStep]:
@@ -83,16 +83,21 @@ def _trouble(channel: Channel, since: datetime) -> ChannelState:
     return ChannelState("trouble", title, text, advice, channel.error_words)
 
 
-def _last_received(channel: Channel) -> str:
+def _last_received(channel: Channel, at: datetime) -> str:
     if channel.last_received_at is None:
         return gettext("nothing received yet")
-    return gettext("last received: %(moment)s", moment=relative_time(channel.last_received_at))
+    return gettext("last received %(ago)s", ago=_ago(channel.last_received_at, at))
 
 
-def _last_fetched(channel: Channel) -> str:
+def _last_fetched(channel: Channel, at: datetime) -> str:
     if channel.last_success_at is None:
         return gettext("never fetched yet")
-    return gettext("last fetched: %(moment)s", moment=relative_time(channel.last_success_at))
+    return gettext("last fetched %(ago)s", ago=_ago(channel.last_success_at, at))
+
+
+def _ago(moment: datetime, at: datetime) -> str:
+    """“6 minutes ago”, to follow a verb; `relative_time` is made for a column."""
+    return format_timedelta(moment - at, granularity="minute", add_direction=True)
 
 
 def _shown(step: Step, facts: dict[str, str], existing: str) -> ShownStep:
