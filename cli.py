@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -345,15 +346,19 @@ def mail_receive(key: str | None, rcpt: tuple[str, ...]) -> None:
                 click.echo(f"Unknown address: {', '.join(unknown) or '(none given)'}", err=True)
                 sys.exit(EX_NOUSER)
             stored = list(door.take(raw, None, rcpt, "pipe"))
+    except SettingsError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(EX_TEMPFAIL)
     except click.ClickException:
         raise
     except Exception as error:
         click.echo(f"The mail could not be stored, try again: {error}", err=True)
         sys.exit(EX_TEMPFAIL)
     # The mail is safe from here on; what goes wrong now is no reason to send it again.
-    for inbound_id in stored:
-        if inbound_id is not None and account() is not None:
-            intake.process(inbound_id)
+    with contextlib.suppress(Exception):
+        for inbound_id in stored:
+            if inbound_id is not None:
+                intake.process(inbound_id)
 
 
 # --- export and demo

@@ -10,21 +10,21 @@ from mail.types import Bounce, Mail
 from models import InboundMail, InboundState, OutboundMail, Outcome, Ticket, db
 
 
-def take_back(row: InboundMail, mail: Mail, bounce: Bounce) -> None:
+def take_back(row: InboundMail, mail: Mail, bounce: Bounce) -> bool:
     """Tie a delivery report to the mail that it speaks of, in the running transaction.
 
-    The returned Message-ID carries our signature, so nobody can invent one. A report that belongs to
-    nothing of ours waits in the quarantine; it never becomes a requester MAILER-DAEMON.
+    The returned Message-ID carries our signature, so nobody can invent one. False for a report that
+    belongs to nothing of ours: it never becomes a requester MAILER-DAEMON by itself.
     """
     sent = db.session.scalar(
         select(OutboundMail).where(OutboundMail.message_id == bounce.returned_message_id).limit(1)
     )
     if sent is None or not bounce.returned_message_id:
-        row.state, row.outcome, row.reason = InboundState.HELD, Outcome.HELD, "bounce"
-        return
+        return False
     for recipient in bounce.recipients:
         outbox.came_back(sent, recipient)
     ticket = db.session.get(Ticket, sent.ticket_id) if sent.ticket_id else None
     if ticket is not None:
         filing.file_mail(row, mail, Match(ticket, "bounce"), quiet=True)
     row.state, row.outcome = InboundState.FILED, Outcome.BOUNCE
+    return True

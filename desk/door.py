@@ -36,12 +36,14 @@ def take(raw: bytes, envelope_from: str | None, recipients: Iterable[str], via: 
     """Store a mail durably, once for every channel among its recipients; answers the new rows.
 
     When this returns the sender may forget the mail. The filing follows at once, in a job.
+    Raises LookupError, with nothing stored, if one of the addresses is not taken (any more).
     """
     per_channel: dict[int, str] = {}
     for address in recipients:
         channel = channels.for_recipient(address)
-        if channel is not None:
-            per_channel.setdefault(channel.id, address)
+        if channel is None:  # switched off since RCPT: the sender keeps the mail and asks again
+            raise LookupError(f"{address} is not taken any more")
+        per_channel.setdefault(channel.id, address)
     db.session.rollback()
     rows = [
         intake.receive(

@@ -105,6 +105,7 @@ class Session:
         self.channel_id, self.edition, self.result = channel_id, edition, result
         self.only_removals = only_removals
         self.owed_at_quit: list[int] = []
+        self.relisted = False
 
     def run(self) -> bool:
         """True when the mailbox is done, False when another session must follow."""
@@ -121,11 +122,13 @@ class Session:
         return done
 
     def _fetch(self) -> bool:
-        self._follow_generation()
         self._finish_removals()
         if self.only_removals:
             return True
-        listing = self.source.listing(self._since())
+        channel = self._channel()
+        # A changed UIDVALIDITY makes all UIDs new: everything is looked at again, the digest finds the known.
+        self.relisted = channel.generation != self.source.generation
+        listing = self.source.listing(0 if self.relisted else channel.highest_uid)
         wanted = self._sort_out(listing)
         left_out: list[Listed] = []
         for batch in _batches(wanted, BATCH):
@@ -144,6 +147,8 @@ class Session:
         rows: list[int] = []
         missing = {listed.source_id: listed for listed in batch}
         for fetched in self.source.fetch(batch):
+            if office().stopping.is_set():
+                raise Stopped  # what is filed already is removed by the next fetch
             missing.pop(fetched.listed.source_id, None)
             arrival = intake.Arrival(
                 raw=fetched.raw,
@@ -217,7 +222,7 @@ class Session:
         for listed in listing:
             if self._ours(listed.source_id) in known:
                 continue
-            reason = _left_at_first(channel, listed) if self.first else ""
+            reason = _left_at_first(channel, listed) if self._lay_here_at_first(channel, listed) else ""
             if reason:
                 self._enter(listed, InboundState.LEFT_ALONE, Outcome.LEFT_ALONE, reason)
                 self.result.left_alone += 1
@@ -232,6 +237,13 @@ class Session:
             channel.first_fetch_at = now()
         db.session.commit()
         return wanted
+
+    def _lay_here_at_first(self, channel: Channel, listed: Listed) -> bool:
+        """Whether a mail was there when the channel was connected: seen now, or by INTERNALDATE after the
+        server gave out new UIDs, since what was left alone then has no digest to know it by."""
+        if self.first or channel.first_fetch_at is None:
+            return True
+        return self.relisted and listed.arrived_at is not None and listed.arrived_at <= channel.first_fetch_at
 
     def _enter(self, listed: Listed, state: InboundState, outcome: Outcome, reason: str) -> None:
         db.session.execute(
@@ -260,16 +272,6 @@ class Session:
             )
         return found
 
-    def _since(self) -> int:
-        return self._channel().highest_uid if self.source.protocol == Protocol.IMAP else 0
-
-    def _follow_generation(self) -> None:
-        """A changed UIDVALIDITY makes all UIDs new: everything is looked at again, the digest finds the known."""
-        channel = self._channel()
-        if channel.generation != self.source.generation:
-            channel.generation, channel.highest_uid = self.source.generation, 0
-        db.session.commit()
-
     def _remember(self, listing: Sequence[Listed], left_out: Sequence[Listed]) -> None:
         """This listing is taken care of: next time only what lies above it is asked for."""
         channel = self._channel()
@@ -278,7 +280,10 @@ class Session:
             highest = max(listed.position for listed in listing)
             if left_out:  # the server did not hand these out whole: they are asked for again
                 highest = min(listed.position for listed in left_out) - 1
-            channel.highest_uid = max(channel.highest_uid, highest)
+            channel.highest_uid = highest if self.relisted else max(channel.highest_uid, highest)
+        elif self.relisted:
+            channel.highest_uid = 0
+        channel.generation = self.source.generation
         db.session.commit()
 
     def _note_copies(self, copies: dict[int, Any]) -> None:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from desk import bounced, filing, matching
@@ -17,6 +17,7 @@ from mail.bounces import read_bounce
 from mail.parse import parse
 from mail.types import Action, Facts, Mail, Verdict
 from models import InboundMail, InboundState, Outcome, ServerCopy, db, now
+from models.base import rows_changed
 
 log = logging.getLogger(__name__)
 
@@ -136,15 +137,23 @@ def process_pending(limit: int = 500, channel_id: int | None = None) -> int:
 
 def release(row: InboundMail) -> Outcome:
     """A person lets a held or failed mail in: it is filed as if a person had written it."""
-    row.state, row.outcome, row.reason, row.attempts = InboundState.PENDING, Outcome.PENDING, "released", 0
+    row_id = row.id
+    taken = rows_changed(
+        update(InboundMail)
+        .where(InboundMail.id == row_id, _waits())  # two clicks at once: one of them decides
+        .values(state=InboundState.PENDING, outcome=Outcome.PENDING, reason="released", attempts=0)
+    )
     db.session.commit()
-    return process(row.id)
+    return process(row_id) if taken else row.outcome
 
 
 def discard(row: InboundMail) -> None:
     """A person throws a held mail away. The row stays; the raw mail is kept for the retention time."""
-    row.state, row.outcome, row.reason = InboundState.DROPPED, Outcome.DROPPED, "discarded"
-    row.filed_at = now()
+    rows_changed(
+        update(InboundMail)
+        .where(InboundMail.id == row.id, _waits())
+        .values(state=InboundState.DROPPED, outcome=Outcome.DROPPED, reason="discarded", filed_at=now())
+    )
     db.session.commit()
 
 
@@ -182,7 +191,11 @@ def _decide(inbound_id: int, raw: bytes, mail: Mail, released: bool) -> Outcome:
             row.state, row.outcome = InboundState.HELD, Outcome.HELD
         case Action.BOUNCE:
             assert bounce is not None
-            bounced.take_back(row, mail, bounce)
+            if not bounced.take_back(row, mail, bounce):
+                if released:
+                    _file(row, mail, quiet=True)
+                else:
+                    row.state, row.outcome = InboundState.HELD, Outcome.HELD
         case Action.FILE | Action.QUIET:
             _file(row, mail, quiet=verdict.action == Action.QUIET)
     outcome = row.outcome

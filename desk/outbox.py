@@ -38,6 +38,7 @@ TELL_AFTER = timedelta(hours=1)  # a mail that waits longer is shown as delayed
 STUCK_AFTER = timedelta(minutes=15)  # no hand-over takes longer; its process is gone
 SERVERS_AT_ONCE = 8
 
+LINK_MAILS = ("invitation", "password_link")
 UNSENT = (RecipientState.QUEUED, RecipientState.DELAYED)
 
 
@@ -260,6 +261,8 @@ def _conclude(mail: OutboundMail) -> None:
         return
     mail.done_at = now()
     mail.state = MailState.FAILED if failed else MailState.DONE
+    if mail.purpose in LINK_MAILS:
+        office().blobs.forget(mail.sha256)  # it holds a link that lets in whoever reads it
     if failed:
         back_to_author(mail, failed)
     else:
@@ -287,9 +290,10 @@ def came_back(mail: OutboundMail, report: BounceRecipient) -> None:
         if report.permanent:
             recipient.state, recipient.reason = RecipientState.UNDELIVERABLE, "bounced"
         elif recipient.state == RecipientState.ACCEPTED:
-            recipient.state, recipient.reason = RecipientState.DELAYED, "delayed"
+            recipient.reason = "delayed"  # the other server has it: it is not ours to send again
     if hit and report.permanent:
-        mail.state, mail.reason, mail.words = MailState.FAILED, "bounced", report.words
+        if mail.state == MailState.DONE:  # while others still wait, the sending goes on
+            mail.state, mail.reason, mail.words = MailState.FAILED, "bounced", report.words
         back_to_author(mail, hit)
 
 
@@ -306,7 +310,6 @@ def _keep(condition: ColumnElement[bool]) -> int:
             mail = db.session.get(OutboundMail, mail_id)
             assert mail is not None
             db.session.refresh(mail)
-            _frozen(mail)
             _event(mail, "kept")
         db.session.commit()
     return len(ids)

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from desk import letters, outbox, search, tickets
+from desk import channels, letters, outbox, search, tickets
 from desk.filing import add_attachments, as_rows
 from desk.office import office, signing_key, the_account
 from mail import ids
+from mail.addresses import valid_address
 from mail.clean import clean_reply_html, snippet
 from mail.compose import compose, reply_subject
 from mail.plaintext import text_of
@@ -31,6 +32,10 @@ from models import (
     now,
 )
 from models.ticket import after_reply
+
+# Clues that prove nothing but who the mail says it is from.
+UNPROVEN = ("foreign_id", "marker", "subject")
+MOST_WISHED = 3  # addresses of a Reply-To
 
 
 class ReplyRefused(Exception):
@@ -55,6 +60,7 @@ class Written:
     files: tuple[Part, ...] = ()
     kept_files: tuple[str, ...] = ()  # digests of files that lie in the agent's draft
     seen: int = 0
+    once: str = ""  # names the composer: what it sent already is not sent again
 
 
 @dataclass(slots=True)
@@ -67,8 +73,11 @@ class Sent:
 def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | None = None) -> Sent:
     """Put a reply into the outbox. `then` is the status afterwards, as »Antworten & Lösen« asks.
 
-    Raises ReplyRefused; then nothing was stored.
+    Raises ReplyRefused; then nothing was stored. The same `once` again answers with what it sent first.
     """
+    before = _sent_before(ticket, agent, written.once)
+    if before is not None and before.outbound is not None:
+        return Sent(before, before.outbound)
     html, text = _body(written)
     if not text.strip() and not written.files and not written.kept_files:
         raise ReplyRefused("empty")
@@ -98,6 +107,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
         html=html,
         message_id=letters.new_message_id(ticket),
         references=_references(answered),
+        once=written.once or None,
     )
     message.attachments = add_attachments(parts)
     db.session.add(message)
@@ -130,6 +140,9 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
 
 def add_note(ticket: Ticket, agent: Agent, written: Written) -> Message:
     """A private note: for agents only, never sent. Raises ReplyRefused when there is nothing in it."""
+    before = _sent_before(ticket, agent, written.once)
+    if before is not None:
+        return before
     html, text = _body(written)
     if not text.strip() and not written.files and not written.kept_files:
         raise ReplyRefused("empty")
@@ -144,6 +157,7 @@ def add_note(ticket: Ticket, agent: Agent, written: Written) -> Message:
         to=[],
         cc=[],
         bcc=[],
+        once=written.once or None,
     )
     message.attachments = add_attachments(written.files + _kept(ticket, agent, written.kept_files, Kind.NOTE))
     db.session.add(message)
@@ -163,14 +177,19 @@ def undo(message: Message, agent: Agent) -> bool:
     draft = _draft(ticket, agent, Kind.REPLY) or Draft(
         agent_id=agent.id, ticket_id=ticket.id, kind=Kind.REPLY, cc="", bcc="", files=[]
     )
-    draft.body = message.html or message.text
+    meanwhile = draft.body or ""
+    draft.body = (message.html or message.text) + meanwhile
     draft.cc = ", ".join(str(Address(**entry)) for entry in message.cc)
     draft.bcc = ", ".join(str(Address(**entry)) for entry in message.bcc)
-    draft.files = [
+    draft.files = (draft.files or []) + [
         {"sha256": a.sha256, "name": a.name, "type": a.type, "size": str(a.size)} for a in message.attachments
     ]
     db.session.add(draft)
     _status_back(ticket, message, agent)
+    search.forget_message(message)
+    newest = conversation(ticket, (Kind.INBOUND, Kind.REPLY), 1)
+    if newest:
+        ticket.snippet, ticket.last_message_at = snippet(newest[0].new_text)[:200], newest[0].created_at
     tickets.note_event(ticket, "undone", agent, message=str(message.id))
     db.session.commit()
     return True
@@ -288,15 +307,24 @@ def newer_messages(ticket: Ticket, agent: Agent, seen: int) -> bool:
 
 
 def recipients(ticket: Ticket) -> tuple[Address, ...]:
-    """Who gets the answer: the author of the last mail that a person wrote, at the address he asks for."""
+    """Who gets the answer: the author of the last mail that a person wrote, at the address he asks for.
+
+    A Reply-To is a wish of whoever wrote the mail. Where nothing but the From connects the mail with
+    the ticket, it counts only for people who take part; and never for our own addresses or a crowd.
+    """
     last = last_inbound(ticket)
     if last is None:
-        return (Address(ticket.contact.name, ticket.contact.address),)
-    wanted = last.reply_to or [{"name": last.from_name, "address": last.from_address}]
-    return tuple(Address(entry["name"], entry["address"]) for entry in wanted if "@" in entry["address"])
+        return _writable([{"name": ticket.contact.name, "address": ticket.contact.address}])
+    wished = last.reply_to
+    if last.why in UNPROVEN:
+        known = tickets.participants(ticket)
+        wished = [entry for entry in wished if entry["address"].casefold() in known]
+    author = [{"name": last.from_name, "address": last.from_address}]
+    return _writable(wished)[:MOST_WISHED] or _writable(author)
 
 
 def last_inbound(ticket: Ticket) -> Message | None:
+    """The newest mail of somebody who takes part, a person's if there is one; never a mail server's report."""
     for quiet in (False, True):
         found = db.session.scalar(
             select(Message)
@@ -305,6 +333,7 @@ def last_inbound(ticket: Ticket) -> Message | None:
                 Message.kind == Kind.INBOUND,
                 Message.quiet.is_(quiet),
                 Message.newcomer.is_(False),
+                Message.why != "bounce",
             )
             .order_by(Message.id.desc())
             .limit(1)
@@ -312,6 +341,21 @@ def last_inbound(ticket: Ticket) -> Message | None:
         if found is not None:
             return found
     return None
+
+
+def _writable(people: Sequence[dict[str, str]]) -> tuple[Address, ...]:
+    """Those that a mail can be written to, without ourselves."""
+    own = channels.own_addresses()
+    return tuple(
+        Address(person["name"], person["address"])
+        for person in people
+        if valid_address(person["address"]) and _untagged(person["address"]) not in own
+    )
+
+
+def _untagged(address: str) -> str:
+    local, _, domain = address.casefold().rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
 
 
 # --- below
@@ -386,14 +430,27 @@ def _drop_draft(ticket: Ticket, agent: Agent, kind: Kind) -> None:
 
 
 def _status_back(ticket: Ticket, message: Message, agent: Agent) -> None:
-    """The status before the reply, unless somebody moved the ticket since."""
-    event = next(
-        (
-            event
-            for event in reversed(events(ticket))
-            if event.kind == "replied" and event.details.get("message") == str(message.id)
-        ),
-        None,
+    """The status before the reply, unless anything moved the ticket since."""
+    happened = events(ticket)
+    replied = next(
+        (e for e in happened if e.kind == "replied" and e.details.get("message") == str(message.id)), None
     )
-    if event is not None:
-        tickets.move(ticket, Status(event.details["old"]), agent)
+    if replied is None:
+        return
+    moves = [event for event in happened if event.kind == "status" and event.id > replied.id]
+    if (
+        len(moves) == 1
+        and moves[0].details["old"] == replied.details["old"]
+        and moves[0].agent_id == agent.id
+    ):
+        tickets.move(ticket, Status(replied.details["old"]), agent)
+
+
+def _sent_before(ticket: Ticket, agent: Agent, once: str) -> Message | None:
+    if not once:
+        return None
+    return db.session.scalar(
+        select(Message).where(
+            Message.once == once, Message.ticket_id == ticket.id, Message.agent_id == agent.id
+        )
+    )

@@ -34,6 +34,12 @@ def index_message(message: Message, *extra: str) -> None:
     db.session.execute(statement, {"id": message.id, "body": words})
 
 
+def forget_message(message: Message) -> None:
+    """What was never sent is not found, in the running transaction."""
+    key = "rowid" if db.session.get_bind().dialect.name == "sqlite" else "message_id"
+    db.session.execute(text(f"DELETE FROM message_search WHERE {key} = :id"), {"id": message.id})  # noqa: S608
+
+
 def matching(query: str) -> ColumnElement[bool]:
     """A condition on Ticket: every word of the query begins a word in one of its messages.
 

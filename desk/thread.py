@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +39,8 @@ def shown(ticket: Ticket, agent: Agent, tab: str) -> dict[str, Any]:
         "sender": str(sender),
         "elsewhere": ticket.channel.id != letters.sending_channel(ticket).id,
         "recipient": to[0] if to else None,
+        "recipients": to,
+        "once": secrets.token_urlsafe(16),
         "participants": sorted(tickets.participants(ticket) - {ticket.contact.address_key}),
         "seen": max((entry.id for entry in entries if isinstance(entry, Message)), default=0),
     }

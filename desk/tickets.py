@@ -16,7 +16,9 @@ from models import (
     Contact,
     Counter,
     Kind,
+    MailState,
     Message,
+    OutboundMail,
     Priority,
     Status,
     Ticket,
@@ -140,8 +142,12 @@ def participants(ticket: Ticket) -> set[str]:
     """
     people = {ticket.contact.address_key}
     rows = db.session.scalars(
-        select(Message).where(
+        select(Message)
+        .outerjoin(OutboundMail, OutboundMail.message_fk == Message.id)
+        .where(
             Message.ticket_id == ticket.id,
+            Message.why != "bounce",
+            or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
             or_(Message.kind == Kind.REPLY, and_(Message.kind == Kind.INBOUND, Message.newcomer.is_(False))),
         )
     )

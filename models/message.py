@@ -55,6 +55,8 @@ class Message(Base):
     quiet: Mapped[bool] = mapped_column(default=False)  # written by a machine
     why: Mapped[str] = mapped_column(String(40), default="")  # the clue that led here, as a code
     newcomer: Mapped[bool] = mapped_column(default=False)  # the sender took no part in the ticket before
+    # The composer that wrote it: the same form sent twice (a double click, a retry) is one message.
+    once: Mapped[str | None] = mapped_column(String(64), unique=True)
     inbound_id: Mapped[int | None] = mapped_column(ForeignKey("inbound_mail.id"))
 
     ticket: Mapped[Ticket] = relationship()

@@ -147,7 +147,11 @@ class ImapSource:
 
     def _list(self, uids: Sequence[int]) -> Iterator[Listed]:
         answer = self._client.fetch(uids, ["RFC822.SIZE", "FLAGS", "INTERNALDATE"])
-        for uid in sorted(answer):
+        for uid in sorted(uids):
+            if uid not in answer:
+                # Gone meanwhile, or a slip of the server: listed all the same, so that nobody passes it.
+                yield Listed(self._source_id(uid), uid, size=0, seen=False, arrived_at=None)
+                continue
             arrived_at = answer[uid].get(b"INTERNALDATE")
             yield Listed(
                 source_id=self._source_id(uid),

@@ -257,11 +257,13 @@ def upgrade() -> None:
     sa.Column('quiet', sa.Boolean(), nullable=False),
     sa.Column('why', sa.String(length=40), nullable=False),
     sa.Column('newcomer', sa.Boolean(), nullable=False),
+    sa.Column('once', sa.String(length=64), nullable=True),
     sa.Column('inbound_id', sa.Integer(), nullable=True),
     sa.ForeignKeyConstraint(['agent_id'], ['agent.id'], name=op.f('fk_message_agent_id_agent')),
     sa.ForeignKeyConstraint(['inbound_id'], ['inbound_mail.id'], name=op.f('fk_message_inbound_id_inbound_mail')),
     sa.ForeignKeyConstraint(['ticket_id'], ['ticket.id'], name=op.f('fk_message_ticket_id_ticket'), ondelete='CASCADE'),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_message'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_message')),
+    sa.UniqueConstraint('once', name=op.f('uq_message_once'))
     )
     with op.batch_alter_table('message', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_message_message_id'), ['message_id'], unique=False)

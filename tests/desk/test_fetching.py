@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -156,17 +157,37 @@ def test_owed_removals_are_finished_without_a_fetch(
     assert (fetching.finish_owed(None), len(mailbox.messages())) == (1, 1)
 
 
+def renumber(channel: Channel) -> None:
+    """As if the server had given out new UIDs (another UIDVALIDITY)."""
+    channel.generation = "1"
+    for row in db.session.scalars(select(InboundMail)):
+        row.source_id = row.source_id.replace(row.source_id.split("/")[1].split(":")[0], "1")
+    db.session.commit()
+
+
 def test_another_uidvalidity_imports_nothing_twice(connect: Callable[..., Channel], mailbox: Mailbox) -> None:
     mailbox.deliver(mail(subject="kept"))
     channel = connect(after_fetch="keep")
     fetch(channel)
-    channel.generation = "1"  # what the server now says is another one
-    for row in db.session.scalars(select(InboundMail)):
-        row.source_id = row.source_id.replace(row.source_id.split("/")[1].split(":")[0], "1")
-    db.session.commit()
+    assert channel.first_fetch_at is not None
+    channel.first_fetch_at -= timedelta(hours=1)  # the mail came later
+    renumber(channel)
     fetch(channel)
     assert ledger(channel) == {"new_ticket": 1, "duplicate": 1}
     assert db.session.query(Message).count() == 1
+
+
+@pytest.mark.parametrize("existing", ["take", "leave"])
+def test_another_uidvalidity_leaves_alone_what_was_left_alone(
+    connect: Callable[..., Channel], mailbox: Mailbox, existing: str
+) -> None:
+    mailbox.deliver(mail(subject="read long ago"), flags="S")
+    channel = connect(existing=existing)
+    fetch(channel)
+    renumber(channel)
+    assert (fetch(channel).fetched, len(mailbox.messages())) == (0, 1)
+    mailbox.deliver(mail(subject="new"), flags="S")
+    assert fetch(channel).fetched == 1
 
 
 def test_the_same_uid_in_another_mailbox_is_another_mail(

@@ -19,7 +19,7 @@ from desk import channels, outbox, replies, tickets, uploads
 from desk.channel_values import ChannelValues
 from desk.office import Office, signing_key
 from mail import ids
-from mail.types import Address
+from mail.types import Address, BounceRecipient
 from models import Agent, Channel, MailState, OutboundMail, OutboundRecipient, Status, db, now
 from tests.desk.letters import arrive, mail, ticket_of
 from tests.servers.smtp_sink import CLOSE, SmtpSink
@@ -295,3 +295,30 @@ def test_a_bounce_marks_the_right_recipient(
     assert db.session.scalar(
         select(OutboundRecipient.reply).where(OutboundRecipient.address == "dave@x.example")
     )
+
+
+def test_a_bounce_of_one_does_not_stop_the_others(
+    relay: SmtpSink, reply: Callable[..., OutboundMail], channel: Channel
+) -> None:
+    sent = reply(cc=("later@x.example",))
+    relay.reject("later@x.example", "450 4.2.1 Greylisted")
+    outbox.deliver_due()
+    db.session.expire_all()
+    outbox.came_back(sent, BounceRecipient("carol@customer.example"))
+    db.session.commit()
+    relay.rejected.clear()
+    outbox.deliver_due(at_once=True)
+    assert states(sent) == {"carol@customer.example": "undeliverable", "later@x.example": "accepted"}
+    assert sent.state == MailState.FAILED
+
+
+def test_a_report_of_a_delay_sends_nothing_again(relay: SmtpSink, reply: Callable[..., OutboundMail]) -> None:
+    sent = reply(cc=("dave@x.example",))
+    outbox.deliver_due()
+    db.session.expire_all()
+    outbox.came_back(sent, BounceRecipient("carol@customer.example", permanent=False))
+    outbox.came_back(sent, BounceRecipient("dave@x.example"))
+    db.session.commit()
+    outbox.send_again(sent)
+    outbox.deliver_due()
+    assert [mail.recipients for mail in relay.mails][1:] == [("dave@x.example",)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from desk import accounts, channels, filing, intake, notices, outbox, replies, tickets
+from desk import accounts, channels, door, filing, intake, notices, outbox, replies, tickets
 from desk.channel_values import ChannelValues
 from desk.office import Office, signing_key
 from mail import ids
@@ -324,3 +324,69 @@ def test_without_a_channel_the_default_address_answers(channel: Channel, alice: 
     sent = replies.send_reply(ticket, alice, replies.Written(text="x"))
     assert sent.message.from_address == channel.address
     assert accounts.agents()
+
+
+def test_the_same_form_twice_is_one_answer(channel: Channel, alice: Agent) -> None:
+    ticket = ticket_of(arrive(channel, mail()))
+    written = replies.Written(text="x", once="composer-1")
+    first, second = replies.send_reply(ticket, alice, written), replies.send_reply(ticket, alice, written)
+    assert first.message.id == second.message.id
+    assert len(queued("ticket_reply")) == 1
+
+
+def test_a_claimed_requester_cannot_divert_the_answer(channel: Channel, alice: Agent) -> None:
+    ticket, _ = answered(channel, alice)
+    arrive(channel, mail(subject=f"[#{ticket.number}]", reply_to="Carol <thief@evil.example>"))
+    assert [str(one) for one in replies.recipients(ticket)] == ["Carol <carol@customer.example>"]
+
+
+@pytest.mark.parametrize(
+    ("reply_to", "expected"),
+    [
+        ("Form <person@x.example>", ["person@x.example"]),
+        ("support-acme@poststelle.example", ["carol@customer.example"]),
+        ("support-acme+1042-abc@poststelle.example", ["carol@customer.example"]),
+        (", ".join(f"a{n}@x.example" for n in range(200)), ["a0@x.example", "a1@x.example", "a2@x.example"]),
+        ("nonsense", ["carol@customer.example"]),
+    ],
+)
+def test_where_an_answer_goes(channel: Channel, reply_to: str, expected: list[str]) -> None:
+    ticket = ticket_of(arrive(channel, mail(reply_to=reply_to)))
+    assert [one.address for one in replies.recipients(ticket)] == expected
+
+
+def test_undo_respects_what_happened_meanwhile(channel: Channel, alice: Agent) -> None:
+    ticket = ticket_of(arrive(channel, mail()))
+    sent = replies.send_reply(
+        ticket,
+        alice,
+        replies.Written(text="secretword", cc=(Address("", "typo@evil.example"),)),
+        Status.WAITING,
+    )
+    arrive(channel, mail(subject=f"[#{ticket.number}] more"))
+    assert ticket.status == Status.OPEN
+    assert replies.undo(sent.message, alice)
+    assert ticket.status == Status.OPEN
+    assert "typo@evil.example" not in tickets.participants(ticket)
+    assert tickets.listing(alice, query="secretword").tickets == []
+    assert "secretword" not in ticket.snippet
+
+
+def test_a_mail_is_only_taken_for_addresses_that_are_taken_now(channel: Channel) -> None:
+    sales = channels.create(ChannelValues(key="Sales", address="sales-acme@poststelle.example"))
+    assert door.accepts(sales.address)
+    channels.set_active(sales, False)
+    with pytest.raises(LookupError):
+        door.take(mail(), "carol@customer.example", [sales.address], "smtp")
+
+
+def test_a_released_bounce_gets_out_of_the_quarantine(channel: Channel) -> None:
+    report = (
+        "From: MAILER-DAEMON@mx.example\nSubject: Undelivered Mail Returned to Sender\nMIME-Version: 1.0\n"
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nSorry.\n"
+        "--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n"
+        "Final-Recipient: rfc822; x@y.example\nAction: failed\nStatus: 5.1.1\n\n--b--\n"
+    )
+    row = arrive(channel, report.encode())
+    assert (row.state, row.reason) == (InboundState.HELD, "bounce")
+    assert intake.release(row) == Outcome.QUIET
