@@ -39,6 +39,7 @@ class Serving:
             "POSTSTELLE_ALLOW_PRIVATE_HOSTS": "1",
             "POSTSTELLE_FETCH_SECONDS": "1",
             "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "",  # as everywhere else; without it each process compiles all anew
             **environment,
         }
         self.database_url = f"sqlite:///{data / 'poststelle.db'}"
@@ -49,6 +50,7 @@ class Serving:
             self.sql("DROP SCHEMA public CASCADE")
             self.sql("CREATE SCHEMA public")
         self.output: list[str] = []
+        self.printed = ""  # by the commands beside it, to both outputs
         self._begin = 0
         self._process: subprocess.Popen[str] | None = None
 
@@ -109,22 +111,34 @@ class Serving:
         return self._process.wait(seconds)
 
     @property
+    def exit_code(self) -> int | None:
+        """Negative: the signal that ended it. None while it runs."""
+        return self._process.poll() if self._process else None
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def flask(self, *arguments: str, stdin: str = "", code: int | None = 0, **environment: str) -> str:
-        """A command of ours, in a process of its own; answers what it printed."""
+    def flask(
+        self,
+        *arguments: str,
+        stdin: str | bytes = "",
+        code: int | None = 0,
+        errors: bool = False,
+        **environment: str,
+    ) -> str:
+        """A command of ours, in a process of its own; answers what it printed, or what it complained of."""
         done = subprocess.run(
             [sys.executable, "-m", "flask", "--app", "app", *arguments],
             cwd=ROOT,
             env={**self.environment, **environment},
-            input=stdin,
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
-            text=True,
             timeout=120,
         )
         assert code is None or done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
-        return done.stdout
+        self.printed += (done.stdout + done.stderr).decode()
+        return (done.stderr if errors else done.stdout).decode()
 
     def create_account(self, company: str = "Acme GmbH", locale: str = "de") -> str:
         """Alice administers; answers the default address."""
