@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent import futures
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
+from typing import Any
 
-from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
@@ -23,56 +26,66 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`seconds`: how often it runs by itself. It is rung awake earlier when there is work."""
+    """`seconds`: how often it runs by itself. It is rung awake earlier when there is work.
+
+    `each` names what the job is for, one by one: every mailbox, every outgoing server has a run of its
+    own, so that none waits for another. Without it there is one run.
+    """
 
     name: str
-    run: Callable[[], None]
+    run: Callable[..., None]
     seconds: int
+    each: Callable[[], Iterable[Any]] | None = None
+    threads: int = 2
 
 
-# What runs, and how often.
+# What runs, and how often. How often a mailbox is really fetched is its own interval and back-off.
 JOBS = (
+    Job("fetch", fetch_mail.run, 5, each=fetch_mail.due, threads=16),
     Job("process", process_mail.run, 5),
-    Job("send", send_mail.run, 5),
+    Job("send", send_mail.run, 5, each=send_mail.due, threads=24),
     Job("housekeeping", housekeeping.run, 3600),
 )
-# How often is looked at most which mailboxes are due; each has its own interval and back-off, and its own job.
-LOOK_SECONDS = 5
-FETCHES_AT_ONCE = 16
+
+
+class Threads(BasePoolExecutor):
+    """Threads that can be waited for apart from the scheduler, which keeps its lock while it waits."""
+
+    def __init__(self, count: int) -> None:
+        self._threads = futures.ThreadPoolExecutor(count)
+        super().__init__(self._threads)
+
+    def join(self) -> None:
+        self._threads.shutdown(wait=True)
 
 
 class Clock:
-    """Runs the jobs of one process. Each job is at most once at work; a ring during its run is not lost."""
+    """Runs the jobs of one process. A run is never beside itself, and a ring meanwhile is not lost."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._locks = {job.name: Lock() for job in JOBS}
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._threads = {"default": Threads(len(JOBS))} | {job.name: Threads(job.threads) for job in JOBS}
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(12), "fetch": ThreadPoolExecutor(FETCHES_AT_ONCE)},
+            executors=self._threads,
             job_defaults={"coalesce": True, "misfire_grace_time": None},
         )
 
     def start(self) -> None:
-        now = datetime.now(UTC)
         for job in JOBS:
-            # Two instances: while one works, a ring makes the next one wait its turn and look again.
+            seconds = job.seconds
+            if job.name == "fetch":
+                seconds = min(seconds, self._office.settings.fetch_seconds)
             self._scheduler.add_job(
-                self._run,
+                self._look,
                 "interval",
                 args=[job],
                 id=job.name,
-                seconds=job.seconds,
+                seconds=seconds,
                 max_instances=2,
-                next_run_time=now,
+                next_run_time=datetime.now(UTC),
             )
-        self._scheduler.add_job(
-            self._look_for_mailboxes,
-            "interval",
-            id="fetch",
-            seconds=min(LOOK_SECONDS, self._office.settings.fetch_seconds),
-            next_run_time=now,
-        )
         self._scheduler.start()
         self._office.ring = self.ring
 
@@ -83,44 +96,55 @@ class Clock:
                 self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
             else:
                 job = next(job for job in JOBS if job.name == name)
-                self._scheduler.add_job(self._run, "date", run_date=at, args=[job])
+                at = max(at, datetime.now(UTC))
+                self._scheduler.add_job(
+                    self._look,
+                    "date",
+                    run_date=at,
+                    args=[job],
+                    id=f"{name} at {at.timestamp():.1f}",
+                    replace_existing=True,
+                )
 
     def stop(self) -> None:
         """Let what runs come to its next safe point, and start nothing more."""
         self._office.stopping.set()
-        self._scheduler.shutdown(wait=True)
+        # A job that rings needs the scheduler's lock, so the scheduler must not wait for it.
+        self._scheduler.shutdown(wait=False)
+        for threads in self._threads.values():
+            threads.join()
 
     @property
     def _office(self) -> Office:
         office: Office = self._app.extensions["poststelle"]
         return office
 
-    def _look_for_mailboxes(self) -> None:
-        """One job per due channel; a channel whose fetch still runs is not started a second time."""
-        with self._app.app_context():
-            try:
-                due = fetch_mail.due()
-            except Exception:
-                log.exception("cannot look for due mailboxes; it is tried again")
-                return
-            finally:
-                db.session.remove()
-        for channel_id in due:
+    def _look(self, job: Job) -> None:
+        """Start the runs that are due. Takes no time itself, so it is never the one that keeps a ring waiting."""
+        if job.each is None:
+            self._start(job.name, job, ())
+            return
+        found: list[Any] = []
+        self._guarded(job.name, lambda: found.extend(job.each() if job.each else ()))
+        for item in found:
+            self._start(f"{job.name}:{item}", job, (item,))
+
+    def _start(self, name: str, job: Job, arguments: tuple[Any, ...]) -> None:
+        with suppress(RuntimeError):  # the clock is stopping
+            # Two instances: while one works, a ring makes the next one wait its turn and look again.
             self._scheduler.add_job(
-                self._fetch,
-                args=[channel_id],
-                id=f"fetch:{channel_id}",
-                executor="fetch",
+                self._run,
+                args=[name, job, arguments],
+                id=f"run {name}",
+                executor=job.name,
                 replace_existing=True,
-                max_instances=1,
+                max_instances=2,
             )
 
-    def _fetch(self, channel_id: int) -> None:
-        self._guarded(f"fetch:{channel_id}", lambda: fetch_mail.run(channel_id))
-
-    def _run(self, job: Job) -> None:
-        with self._locks[job.name]:
-            self._guarded(job.name, job.run)
+    def _run(self, name: str, job: Job, arguments: tuple[Any, ...]) -> None:
+        with self._locks[name]:
+            if not self._office.stopping.is_set():
+                self._guarded(name, lambda: job.run(*arguments))
 
     def _guarded(self, name: str, work: Callable[[], None]) -> None:
         with self._app.app_context():
