@@ -98,7 +98,7 @@ def test_request_ticket_answer_and_the_answer_to_it(
         assert serving.tickets() == []
         assert company.waits_on_the_server() == ([request] if company.mailbox else [])
 
-        serving.sql("UPDATE account SET undo_seconds = 3")
+        serving.sql("UPDATE account SET undo_seconds = 5")
         serving.start()
         find_in_list(bob, serving)
         until(lambda: not company.waits_on_the_server())
@@ -110,6 +110,7 @@ def test_request_ticket_answer_and_the_answer_to_it(
 
         read_request(bob, company)
         write_answer(bob, tmp_path)
+        think_again(bob)
         reply = company.sent_to(carol.ADDRESS, 2)
         check_reply(reply, company, request)
         expect(bob.locator(".delivery-state").last).to_contain_text("an Mailserver übergeben")
@@ -237,12 +238,28 @@ def write_answer(page: Page, folder: Path) -> None:
     page.keyboard.type(" geht alles hinaus.")
     page.locator("input[type=file]").set_input_files(folder / "Preisliste für Sie.pdf")
     expect(page.locator("#composer-files")).to_contain_text("Preisliste für Sie.pdf")
+    send(page)
+
+
+def send(page: Page) -> None:
     page.get_by_role("button", name="Antworten", exact=True).click()
     expect(page.get_by_text("Wird gesendet …")).to_be_visible()
     expect(page.get_by_role("button", name="Rückgängig")).to_be_visible()
     expect(page.locator("article.message-ours")).to_contain_text("heute geht alles hinaus.")
     expect(page.locator("#side-status")).to_have_value("open")
-    expect(editor).to_have_text("")
+    expect(page.get_by_role("textbox", name="Ihre Antwort")).to_have_text("")
+
+
+def think_again(page: Page) -> None:
+    """Taken back in time, the answer is in the composer as it was; then it is sent all the same."""
+    page.get_by_role("button", name="Rückgängig").click()
+    expect(page.get_by_text("Ihr Text steht wieder im Eingabefeld").first).to_be_visible()
+    expect(page.locator("article.message-ours")).to_have_count(0)
+    editor = page.get_by_role("textbox", name="Ihre Antwort")
+    expect(editor.locator("strong")).to_have_text("heute")
+    expect(editor).to_have_text("Guten Tag Frau Weiß, heute geht alles hinaus.")
+    expect(page.get_by_role("checkbox", name="Preisliste für Sie.pdf")).to_be_checked()
+    send(page)
 
 
 def read_new_answer(page: Page) -> None:
