@@ -61,6 +61,10 @@ messages: python-dev ## Collect the texts of code and templates into the catalog
 	  $(BIN)/pybabel compile --statistics -i $$po -o $${po%.po}.mo || exit 1; \
 	done
 
+.PHONY: pictures
+pictures: test-needs ## Take the pictures of the documentation anew
+	$(BIN)/python docs/take_pictures.py
+
 .PHONY: test-needs
 test-needs: python-dev assets translations
 	@.ci/debian chromium=chromium dovecot=dovecot-imapd,dovecot-pop3d
@@ -68,6 +72,10 @@ test-needs: python-dev assets translations
 .PHONY: test
 test: test-needs ## Install what tests need and run them (SQLite)
 	$(BIN)/pytest -q
+
+.PHONY: crash
+crash: test-needs ## Kill the process again and again while it fetches mail: nothing is lost, nothing doubled
+	POSTSTELLE_LONG=1 $(BIN)/pytest -s tests/jobs/test_kill.py -k "again"
 
 .PHONY: check
 check: test-needs lint ## Everything that must hold: style, types, arrows, tests on SQLite and PostgreSQL

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from flask import Flask, current_app
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from desk import channels, letters, tickets
 from desk.failpoints import reach
@@ -36,7 +34,7 @@ RETRY_MINUTES = (1, 5, 15, 60)
 PATIENCE = timedelta(days=4)
 TELL_AFTER = timedelta(hours=1)  # a mail that waits longer is shown as delayed
 STUCK_AFTER = timedelta(minutes=15)  # no hand-over takes longer; its process is gone
-SERVERS_AT_ONCE = 8
+SERVER_DOWN = ("timeout", "connection_lost", "connect_timeout", "connect_refused", "name_not_found")
 
 LINK_MAILS = ("invitation", "password_link")
 UNSENT = (RecipientState.QUEUED, RecipientState.DELAYED)
@@ -116,37 +114,33 @@ def send_again(mail: OutboundMail) -> None:
 # --- sending
 
 
-def deliver_due(at_once: bool = False, channel_id: int | None = None) -> dict[str, int]:
-    """Send what is due, each server in a thread of its own, and answer how many mails ended how.
+def due_servers() -> list[int | None]:
+    """The channels that have mail to send now (None: in the install's own name)."""
+    _free_abandoned()
+    servers = list(db.session.scalars(select(OutboundMail.channel_id).where(_due(False, None)).distinct()))
+    db.session.rollback()
+    return servers
 
-    `at_once` ignores the undo time and the delays (for the command line).
+
+def deliver(channel_id: int | None) -> dict[str, int]:
+    """Send what is due of one channel over one connection, and answer how many mails ended how."""
+    return _serve(channel_id, _due(False, None))
+
+
+def deliver_due(at_once: bool = False, channel_id: int | None = None) -> dict[str, int]:
+    """Send what is due of all channels, one after the other (for the command line).
+
+    `at_once` ignores the undo time and the delays.
     """
     _free_abandoned()
     due = _due(at_once, channel_id)
     servers = list(db.session.scalars(select(OutboundMail.channel_id).where(due).distinct()))
     db.session.rollback()
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     total: dict[str, int] = {}
-    with ThreadPoolExecutor(max_workers=SERVERS_AT_ONCE, thread_name_prefix="send") as threads:
-        for counted in threads.map(lambda server: _run_in(app, server, due), servers):
-            for state, number in counted.items():
-                total[state] = total.get(state, 0) + number
+    for server in servers:
+        for state, number in _serve(server, due).items():
+            total[state] = total.get(state, 0) + number
     return total
-
-
-def next_due() -> datetime | None:
-    """When the next queued mail wants to leave."""
-    return db.session.scalar(
-        select(func.min(OutboundMail.send_after)).where(OutboundMail.state == MailState.QUEUED)
-    )
-
-
-def _run_in(app: Flask, channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
-    with app.app_context():
-        try:
-            return _serve(channel_id, due)
-        finally:
-            db.session.remove()
 
 
 def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
@@ -171,7 +165,11 @@ def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
             return counted
         with sender as open_sender:
             while mail_id is not None:
-                count(_hand_over(open_sender, mail_id))
+                state, failure = _hand_over(open_sender, mail_id)
+                count(state)
+                mail_id = None
+                if failure is not None and failure.code in SERVER_DOWN:
+                    raise failure  # not this mail's fault: the others need not find out one by one
                 mail_id = None if office().stopping.is_set() else _claim(condition)
     except TransportFailure as failure:
         # The server did not let us in: no mail is at fault, all of them wait; but not for a deleted channel.
@@ -182,7 +180,7 @@ def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
     return counted
 
 
-def _hand_over(sender: Sender, mail_id: int) -> str:
+def _hand_over(sender: Sender, mail_id: int) -> tuple[str, TransportFailure | None]:
     mail = db.session.get(OutboundMail, mail_id)
     assert mail is not None
     try:
@@ -194,12 +192,12 @@ def _hand_over(sender: Sender, mail_id: int) -> str:
         answers = sender.send(raw, envelope_from, recipients)
         reach("after_handover")
     except TransportFailure as failure:
-        return _settle(mail_id, failure)
+        return _settle(mail_id, failure), failure
     except Exception as error:
         db.session.rollback()
         log.exception("mail %s could not be sent", mail_id)
-        return _settle(mail_id, PermanentFailure("internal", repr(error)[:300]))
-    return _settle(mail_id, answers)
+        return _settle(mail_id, PermanentFailure("internal", repr(error)[:300])), None
+    return _settle(mail_id, answers), None
 
 
 def _frozen(mail: OutboundMail) -> bytes:

@@ -47,6 +47,8 @@ JOBS = (
     Job("housekeeping", housekeeping.run, 3600),
 )
 
+NEVER = 36_500  # days: such a run starts when it is rung, not by itself
+
 
 class Threads(BasePoolExecutor):
     """Threads that can be waited for apart from the scheduler, which keeps its lock while it waits."""
@@ -109,6 +111,8 @@ class Clock:
     def stop(self) -> None:
         """Let what runs come to its next safe point, and start nothing more."""
         self._office.stopping.set()
+        self._scheduler.pause()
+        self._scheduler.get_jobs()  # returns when the round that is going on has ended
         # A job that rings needs the scheduler's lock, so the scheduler must not wait for it.
         self._scheduler.shutdown(wait=False)
         for threads in self._threads.values():
@@ -131,15 +135,21 @@ class Clock:
 
     def _start(self, name: str, job: Job, arguments: tuple[Any, ...]) -> None:
         with suppress(RuntimeError):  # the clock is stopping
-            # Two instances: while one works, a ring makes the next one wait its turn and look again.
-            self._scheduler.add_job(
-                self._run,
-                args=[name, job, arguments],
-                id=f"run {name}",
-                executor=job.name,
-                replace_existing=True,
-                max_instances=2,
-            )
+            try:
+                self._scheduler.modify_job(f"run {name}", next_run_time=datetime.now(UTC))
+            except JobLookupError:
+                # Two instances: while one works, a ring makes the next one wait its turn and look again.
+                self._scheduler.add_job(
+                    self._run,
+                    "interval",
+                    days=NEVER,
+                    args=[name, job, arguments],
+                    id=f"run {name}",
+                    executor=job.name,
+                    replace_existing=True,
+                    max_instances=2,
+                    next_run_time=datetime.now(UTC),
+                )
 
     def _run(self, name: str, job: Job, arguments: tuple[Any, ...]) -> None:
         with self._locks[name]:

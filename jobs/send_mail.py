@@ -1,9 +1,14 @@
-"""Send what is due from the outbox."""
+"""Send what is due from the outbox, each outgoing server in a run of its own."""
 
 from __future__ import annotations
 
 from desk import outbox
 
 
-def run() -> None:
-    outbox.deliver_due()
+def due() -> list[int | None]:
+    """The channels whose servers have something to send; None is the relay in the install's own name."""
+    return outbox.due_servers()
+
+
+def run(channel_id: int | None) -> None:
+    outbox.deliver(channel_id)
