@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from flask_babel import format_date, format_timedelta, gettext, ngettext
+from babel.dates import format_timedelta
+from flask_babel import format_date, get_locale, gettext, ngettext
 
 from blueprints.words import ADVICE, FAILURE, STEP, file_size, full_time
 from desk import health
@@ -96,8 +97,10 @@ def _last_fetched(channel: Channel, at: datetime) -> str:
 
 
 def _ago(moment: datetime, at: datetime) -> str:
-    """“6 minutes ago”, to follow a verb; `relative_time` is made for a column."""
-    return format_timedelta(moment - at, granularity="minute", add_direction=True)
+    """“6 min. ago”, to follow a verb; `relative_time` is made for a column."""
+    return format_timedelta(
+        moment - at, granularity="minute", add_direction=True, format="short", locale=get_locale()
+    )
 
 
 def _shown(step: Step, facts: dict[str, str], existing: str) -> ShownStep:
