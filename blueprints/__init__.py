@@ -22,6 +22,7 @@ from blueprints import (
     limits,
     mailroom,
     notifications,
+    numbers,
     profile,
     replies,
     sessions,
@@ -35,6 +36,7 @@ csrf = CSRFProtect()
 
 def init_app(app: Flask) -> None:
     """Register every view, and what all views share."""
+    numbers.init_app(app)
     csrf.init_app(app)
     languages.init_app(app)
     headers.init_app(app)

@@ -13,6 +13,7 @@ from blueprints.channel_form import ChannelForm, follow_choices, form_of, posted
 from blueprints.channel_words import ChannelState, ShownStep, channel_state, shown_steps
 from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.limits import limiter
+from blueprints.numbers import whole_number
 from desk import channels, health
 from desk.channel_values import InvalidChannel, completed
 from desk.office import the_account
@@ -149,7 +150,7 @@ def _channel(channel_id: int) -> Channel:
 
 def _channel_in_form() -> Channel | None:
     """The stored channel that an open form belongs to; none in the form of a new one."""
-    channel_id = request.form.get("channel_id", type=int)
+    channel_id = request.form.get("channel_id", type=whole_number)
     return None if channel_id is None else _channel(channel_id)
 
 

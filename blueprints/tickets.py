@@ -10,6 +10,7 @@ from flask_babel import gettext
 
 from blueprints.access import me
 from blueprints.htmx import change, go, page
+from blueprints.numbers import whole_number
 from blueprints.words import PRIORITY, STATUS
 from desk import accounts, first_message, thread, tickets
 from desk.tickets import MoveRefused
@@ -26,7 +27,7 @@ def index() -> ResponseReturnValue:
     view = view if view in tickets.VIEWS else "open"
     query = request.args.get("q", "").strip()[:200]
     newest_first = request.args.get("order") != "oldest"
-    number = max(1, request.args.get("page", 1, type=int) or 1)
+    number = max(1, request.args.get("page", 1, type=whole_number) or 1)
     return page(
         "tickets/index.html",
         listing=tickets.listing(me(), view, query, min(number, 10_000), newest_first),
@@ -42,7 +43,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/tickets/news")
 def news() -> ResponseReturnValue:
     """What an open list asks every few seconds; one integer says that nothing happened."""
-    since, tag = request.args.get("tag", 0, type=int), tickets.change_tag()
+    since, tag = request.args.get("tag", 0, type=whole_number), tickets.change_tag()
     if tag <= since:
         return "", 204
     opened, touched = tickets.news(since)
@@ -65,7 +66,7 @@ def show(number: int) -> ResponseReturnValue:
 def ticket_news(number: int) -> ResponseReturnValue:
     """Whether a customer or a colleague wrote since the page was opened."""
     ticket = _ticket(number)
-    seen = request.args.get("seen", 0, type=int)
+    seen = request.args.get("seen", 0, type=whole_number)
     if not thread.newer_messages(ticket, me(), seen):
         return "", 204
     return page("tickets/_ticket_news.html", ticket=ticket, seen=seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from werkzeug.routing.converters import NumberConverter
 
 from blueprints.access import safe_next
 from tests.blueprints.visitor import Visitor
@@ -45,7 +46,7 @@ def routes(house):
 
 
 def _is_number(rule, name):
-    return type(rule._converters[name]).__name__ in ("IntegerConverter", "FloatConverter")
+    return isinstance(rule._converters[name], NumberConverter)
 
 
 def is_for_admins(endpoint):
