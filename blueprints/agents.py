@@ -105,5 +105,4 @@ def _refused(error: accounts.Refused) -> ResponseReturnValue:
 
 def _link_page(agent: Agent, token: str) -> ResponseReturnValue:
     """Shown once: only the digest of the token is kept."""
-    url = url_for("sessions.password", token=token, _external=True)
-    return page("agents/link.html", agent=agent, url=url, by_mail=relay() is not None)
+    return page("agents/link.html", agent=agent, url=links.address(token), by_mail=relay() is not None)

@@ -12,7 +12,7 @@ from wtforms import EmailField, PasswordField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
-from desk.accounts import LONGEST, SHORTEST, Refused
+from desk.accounts import LONGEST, LONGEST_NAME, SHORTEST, Refused
 
 LANGUAGES = (("de", "Deutsch"), ("en", "English"))
 
@@ -20,11 +20,15 @@ LANGUAGES = (("de", "Deutsch"), ("en", "English"))
 REFUSALS = {
     "already_set_up": ("", _l("Poststelle is already set up.")),
     "company_missing": ("company", _l("Enter the name of your company.")),
+    "company_long": ("company", _l("Use at most %(count)s characters.", count=LONGEST_NAME)),
+    "company_unprintable": ("company", _l("Use one line without control characters.")),
     "domain_invalid": ("mail_domain", _l("This is no valid domain. An example: acme.example")),
     "timezone_unknown": ("timezone", _l("This time zone is not known.")),
     "locale_unknown": ("locale", _l("This language is not available.")),
     "scheme_unknown": ("scheme", _l("This colour scheme is not available.")),
     "name_missing": ("name", _l("Enter a name.")),
+    "name_long": ("name", _l("Use at most %(count)s characters.", count=LONGEST_NAME)),
+    "name_unprintable": ("name", _l("Use one line without control characters.")),
     "email_invalid": ("email", _l("This is no valid e-mail address. An example: name@acme.example")),
     "email_taken": ("email", _l("There is already an agent with this e-mail address.")),
     "email_of_channel": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from unicodedata import category
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import func, select
@@ -16,6 +17,9 @@ from models import Account, Agent, Channel, Counter, Provider, Role, db, now
 
 FIRST_TICKET = 1000  # the number before the first one
 TRIAL_DOMAIN = "poststelle.example"
+# Characters, as the columns; before the domain stands an address of ours.
+LONGEST_NAME, LONGEST_EMAIL, LONGEST_DOMAIN = 200, 254, 190
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode: control, surrogate, line and paragraph separator
 SCHEMES = ("", "light", "dark")  # empty: as the system
 
 
@@ -53,11 +57,10 @@ def create_account(
     """
     if account() is not None:
         raise AlreadySetUp
-    company, settings = company.strip(), office().settings
+    settings = office().settings
     mail_domain = _checked_domain(settings.mail_domain or mail_domain)
     timezone = _checked_timezone(settings.timezone or timezone)
-    if not company:
-        raise Refused("company_missing")
+    company = _checked_name(company, "company")
     if locale not in LOCALES:
         raise Refused("locale_unknown")
     agent = Agent(**_checked_person(name, email), role=Role.SYSTEM, locale=locale)
@@ -196,14 +199,13 @@ def activate(agent: Agent) -> None:
 
 def update_profile(agent: Agent, name: str, locale: str, timezone: str, scheme: str, shortcuts: bool) -> None:
     """What agents decide for themselves; empty `locale`, `timezone`, `scheme` follow the surroundings."""
-    if not name.strip():
-        raise Refused("name_missing")
+    name = _checked_name(name)
     if locale and locale not in LOCALES:
         raise Refused("locale_unknown")
     if scheme not in SCHEMES:
         raise Refused("scheme_unknown")
     agent.timezone = _checked_timezone(timezone) if timezone else ""
-    agent.name, agent.locale, agent.scheme, agent.shortcuts = name.strip(), locale, scheme, shortcuts
+    agent.name, agent.locale, agent.scheme, agent.shortcuts = name, locale, scheme, shortcuts
     db.session.commit()
 
 
@@ -251,16 +253,26 @@ def _keep_off(agent: Agent, by: Agent) -> None:
 
 
 def _checked_person(name: str, email: str) -> dict[str, str]:
-    name, email = name.strip(), email.strip()
-    if not name:
-        raise Refused("name_missing")
-    if not valid_address(email):
+    name, email = _checked_name(name), email.strip()
+    if not valid_address(email) or len(email.casefold()) > LONGEST_EMAIL:
         raise Refused("email_invalid")
     if agent_by_email(email) is not None:
         raise Refused("email_taken")
     if db.session.scalar(select(Channel.id).where(Channel.address_key == email.casefold())):
         raise Refused("email_of_channel")  # notices to this agent would become tickets
     return {"name": name, "email": email, "email_key": email.casefold()}
+
+
+def _checked_name(name: str, what: str = "name") -> str:
+    """One line of print: it stands in headers of mails and in the browser's title."""
+    name = name.strip()
+    if not name:
+        raise Refused(f"{what}_missing")
+    if len(name) > LONGEST_NAME:
+        raise Refused(f"{what}_long")
+    if any(category(character) in UNPRINTABLE for character in name):
+        raise Refused(f"{what}_unprintable")
+    return name
 
 
 def _checked_role(role: Role | str) -> Role:
@@ -271,7 +283,7 @@ def _checked_role(role: Role | str) -> Role:
 
 def _checked_domain(domain: str) -> str:
     domain = ascii_domain(domain.strip().removeprefix("@"))
-    if not valid_address(f"support@{domain}"):
+    if not valid_address(f"support@{domain}") or len(domain) > LONGEST_DOMAIN:
         raise Refused("domain_invalid")
     return domain
 

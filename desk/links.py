@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
+from threading import Thread
 
+from flask import Flask, current_app
 from sqlalchemy import select, update
 
 from desk import notices
 from desk.accounts import Refused, add_agent, agent_by_email, hash_new_password, new_agent
 from desk.office import office
 from models import Agent, Role, db, now
+
+log = logging.getLogger(__name__)
 
 GOOD_FOR = {"invitation": timedelta(days=7), "password_link": timedelta(hours=2)}
 
@@ -35,11 +40,20 @@ def renew_link(agent: Agent) -> str:
     return token
 
 
-def request_password_link(email: str) -> None:
-    """Somebody forgot the password. Nobody learns here whether the address belongs to an agent."""
-    agent = agent_by_email(email)
-    if agent is not None and agent.active:
-        renew_link(agent)
+def request_password_link(email: str) -> Thread:
+    """Somebody forgot the password. Nobody learns here whether the address belongs to an agent.
+
+    Not even by a clock: the search and the writing of the mail happen in the thread that is answered.
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    thread = Thread(target=_send_link, args=(app, email), name="password link", daemon=True)
+    thread.start()
+    return thread
+
+
+def address(token: str) -> str:
+    """Where a link leads: never to the host that a request names, which a stranger can choose."""
+    return f"{office().settings.public_url}/password/{token}"
 
 
 def take_link(token: str) -> Agent | None:
@@ -67,11 +81,23 @@ def set_password_by_link(token: str, password: str) -> Agent | None:
     return db.session.get(Agent, number) if number else None
 
 
+def _send_link(app: Flask, email: str) -> None:
+    with app.app_context():
+        try:
+            agent = agent_by_email(email)
+            if agent is not None and agent.active:
+                renew_link(agent)
+        except Exception:
+            log.exception("a link for a new password could not be written")
+        finally:
+            db.session.remove()
+
+
 def _open_link(agent: Agent, purpose: str) -> str:
     """Only the digest is kept: who reads the database cannot use the link."""
     token = secrets.token_urlsafe(32)
     agent.link_digest, agent.link_expires_at = _digest(token), now() + GOOD_FOR[purpose]
-    notices.queue_link_mail(agent, purpose, f"{office().settings.public_url}/password/{token}")
+    notices.queue_link_mail(agent, purpose, address(token))
     return token
 
 

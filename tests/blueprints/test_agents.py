@@ -38,7 +38,8 @@ def test_an_invitation_shows_its_link_once_and_lets_the_agent_in(house, alice):
     alice.get("/system/agents/new")
     answer = alice.post("/system/agents", {"name": "Carl", "email": "carl@acme.test", "role": "admin"})
     assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-store"
-    url = re.search(r"<code>http://localhost(/password/[\w-]+)</code>", answer.text)[1]
+    # The address of the installation, not the host that the request named (localhost).
+    url = re.search(r"<code>http://127\.0\.0\.1:8080(/password/[\w-]+)</code>", answer.text)[1]
     assert url not in alice.get("/system/agents").text and "invited" in alice.page
     carl = Visitor(house)
     carl.get(url)
@@ -50,6 +51,8 @@ def test_an_invitation_shows_its_link_once_and_lets_the_agent_in(house, alice):
     ("fields", "sentence"),
     [
         ({"name": ""}, "Enter a name."),
+        ({"name": "Carl\nBcc: all"}, "Use one line without control characters."),
+        ({"name": "Carl\x00"}, "Use one line without control characters."),
         ({"email": "carl"}, "This is no valid e-mail address. An example: name@acme.example"),
         ({"email": "BOB@acme.test"}, "There is already an agent with this e-mail address."),
     ],
@@ -118,7 +121,8 @@ def test_nobody_deactivates_himself(house, alice, numbers, agent):
 
 def test_a_new_link_for_who_lost_the_first(house, alice, numbers):
     answer = alice.post(f"/system/agents/{numbers['bob']}/link")
-    url = re.search(r"<code>http://localhost(/password/[\w-]+)</code>", answer.text)[1]
+    # The address of the installation, not the host that the request named (localhost).
+    url = re.search(r"<code>http://127\.0\.0\.1:8080(/password/[\w-]+)</code>", answer.text)[1]
     assert Visitor(house).get(url).status_code == 200
     alice.get("/system/agents")
     alice.post(f"/system/agents/{numbers['bob']}/deactivation")

@@ -259,6 +259,24 @@ def test_the_own_password_needs_the_old_one(staff):
     assert accounts.authenticate("bob@acme.test", "a better password") is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        (" ", "name_missing"),
+        ("Carl\r\nBcc: all", "name_unprintable"),
+        ("Carl\x00", "name_unprintable"),
+        ("Carl\u2028Cole", "name_unprintable"),
+        ("C" * 201, "name_long"),
+    ],
+)
+def test_a_name_is_one_line_that_fits(staff, name, code):
+    """It stands in headers of mails; PostgreSQL refuses NUL and what is longer than the column."""
+    with pytest.raises(Refused, match=code):
+        accounts.create_agent(name, "carl@acme.test", Role.AGENT, "carls password")
+    with pytest.raises(Refused, match=code):
+        accounts.update_profile(staff("bob"), name, "", "", "", True)
+
+
 # --- links ---
 
 
@@ -327,8 +345,10 @@ def test_no_token_opens_an_agent_without_a_link(staff, token):
 
 def test_only_agents_who_work_here_get_a_password_link(staff):
     accounts.deactivate(staff("bob"), by=staff("alice"))
+    db.session.rollback()  # the links are written beside the request
     for email in ("bob@acme.test", "nobody@acme.test", ""):
-        links.request_password_link(email)
+        links.request_password_link(email).join()
     assert db.session.scalars(select(OutboundMail)).all() == []
-    links.request_password_link("Anna@acme.test")
+    db.session.rollback()
+    links.request_password_link("Anna@acme.test").join()
     assert db.session.scalars(select(OutboundMail)).one().purpose == "password_link"
