@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import IntegrityError
 
 from blueprints.access import me
 from blueprints.htmx import page
 from desk import replies, tickets
-from models import Kind
+from models import Kind, Ticket, db
 
 blueprint = Blueprint("drafts", __name__)
 
@@ -20,9 +21,17 @@ def save(number: int, kind: str) -> ResponseReturnValue:
     ticket = tickets.by_number(number) or abort(404)
     if kind not in KINDS:
         abort(404)
-    form = request.form
-    replies.save_draft(
-        ticket, me(), KINDS[kind], form.get("body", ""), form.get("cc", ""), form.get("bcc", "")
-    )
+    keep(ticket, KINDS[kind])
     draft = replies.draft_of(ticket, me(), KINDS[kind])
     return page("tickets/_draft.html", draft=draft)
+
+
+def keep(ticket: Ticket, kind: Kind) -> None:
+    """What stands in the composer that was sent."""
+    form = request.form
+    words = form.get("body", ""), form.get("cc", ""), form.get("bcc", "")
+    try:
+        replies.save_draft(ticket, me(), kind, *words)
+    except IntegrityError:  # another request of this agent began the same draft at this moment
+        db.session.rollback()
+        replies.save_draft(ticket, me(), kind, *words)

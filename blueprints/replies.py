@@ -7,10 +7,13 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from werkzeug.datastructures import FileStorage
 
+from blueprints import drafts
 from blueprints.access import me
 from blueprints.htmx import change, invalid, page, wants_fragment
+from blueprints.numbers import whole_number
 from blueprints.tickets import ticket_page
 from desk import outbox, replies, tickets, uploads
+from desk.office import relay
 from desk.replies import ReplyRefused, Written
 from models import Kind, Message, Status, Ticket, db
 
@@ -67,9 +70,13 @@ def resend(message_id: int) -> ResponseReturnValue:
     """»Erneut senden« after a failure, »Jetzt senden« for what was kept without an outgoing server."""
     message = _reply(message_id)
     mail = message.outbound or abort(404)
-    outbox.send_again(mail)
+    if relay() is None and not (mail.channel and mail.channel.is_own):
+        said = gettext("No outgoing server is set up. The reply is kept until there is one.")
+    else:
+        outbox.send_again(mail)
+        said = gettext("The reply is being sent.")
     back = url_for("tickets.show", number=message.ticket.number)
-    return change("replies/delivery.swap.html", back, gettext("The reply is being sent."), message=message)
+    return change("replies/delivery.swap.html", back, said, message=message)
 
 
 def _done(ticket: Ticket, tab: str, message: Message) -> Response:
@@ -96,8 +103,7 @@ def _refused(
     """The composer again with what was typed; what was attached waits in the draft."""
     db.session.rollback()
     kind = Kind.NOTE if tab == "note" else Kind.REPLY
-    form = request.form
-    replies.save_draft(ticket, me(), kind, form.get("body", ""), form.get("cc", ""), form.get("bcc", ""))
+    drafts.keep(ticket, kind)
     replies.keep_files(ticket, me(), kind, _files() if written is None else written.files)
     status = 409 if code == "newer_message" else 422
     context = ticket_page(ticket, tab, errors=errors)
@@ -116,7 +122,9 @@ def _written(kind: Kind) -> Written:
         try:
             copies[field] = uploads.addresses(form.get(field, ""))
         except ValueError as error:
-            wrong = ValueError(gettext("This is not an e-mail address: %(text)s", text=getattr(error, "text", "")))
+            wrong = ValueError(
+                gettext("This is not an e-mail address: %(text)s", text=getattr(error, "text", ""))
+            )
             wrong.field = field  # type: ignore[attr-defined]
             raise wrong from error
     return Written(
@@ -126,7 +134,8 @@ def _written(kind: Kind) -> Written:
         bcc=copies.get("bcc", ()),
         files=_files(),
         kept_files=tuple(form.getlist("kept")),
-        seen=form.get("seen", 0, type=int) or 0,
+        seen=form.get("seen", 0, type=whole_number),
+        once=form.get("once", "")[:64],
     )
 
 
