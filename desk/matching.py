@@ -34,7 +34,7 @@ def find_ticket(clues: Iterable[Clue], sender: str, channel: Channel) -> Match:
     so clues that do not prove themselves count for participants alone."""
     maybe: Ticket | None = None
     for clue in clues:
-        ticket = _named_by(clue)
+        ticket = _named_by(clue, channel)
         if ticket is None:
             continue
         takes_part = sender.casefold() in tickets.participants(ticket)
@@ -51,13 +51,14 @@ def find_ticket(clues: Iterable[Clue], sender: str, channel: Channel) -> Match:
     return Match(None, "maybe" if maybe else "new", maybe=maybe)
 
 
-def _named_by(clue: Clue) -> Ticket | None:
+def _named_by(clue: Clue, channel: Channel) -> Ticket | None:
     if clue.kind == ClueKind.FOREIGN_ID:
+        # A mail to two of our addresses is in two tickets: its answers belong to that of their own channel.
         return db.session.scalar(
             select(Ticket)
             .join(Message, Message.ticket_id == Ticket.id)
             .where(Message.message_id == clue.message_id)
-            .order_by(Message.id)
+            .order_by(Ticket.channel_id != channel.id, Message.id)
             .limit(1)
         )
     return db.session.scalar(select(Ticket).where(Ticket.number == clue.ticket))
