@@ -101,6 +101,12 @@ def own_addresses() -> frozenset[str]:
     return frozenset(spelling.casefold() for spelling in spellings if spelling)
 
 
+def untagged(address: str) -> str:
+    """The mailbox behind `support+anything@domain`, casefolded as `own_addresses` are."""
+    local, _, domain = address.casefold().rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
+
+
 # --- changes; each is one transaction and rings the fetch, which notices what concerns it ---
 
 

@@ -78,12 +78,11 @@ def ticket_opened(ticket: Ticket, message: Message) -> None:
 
 
 def customer_answered(ticket: Ticket, message: Message) -> None:
-    """A customer's answer goes to the assignee, else to all."""
-    if not enabled("customer_reply"):
-        return
-    assignee = ticket.assignee
-    people = [assignee] if assignee is not None and assignee.active else accounts.active_agents()
-    _tell(people, "customer_reply", ticket, message)
+    """A customer's answer goes to the assignee, else (also if the assignee cannot sign in) to all."""
+    if enabled("customer_reply"):
+        people = accounts.active_agents()
+        assigned = [agent for agent in people if agent.id == ticket.assignee_id]
+        _tell(assigned or people, "customer_reply", ticket, message)
 
 
 def queue_link_mail(agent: Agent, purpose: str, url: str) -> None:
@@ -123,7 +122,7 @@ def queue_link_mail(agent: Agent, purpose: str, url: str) -> None:
 
 def _confirm(ticket: Ticket, message: Message) -> None:
     address = (message.reply_to or [{"address": message.from_address}])[0]["address"]
-    if not valid_address(address) or address.casefold() in channels.own_addresses():
+    if not valid_address(address) or channels.untagged(address) in channels.own_addresses():
         return
     if not _brake_allows(address):
         tickets.note_event(ticket, "confirmation_withheld", to=address)
@@ -147,7 +146,7 @@ def _tell(agents: Iterable[Agent], purpose: str, ticket: Ticket, message: Messag
     own = channels.own_addresses()
     for agent in agents:
         # Nobody is told of his own mail, and our own channels are never written to.
-        if agent.email_key == message.from_address.casefold() or agent.email_key in own:
+        if agent.email_key == message.from_address.casefold() or channels.untagged(agent.email) in own:
             continue
         if not _agent_brake_allows(agent, ticket):
             continue

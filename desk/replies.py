@@ -349,13 +349,8 @@ def _writable(people: Sequence[dict[str, str]]) -> tuple[Address, ...]:
     return tuple(
         Address(person["name"], person["address"])
         for person in people
-        if valid_address(person["address"]) and _untagged(person["address"]) not in own
+        if valid_address(person["address"]) and channels.untagged(person["address"]) not in own
     )
-
-
-def _untagged(address: str) -> str:
-    local, _, domain = address.casefold().rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
 
 
 # --- below
