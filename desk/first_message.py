@@ -19,7 +19,6 @@ PATIENCE = 15  # seconds
 def deliver() -> str:
     """Speak SMTP with our own receiver; answers the address. Raises OSError when it is not taken."""
     address = channels.default().address
-    db.session.rollback()  # the receiver writes: we must hold nothing meanwhile
     message = EmailMessage()
     message["From"] = "Maria Muster <maria.muster@customer.example>"
     message["To"] = address
@@ -33,6 +32,8 @@ def deliver() -> str:
         )
     )
     host, _, port = receiver().rpartition(":")
+    # The receiver writes: we must hold nothing meanwhile. A translated text reads the agent's language.
+    db.session.rollback()
     try:
         with smtplib.SMTP(host, int(port), timeout=PATIENCE) as server:
             server.send_message(message)
