@@ -1,0 +1,65 @@
+"""Several processes at one mailbox: the lease lets one of them in, and no mail comes twice."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+import cli
+from desk import fetching
+from desk.leases import LeaseHeld
+from models import Lease, Ticket, db, now
+from tests.jobs.test_kill import connect, imported, mail, own_channel
+from tests.servers.ca import Authority
+from tests.servers.dovecot import Dovecot, Mailbox
+from tests.servers.serving import Serving, until
+from tests.servers.smtp_sink import SmtpSink
+
+pytestmark = pytest.mark.dovecot
+
+
+def test_three_processes_at_one_mailbox_take_each_mail_once(
+    make_serving: Callable[..., Serving], smtp_sink: SmtpSink, ca: Authority, dovecot: Dovecot
+) -> None:
+    mails, mailbox = 60, dovecot.add_user()
+    for number in range(mails):
+        mailbox.deliver(mail(number))
+    serving = make_serving(**ca.environment)
+    serving.create_account()
+    connect(serving, "imap", mailbox, smtp_sink)
+    with ThreadPoolExecutor() as threads:
+        commands = [threads.submit(serving.flask, "jobs", "once", "fetch") for _ in range(2)]
+        serving.start()
+        fetched = [json.loads(command.result())["fetched"] for command in commands]
+    assert sum(fetched) <= mails
+    until(lambda: not mailbox.messages(), patience=60)
+    assert imported(serving) == Counter(f"<{number}@customer.example>" for number in range(mails))
+
+
+def test_a_mailbox_that_another_machine_fetches_is_left_to_it(
+    app: Flask,
+    mailbox: Mailbox,
+    smtp_sink: SmtpSink,
+    trusted_ca: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    channel_id = own_channel("imap", mailbox, smtp_sink)
+    mailbox.deliver(mail(1))
+    lease = Lease(
+        name=f"fetch:{channel_id}", owner="elsewhere|1|nonce", expires_at=now() + timedelta(minutes=3)
+    )
+    db.session.add(lease)
+    db.session.commit()
+    with pytest.raises(LeaseHeld):
+        fetching.fetch_channel(channel_id, wait_seconds=0.2)
+    monkeypatch.setattr(cli, "LEASE_WAIT", 0.2)
+    answer = app.test_cli_runner().invoke(args=["jobs", "once", "fetch"])
+    assert answer.exit_code == 75 and "Another process" in answer.output
+    assert len(mailbox.messages()) == 1 and db.session.scalar(select(Ticket.id)) is None
