@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from blueprints.access import me
 from blueprints.htmx import page
-from desk import replies, tickets
+from desk import drafts, tickets
 from models import Kind, Ticket, db
 
 blueprint = Blueprint("drafts", __name__)
@@ -22,7 +22,7 @@ def save(number: int, kind: str) -> ResponseReturnValue:
     if kind not in KINDS:
         abort(404)
     keep(ticket, KINDS[kind])
-    draft = replies.draft_of(ticket, me(), KINDS[kind])
+    draft = drafts.of(ticket, me(), KINDS[kind])
     return page("tickets/_draft.html", draft=draft)
 
 
@@ -31,7 +31,7 @@ def keep(ticket: Ticket, kind: Kind) -> None:
     form = request.form
     words = form.get("body", ""), form.get("cc", ""), form.get("bcc", "")
     try:
-        replies.save_draft(ticket, me(), kind, *words)
+        drafts.save(ticket, me(), kind, *words)
     except IntegrityError:  # another request of this agent began the same draft at this moment
         db.session.rollback()
-        replies.save_draft(ticket, me(), kind, *words)
+        drafts.save(ticket, me(), kind, *words)

@@ -7,12 +7,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from werkzeug.datastructures import FileStorage
 
-from blueprints import drafts
+from blueprints import drafts as draft_views
 from blueprints.access import me
 from blueprints.htmx import change, invalid, page, wants_fragment
 from blueprints.numbers import whole_number
 from blueprints.tickets import ticket_page
-from desk import outbox, replies, tickets, uploads
+from desk import drafts, outbox, replies, tickets, uploads
 from desk.office import relay
 from desk.replies import ReplyRefused, Written
 from models import Kind, Message, Status, Ticket, db
@@ -103,8 +103,8 @@ def _refused(
     """The composer again with what was typed; what was attached waits in the draft."""
     db.session.rollback()
     kind = Kind.NOTE if tab == "note" else Kind.REPLY
-    drafts.keep(ticket, kind)
-    replies.keep_files(ticket, me(), kind, _files() if written is None else written.files)
+    draft_views.keep(ticket, kind)
+    drafts.keep_files(ticket, me(), kind, _files() if written is None else written.files)
     status = 409 if code == "newer_message" else 422
     context = ticket_page(ticket, tab, errors=errors)
     if wants_fragment():

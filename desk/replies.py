@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from desk import channels, letters, outbox, search, tickets
+from desk import channels, drafts, letters, outbox, search, tickets
 from desk.filing import add_attachments, as_rows
 from desk.office import office, signing_key, the_account
 from mail import ids
@@ -86,7 +86,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     to = recipients(ticket)
     if not to:
         raise ReplyRefused("no_recipient")
-    parts = written.files + _kept(ticket, agent, written.kept_files)
+    parts = written.files + drafts.files_of(ticket, agent, written.kept_files)
     if sum(len(part.data) for part in parts) > office().settings.max_mail_bytes * 0.7:
         raise ReplyRefused("too_large")  # base64 adds a third
 
@@ -132,7 +132,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     ticket.last_message_at = now()
     ticket.snippet = snippet(text)[:200]
     ticket.has_attachments = ticket.has_attachments or bool(parts)
-    _drop_draft(ticket, agent, Kind.REPLY)
+    drafts.drop(ticket, agent, Kind.REPLY)
     db.session.commit()
     office().ring("send", until)
     return Sent(message, mail, until)
@@ -159,12 +159,14 @@ def add_note(ticket: Ticket, agent: Agent, written: Written) -> Message:
         bcc=[],
         once=written.once or None,
     )
-    message.attachments = add_attachments(written.files + _kept(ticket, agent, written.kept_files, Kind.NOTE))
+    message.attachments = add_attachments(
+        written.files + drafts.files_of(ticket, agent, written.kept_files, Kind.NOTE)
+    )
     db.session.add(message)
     db.session.flush()
     search.index_message(message)
     tickets.note_event(ticket, "noted", agent, message=str(message.id))
-    _drop_draft(ticket, agent, Kind.NOTE)
+    drafts.drop(ticket, agent, Kind.NOTE)
     db.session.commit()
     return message
 
@@ -174,7 +176,7 @@ def undo(message: Message, agent: Agent) -> bool:
     mail, ticket = message.outbound, message.ticket
     if mail is None or message.agent_id != agent.id or not outbox.cancel(mail.id):
         return False
-    draft = _draft(ticket, agent, Kind.REPLY) or Draft(
+    draft = drafts.of(ticket, agent, Kind.REPLY) or Draft(
         agent_id=agent.id, ticket_id=ticket.id, kind=Kind.REPLY, cc="", bcc="", files=[]
     )
     meanwhile = draft.body or ""
@@ -193,50 +195,6 @@ def undo(message: Message, agent: Agent) -> bool:
     tickets.note_event(ticket, "undone", agent, message=str(message.id))
     db.session.commit()
     return True
-
-
-def save_draft(ticket: Ticket, agent: Agent, kind: Kind, body: str, cc: str = "", bcc: str = "") -> datetime:
-    """Keep what is being written; an empty one without files is forgotten."""
-    draft = _draft(ticket, agent, kind)
-    html = clean_reply_html(body[:500_000])
-    if draft is None:
-        draft = Draft(agent_id=agent.id, ticket_id=ticket.id, kind=kind, files=[])
-        db.session.add(draft)
-    draft.body, draft.cc, draft.bcc, draft.updated_at = html, cc[:2000], bcc[:2000], now()
-    if not (text_of(html).strip() or cc.strip() or bcc.strip() or draft.files):
-        if draft in db.session.new:
-            db.session.expunge(draft)
-        else:
-            db.session.delete(draft)
-    db.session.commit()
-    return now()
-
-
-def keep_files(ticket: Ticket, agent: Agent, kind: Kind, files: Sequence[Part]) -> None:
-    """A refused form must not lose what was attached: the files wait in the draft. Commits."""
-    if not files:
-        return
-    draft = _draft(ticket, agent, kind)
-    if draft is None:
-        draft = Draft(agent_id=agent.id, ticket_id=ticket.id, kind=kind, files=[])
-        db.session.add(draft)
-    draft.files = [
-        *(draft.files or []),
-        *(
-            {
-                "sha256": office().blobs.put(part.data),
-                "name": part.name,
-                "type": part.type,
-                "size": str(len(part.data)),
-            }
-            for part in files
-        ),
-    ]
-    db.session.commit()
-
-
-def draft_of(ticket: Ticket, agent: Agent, kind: Kind) -> Draft | None:
-    return _draft(ticket, agent, kind)
 
 
 # --- reading
@@ -402,26 +360,6 @@ def _references(answered: Message | None) -> list[str]:
     if answered is None or not answered.message_id:
         return []
     return [*answered.references, answered.message_id]
-
-
-def _kept(ticket: Ticket, agent: Agent, digests: Sequence[str], kind: Kind = Kind.REPLY) -> tuple[Part, ...]:
-    """Files by digest, but only those that lie in this agent's own draft."""
-    draft = _draft(ticket, agent, kind)
-    return tuple(
-        Part(entry["name"], entry["type"], office().blobs.get(entry["sha256"]))
-        for entry in (draft.files if draft else [])
-        if entry["sha256"] in digests
-    )
-
-
-def _draft(ticket: Ticket, agent: Agent, kind: Kind) -> Draft | None:
-    return db.session.get(Draft, (agent.id, ticket.id, kind))
-
-
-def _drop_draft(ticket: Ticket, agent: Agent, kind: Kind) -> None:
-    draft = _draft(ticket, agent, kind)
-    if draft is not None:
-        db.session.delete(draft)
 
 
 def _status_back(ticket: Ticket, message: Message, agent: Agent) -> None:

@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from desk import letters, replies, tickets
+from desk import drafts, letters, replies, tickets
 from models import Agent, Kind, Message, Ticket, TicketEvent
 
 # Beside the mails of the tab »Antwort« only what concerns them; the rest stands under »Verlauf«.
@@ -35,10 +35,9 @@ def shown(ticket: Ticket, agent: Agent, tab: str) -> dict[str, Any]:
             "reply": counted.get(Kind.INBOUND, 0) + counted.get(Kind.REPLY, 0),
             "note": counted.get(Kind.NOTE, 0),
         },
-        "draft": replies.draft_of(ticket, agent, kind),
+        "draft": drafts.of(ticket, agent, kind),
         "sender": str(sender),
         "elsewhere": ticket.channel.id != letters.sending_channel(ticket).id,
-        "recipient": to[0] if to else None,
         "recipients": to,
         "once": secrets.token_urlsafe(16),
         "participants": sorted(tickets.participants(ticket) - {ticket.contact.address_key}),

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from config import Relay
-from desk import replies
+from desk import drafts, replies
 from desk.office import Office
 from models import Agent, Channel, Draft, MailState, OutboundMail, RecipientState, Ticket, db, now
 from tests.browsing import PageClient
@@ -95,7 +95,7 @@ def test_each_recipient_in_trouble_is_named_whatever_became_of_the_mail(
 def test_two_first_drafts_at_once_keep_the_later_one(
     as_bob: PageClient, ticket: Ticket, bob: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save, calls = replies.save_draft, []
+    save, calls = drafts.save, []
 
     def first_meets_another(*given: object) -> object:
         calls.append(given)
@@ -103,6 +103,6 @@ def test_two_first_drafts_at_once_keep_the_later_one(
             raise IntegrityError("INSERT INTO draft", {}, Exception("duplicate key"))
         return save(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(replies, "save_draft", first_meets_another)
+    monkeypatch.setattr(drafts, "save", first_meets_another)
     as_bob.post(f"/tickets/{ticket.number}/drafts/reply", {"body": "Dear Carol"}, status=200, htmx=True)
     assert db.session.get(Draft, (bob.id, ticket.id, "reply")).body == "Dear Carol"  # type: ignore[union-attr]

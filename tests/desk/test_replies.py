@@ -10,7 +10,7 @@ from email.policy import default
 
 import pytest
 
-from desk import replies, uploads
+from desk import drafts, replies, uploads
 from desk.office import Office
 from models import Agent, Channel, Kind, Message, OutboundMail, Status, Ticket, db
 from tests.desk.letters import arrive, mail, ticket_of
@@ -177,25 +177,25 @@ def test_a_note_never_leaves(
 
 
 def test_a_draft_is_ones_own_and_gone_when_it_was_sent(ticket: Ticket, alice: Agent, bob: Agent) -> None:
-    replies.save_draft(ticket, alice, Kind.REPLY, "<div>half<script>x()</script></div>", cc="d@x.example")
-    replies.save_draft(ticket, alice, Kind.NOTE, "a note")
-    draft = replies.draft_of(ticket, alice, Kind.REPLY)
+    drafts.save(ticket, alice, Kind.REPLY, "<div>half<script>x()</script></div>", cc="d@x.example")
+    drafts.save(ticket, alice, Kind.NOTE, "a note")
+    draft = drafts.of(ticket, alice, Kind.REPLY)
     assert draft is not None
     assert (draft.body, draft.cc) == ("<div>half</div>", "d@x.example")
-    assert replies.draft_of(ticket, bob, Kind.REPLY) is None
+    assert drafts.of(ticket, bob, Kind.REPLY) is None
     replies.send_reply(ticket, alice, Written(text="whole"))
-    assert replies.draft_of(ticket, alice, Kind.REPLY) is None
-    assert replies.draft_of(ticket, alice, Kind.NOTE) is not None
+    assert drafts.of(ticket, alice, Kind.REPLY) is None
+    assert drafts.of(ticket, alice, Kind.NOTE) is not None
 
 
 def test_an_empty_draft_is_forgotten_but_not_one_with_files(ticket: Ticket, alice: Agent) -> None:
-    replies.save_draft(ticket, alice, Kind.REPLY, "x")
-    replies.save_draft(ticket, alice, Kind.REPLY, "<div><br></div>")
-    assert replies.draft_of(ticket, alice, Kind.REPLY) is None
+    drafts.save(ticket, alice, Kind.REPLY, "x")
+    drafts.save(ticket, alice, Kind.REPLY, "<div><br></div>")
+    assert drafts.of(ticket, alice, Kind.REPLY) is None
     for name in ("a.txt", "b.txt"):
-        replies.keep_files(ticket, alice, Kind.REPLY, (uploads.from_form(name, name.encode()),))
-    replies.save_draft(ticket, alice, Kind.REPLY, "")
-    draft = replies.draft_of(ticket, alice, Kind.REPLY)
+        drafts.keep_files(ticket, alice, Kind.REPLY, (uploads.from_form(name, name.encode()),))
+    drafts.save(ticket, alice, Kind.REPLY, "")
+    draft = drafts.of(ticket, alice, Kind.REPLY)
     assert draft is not None
     assert [file["name"] for file in draft.files] == ["a.txt", "b.txt"]
     sent = replies.send_reply(

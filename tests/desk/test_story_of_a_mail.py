@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from desk import accounts, channels, door, filing, intake, notices, outbox, replies, tickets
+from desk import accounts, channels, door, drafts, filing, intake, notices, outbox, replies, tickets, uploads
 from desk.channel_values import ChannelValues
 from desk.office import Office, signing_key
 from mail import ids
@@ -271,8 +271,6 @@ def test_the_moves_of_a_ticket(channel: Channel, alice: Agent) -> None:
 
 def test_undo_gives_everything_back(channel: Channel, alice: Agent) -> None:
     ticket = ticket_of(arrive(channel, mail()))
-    from desk import uploads
-
     written = replies.Written(
         html="<div><strong>Bold</strong> text</div>",
         cc=(Address("Dave", "dave@x.example"),),
@@ -280,7 +278,7 @@ def test_undo_gives_everything_back(channel: Channel, alice: Agent) -> None:
     )
     sent = replies.send_reply(ticket, alice, written, Status.RESOLVED)
     assert replies.undo(sent.message, alice)
-    draft = replies.draft_of(ticket, alice, replies.Kind.REPLY)
+    draft = drafts.of(ticket, alice, replies.Kind.REPLY)
     assert draft is not None
     assert "<strong>Bold</strong>" in draft.body
     assert (draft.cc, draft.files[0]["name"], ticket.status) == ("Dave <dave@x.example>", "a.txt", Status.NEW)
