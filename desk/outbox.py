@@ -87,7 +87,11 @@ def cancel(mail_id: int) -> bool:
     """Stop a mail that has not left yet (undo); one UPDATE decides against the sending job. Commits."""
     stopped = rows_changed(
         update(OutboundMail)
-        .where(OutboundMail.id == mail_id, OutboundMail.state == MailState.QUEUED, OutboundMail.attempts == 0)
+        .where(
+            OutboundMail.id == mail_id,
+            OutboundMail.state == MailState.QUEUED,
+            OutboundMail.claimed_at.is_(None),  # never tried, so nobody has it
+        )
         .values(state=MailState.CANCELLED, done_at=now())
     )
     if stopped:
@@ -212,6 +216,8 @@ def _settle(mail_id: int, result: dict[str, Handover] | TransportFailure, connec
     mail = db.session.scalar(select(OutboundMail).where(OutboundMail.id == mail_id).with_for_update())
     assert mail is not None
     waited = now() - mail.created_at
+    told = any(recipient.state == RecipientState.DELAYED for recipient in mail.recipients)
+    failed: list[OutboundRecipient] = []
     for recipient in mail.recipients:
         if recipient.state not in UNSENT:
             continue
@@ -222,10 +228,13 @@ def _settle(mail_id: int, result: dict[str, Handover] | TransportFailure, connec
         elif outcome == "permanent" or waited > PATIENCE:
             recipient.state = RecipientState.UNDELIVERABLE
             recipient.reason = reason if outcome == "permanent" else "gave_up"
+            failed.append(recipient)
         else:
             recipient.state = RecipientState.DELAYED if waited > TELL_AFTER else RecipientState.QUEUED
             recipient.reason = reason
-    _conclude(mail)
+    _conclude(mail, told)
+    if failed:  # at once, also while others still wait
+        back_to_author(mail, failed)
     state = str(mail.state)
     db.session.commit()
     return state
@@ -245,7 +254,8 @@ def _answer_for(
     return answer.outcome, answer.reply, "" if answer.outcome == "accepted" else "recipients_refused"
 
 
-def _conclude(mail: OutboundMail) -> None:
+def _conclude(mail: OutboundMail, told: bool) -> None:
+    """The state of the whole mail. `told`: its delay stands in the ticket's history already."""
     waiting = [r for r in mail.recipients if r.state in UNSENT]
     failed = [r for r in mail.recipients if r.state == RecipientState.UNDELIVERABLE]
     blamed = next(iter(failed or waiting), None)
@@ -255,15 +265,14 @@ def _conclude(mail: OutboundMail) -> None:
         delay = RETRY_MINUTES[min(mail.attempts, len(RETRY_MINUTES)) - 1]
         mail.state, mail.send_after = MailState.QUEUED, now() + timedelta(minutes=delay)
         office().ring("send", mail.send_after)
-        _event(mail, "delayed", reason=mail.reason)
+        if not told and any(r.state == RecipientState.DELAYED for r in waiting):
+            _event(mail, "delayed", reason=mail.reason)
         return
     mail.done_at = now()
     mail.state = MailState.FAILED if failed else MailState.DONE
     if mail.purpose in LINK_MAILS:
         office().blobs.forget(mail.sha256)  # it holds a link that lets in whoever reads it
-    if failed:
-        back_to_author(mail, failed)
-    else:
+    if not failed:
         _event(mail, "sent", to=", ".join(r.address for r in mail.recipients))
 
 

@@ -51,7 +51,8 @@ def main() -> None:
         planted.stop()
     if shutil.which("pngquant"):  # a quarter of the size, and nobody sees it
         subprocess.run(
-            ["pngquant", "--ext", ".png", "--force", "--skip-if-larger", *sorted(PICTURES.glob("*.png"))], check=False
+            ["pngquant", "--ext", ".png", "--force", "--skip-if-larger", *sorted(PICTURES.glob("*.png"))],
+            check=False,
         )
 
 
