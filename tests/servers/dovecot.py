@@ -133,12 +133,8 @@ class Dovecot:
     def messages(self, user: str, folder: str = "INBOX") -> list[bytes]:
         """The raw mails that are in a folder, oldest first."""
         while True:
-            with contextlib.suppress(FileNotFoundError):  # the server renames or removes at this moment
-                raws = []
-        for path in self._paths(user, folder):
             with contextlib.suppress(FileNotFoundError):  # renamed (its flags changed) or deleted meanwhile
-                raws.append(path.read_bytes())
-        return raws
+                return [path.read_bytes() for path in self._paths(user, folder)]
 
     def flags(self, user: str, folder: str = "INBOX") -> list[str]:
         """Their Maildir flags: S seen, T deleted, R answered, F flagged."""
