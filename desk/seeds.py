@@ -20,7 +20,21 @@ from sqlalchemy import func, select, update
 from desk import accounts, channels, intake, outbox, replies, tickets
 from desk.channel_values import ChannelValues
 from desk.office import office, the_account
-from desk.scenes import AGENTS, HELD, NOBODY, SCENES, US, Answer, Change, Letter, Note, Scene, When
+from desk.scenes import (
+    AGENTS,
+    HELD,
+    NOBODY,
+    SCENES,
+    US,
+    Answer,
+    Bounce,
+    Change,
+    Letter,
+    Note,
+    Scene,
+    Step,
+    When,
+)
 from mail.compose import quote_text
 from mail.types import Part
 from models import (
@@ -139,11 +153,16 @@ def _unhurried() -> Iterator[None]:
 # --- one step
 
 
-def _play(stage: _Stage, scene: Scene, step: Letter | Answer | Note | Change, moment: datetime) -> None:
+def _play(stage: _Stage, scene: Scene, step: Step, moment: datetime) -> None:
     before = _newest_ids()
     match step:
         case Letter():
-            _arrive(stage, scene, step, moment)
+            answered = _last_reply(_ticket(stage, scene)) if scene in stage.tickets else None
+            raw = _mime(stage, scene, step, moment, answered)
+            _arrive(stage, scene, raw, scene.address, moment)
+        case Bounce():
+            raw = _report(scene, step, stage.channels[scene.channel], _last_reply(_ticket(stage, scene)))
+            _arrive(stage, scene, raw, "", moment)
         case Answer():
             _answer(_ticket(stage, scene), stage.agents[step.agent], step, moment)
         case Note():
@@ -151,7 +170,7 @@ def _play(stage: _Stage, scene: Scene, step: Letter | Answer | Note | Change, mo
         case Change():
             _change(_ticket(stage, scene), step, stage.agents)
     if scene in stage.tickets:
-        _move_to(moment, _ticket(stage, scene), before, is_mail=isinstance(step, Letter | Answer))
+        _move_to(moment, _ticket(stage, scene), before, is_mail=isinstance(step, Letter | Answer | Bounce))
     db.session.commit()
 
 
@@ -159,14 +178,13 @@ def _ticket(stage: _Stage, scene: Scene) -> Ticket:
     return db.session.get_one(Ticket, stage.tickets[scene])
 
 
-def _arrive(stage: _Stage, scene: Scene, letter: Letter, moment: datetime) -> None:
+def _arrive(stage: _Stage, scene: Scene, raw: bytes, envelope_from: str, moment: datetime) -> None:
     channel = stage.channels[scene.channel]
-    answered = _last_reply(_ticket(stage, scene)) if scene in stage.tickets else None
     arrival = intake.Arrival(
-        raw=_mime(stage, scene, letter, moment, answered),
+        raw=raw,
         via="smtp",
         source_id=f"demo:{scene.address}:{moment.isoformat()}",
-        envelope_from=scene.address,
+        envelope_from=envelope_from,
         envelope_to=channel.address,
         history=True,  # nobody is told: neither the customer nor the agents
     )
@@ -211,6 +229,24 @@ def _mime(stage: _Stage, scene: Scene, letter: Letter, moment: datetime, answere
         main, _, sub = media_type.partition("/")
         mail.add_attachment(data, maintype=main, subtype=sub, filename=name)
     return mail.as_bytes()
+
+
+def _report(scene: Scene, bounce: Bounce, channel: Channel, sent: Message | None) -> bytes:
+    """A delivery report as RFC 3464 has it, about our mail to the customer."""
+    assert sent is not None, "only an answer can come back"
+    host = scene.address.rpartition("@")[2]
+    return (
+        f"From: Mail Delivery System <MAILER-DAEMON@{host}>\r\nTo: {channel.address}\r\n"
+        "Subject: Undelivered Mail Returned to Sender\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="report"\r\n\r\n'
+        f"--report\r\n\r\nThis is the mail system at host {host}.\r\n\r\n"
+        f"Your message could not be delivered to {scene.address}:\r\n{bounce.words}\r\n"
+        "--report\r\nContent-Type: message/delivery-status\r\n\r\n"
+        f"Reporting-MTA: dns; {host}\r\n\r\nFinal-Recipient: rfc822; {scene.address}\r\nAction: failed\r\n"
+        f"Status: {bounce.status}\r\nDiagnostic-Code: smtp; {bounce.words}\r\n"
+        "--report\r\nContent-Type: text/rfc822-headers\r\n\r\n"
+        f"Message-ID: {sent.message_id}\r\n\r\n--report--\r\n"
+    ).encode()
 
 
 def _quoted(answered: Message, channel: Channel, zone: ZoneInfo) -> str:

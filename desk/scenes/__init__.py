@@ -1,7 +1,7 @@
 """The demo's week as data: 24 tickets, and one mail that is held."""
 
 from desk.scenes.earlier import EARLIER
-from desk.scenes.kinds import AGENTS, NOBODY, US, Answer, Change, Letter, Note, Scene, Step, When
+from desk.scenes.kinds import AGENTS, NOBODY, US, Answer, Bounce, Change, Letter, Note, Scene, Step, When
 from desk.scenes.now import HELD, NOW
 from desk.scenes.week import WEEK
 
@@ -14,6 +14,7 @@ __all__ = [
     "SCENES",
     "US",
     "Answer",
+    "Bounce",
     "Change",
     "Letter",
     "Note",

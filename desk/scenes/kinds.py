@@ -58,6 +58,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounce:
+    """The customer's server sends our last answer back; `words` are its reason, `status` by RFC 3463."""
+
+    when: When
+    status: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     when: When
     agent: str
@@ -76,7 +85,7 @@ class Change:
     tags: tuple[str, ...] = ()
 
 
-Step = Letter | Answer | Note | Change
+Step = Letter | Answer | Bounce | Note | Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from desk.scenes.files import pdf, png
-from desk.scenes.kinds import JONAS, LEA, US, Answer, Change, Letter, Note, Scene, on
+from desk.scenes.kinds import JONAS, LEA, US, Answer, Bounce, Change, Letter, Note, Scene, on
 from models import Priority, Status
 
 TRANSFER = pdf(("Überweisungsbestätigung", "", "Betrag: EUR 248,90", "Verwendungszweck: RE 2026-0274"))
@@ -69,6 +69,7 @@ WEEK = (
                 "Sehr geehrter Herr Wimmer,\n\ndanke für den Hinweis, wir können den Fehler nachstellen. "
                 "Bis zur Behebung hilft es, beim Export »UTF-8« zu wählen.\n\nBeste Grüße\nJonas Kern",
             ),
+            Bounce(on(1, "12:11"), "5.2.2", "552 5.2.2 Mailbox full: quota exceeded"),
         ),
     ),
     Scene(

@@ -64,10 +64,14 @@ def test_a_week_of_a_small_company(planted):
 def test_nothing_of_it_leaves_and_all_is_accounted_for(planted):
     outbound = everything(OutboundMail)
     assert Counter(mail.state for mail in outbound) == {
-        MailState.DONE: len(outbound) - 1,
-        MailState.FAILED: 1,
+        MailState.DONE: len(outbound) - 2,
+        MailState.FAILED: 2,
     }
     assert {mail.purpose for mail in outbound} == {"ticket_reply"}
+    assert {mail.reason for mail in outbound if mail.state == MailState.FAILED} == {
+        "recipients_refused",
+        "bounced",
+    }
     assert outbox.deliver_due(at_once=True) == {}
     assert office.the_account().undo_seconds == 10
 
@@ -76,6 +80,7 @@ def test_nothing_of_it_leaves_and_all_is_accounted_for(planted):
         Outcome.NEW_TICKET: 24,
         Outcome.REPLY: 6,
         Outcome.QUIET: 1,
+        Outcome.BOUNCE: 1,
         Outcome.HELD: 1,
     }
     assert len(inbound) == sum(message.inbound_id is not None for message in everything(Message)) + 1
