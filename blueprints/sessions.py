@@ -16,7 +16,7 @@ from blueprints import people
 from blueprints.access import open_to_all, safe_next
 from blueprints.htmx import go, invalid, page
 from blueprints.limits import limiter
-from desk import accounts, links
+from desk import accounts, links, office
 from desk.office import account
 from models import Agent
 
@@ -104,7 +104,7 @@ def request_link() -> ResponseReturnValue:
     if not form.validate():
         return invalid("sessions/forgotten.html", form=form)
     links.request_password_link(form.email.data or "")
-    return page("sessions/requested.html")
+    return page("sessions/requested.html", relay=office.relay())
 
 
 @blueprint.get("/password/<token>")
