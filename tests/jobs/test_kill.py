@@ -66,21 +66,19 @@ def test_serve_is_killed_again_and_again_in_the_middle_of_a_fetch(
     connect(serving, protocol, mailbox, smtp_sink)
     serving.start()
     until(lambda: serving.sql("SELECT 1 FROM channel WHERE first_fetch_at IS NOT NULL"))
-    serving.kill()
     for number in range(mails):
         mailbox.deliver(mail(number))
 
     print(f"POSTSTELLE_SEED={SEED}")
     chance = random.Random(SEED)
     for kill in range(kills):
-        serving.start()
         moment = mails * kill // kills + chance.randrange(1, mails // kills)
         when_it_has_stored(serving, moment, serving.kill, later=chance.random() * 0.05)
         assert serving.exit_code == -signal.SIGKILL
         on_server = {Got(raw, "", ()).header("Message-ID") for raw in mailbox.messages()}
         assert wanted - on_server <= imported(serving).keys(), "what has left the server has its ticket"
         print(f"killed {kill + 1}: {len(imported(serving))} have a ticket, {len(on_server)} on the server")
-    serving.start()
+        serving.start()
     removed = "SELECT id FROM inbound_mail WHERE server_copy = 'deleted'"
     until(lambda: not mailbox.messages() and len(serving.sql(removed)) == mails, patience=90)
     until(lambda: len({ids for _, ids in confirmations(smtp_sink)}) == mails, patience=90)
