@@ -74,6 +74,7 @@ REASON = {
     "disposition": lazy_gettext("A receipt that a message was read or deleted."),
     "blocked_sender": lazy_gettext("The sender is blocked."),
     "storm": lazy_gettext("Unusually many mails came from this sender in a short time."),
+    "forward_check": lazy_gettext("A mail provider asks to confirm that mail may be forwarded here."),
     "spam_header": lazy_gettext("The mail server that received it marked it as spam."),
     "auto_submitted": lazy_gettext("The mail says that a machine wrote it (Auto-Submitted)."),
     "precedence": lazy_gettext("The mail says that it is bulk mail (Precedence)."),

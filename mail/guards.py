@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mail.forwarding import read_forward_check
 from mail.types import Action, Bounce, Facts, Mail, Verdict
 
 
@@ -83,6 +84,12 @@ def blocked_sender(case: Case) -> str | None:
 def storm(case: Case) -> str | None:
     """`recent_from_sender` counts the mails before this one."""
     return case.mail.sender.address if case.facts.recent_from_sender >= case.facts.storm_limit else None
+
+
+def forward_check(case: Case) -> str | None:
+    """A provider asks whether it may forward to us. Before the spam filter's word: setting up waits for it."""
+    asked = read_forward_check(case.mail)
+    return asked.provider if asked else None
 
 
 # The verdicts of the receiving server's filter, by header.
@@ -221,6 +228,7 @@ RULES: tuple[Rule, ...] = (
     Rule(Action.BOUNCE, "delayed", delayed),
     Rule(Action.DROP, "blocked_sender", blocked_sender),
     Rule(Action.HOLD, "storm", storm),
+    Rule(Action.QUIET, "forward_check", forward_check),
     Rule(Action.HOLD, "spam_header", spam_header),
     Rule(Action.QUIET, "disposition", disposition),
     Rule(Action.QUIET, "other_report", other_report),

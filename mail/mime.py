@@ -59,10 +59,17 @@ class Skeleton:
     parts: int = 0
 
 
-def skeleton(raw: bytes) -> Skeleton:
-    """Cut `raw` (line ends LF or CRLF) into its tree. Linear in its length but for the depth limit."""
+def skeleton(raw: bytes, depth: int = 0, within: Skeleton | None = None) -> Skeleton:
+    """Cut `raw` (line ends LF or CRLF) into its tree. Linear in its length but for the depth limit.
+
+    A mail unpacked from a part of another one starts `depth` levels down and shares its limits, `within`.
+    """
     result = Skeleton(Entity([], 0, len(raw)))
-    result.root = _entity(raw, 0, len(raw), 0, "text/plain", result)
+    if within is not None:
+        result.defects, result.parts = within.defects, within.parts
+    result.root = _entity(raw, 0, len(raw), depth, "text/plain", result)
+    if within is not None:
+        within.parts = result.parts
     return result
 
 

@@ -25,10 +25,12 @@ from mail.headers import (
     text,
     value_and_parameters,
 )
-from mail.mime import Entity, Skeleton, read_fields, skeleton
+from mail.invitations import read_invitation
+from mail.mime import MAX_DEPTH, Entity, Skeleton, read_fields, skeleton
 from mail.names import clean_name, made_up_name
 from mail.plaintext import text_of
-from mail.types import Address, Mail, Part
+from mail.seals import PKCS7, seal_of, seal_of_pkcs7, seal_of_text, signed_content
+from mail.types import Address, Invitation, Mail, Part, Seal
 
 MAX_SUBJECT = 4096  # characters
 MAX_TEXT = 1_000_000  # characters of one body part; a longer one is attached as a file besides
@@ -65,6 +67,8 @@ class _Content:
     raw: bytes
     tree: Skeleton
     parts: list[Part] = field(default_factory=list)
+    invitation: Invitation | None = None
+    seals: dict[Seal, None] = field(default_factory=dict)  # a set that keeps its order
 
 
 def _read(raw: bytes) -> Mail:
@@ -79,6 +83,8 @@ def _read(raw: bytes) -> Mail:
         text=body,
         html=markup,
         attachments=_with_inline(content.parts, markup),
+        invitation=content.invitation,
+        seals=tuple(content.seals),
         defects=tuple(tree.defects),
     )
 
@@ -125,6 +131,8 @@ def _sender(root: Entity) -> Address:
 
 def _sections(entity: Entity, parent: str, content: _Content) -> list[_Section]:
     if entity.children:
+        if seal := seal_of(entity.type, entity.parameters):
+            content.seals[seal] = None
         if entity.type == "multipart/alternative":
             return _alternative(entity, content)
         if entity.type == "multipart/related":
@@ -143,6 +151,8 @@ def _sections(entity: Entity, parent: str, content: _Content) -> list[_Section]:
     data = _decoded(entity, content.raw)
     if _is_body(entity, parent, disposition.lower(), name):
         words = _words(entity, data)
+        if "-----BEGIN PGP" in words and (seal := seal_of_text(words)):
+            content.seals[seal] = None
         if len(words) <= MAX_TEXT:
             return [_Section(html=words) if entity.type == "text/html" else _Section(plain=words)]
         content.tree.defects["text_cut"] = None
@@ -150,7 +160,29 @@ def _sections(entity: Entity, parent: str, content: _Content) -> list[_Section]:
         words = words[:MAX_TEXT]
         return [_Section(html=words) if entity.type == "text/html" else _Section(plain=words)]
     content.parts.append(_part(entity, name, data, len(content.parts) + 1))
+    if entity.type in PKCS7 or name.lower().endswith(".p7m"):
+        return _signed(entity, data, parent, content)
+    if entity.type == "text/calendar" and content.invitation is None:
+        said = entity.parameters
+        content.invitation = read_invitation(data, said.get("charset", ""), said.get("method", ""))
     return []
+
+
+def _signed(entity: Entity, data: bytes, parent: str, content: _Content) -> list[_Section]:
+    """An S/MIME message in one part: what was only signed is read as if it stood there itself."""
+    seal = seal_of_pkcs7(data, entity.parameters)
+    if seal is None:
+        return []
+    content.seals[seal] = None
+    inner = signed_content(data) if seal is Seal.SMIME_SIGNED else b""
+    if not inner or entity.depth >= MAX_DEPTH:
+        return []
+    outer = content.raw
+    content.raw = inner
+    try:
+        return _sections(skeleton(inner, entity.depth + 1, content.tree).root, parent, content)
+    finally:
+        content.raw = outer
 
 
 def _alternative(entity: Entity, content: _Content) -> list[_Section]:

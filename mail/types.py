@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 
@@ -27,7 +27,8 @@ class Part:
     """An attachment as it came: `data` is every byte, `name` is cleaned and safe to show.
 
     `type` is the declared media type in lower case. `content_id` stands without angle brackets.
-    `inline` says that the mail's HTML refers to it by `cid:`.
+    `inline` says that the mail's HTML refers to it by `cid:`. An attached mail is one of the type
+    message/rfc822: `mail.parse.parse(data)` reads it as any other, one level at a time.
     """
 
     name: str
@@ -35,6 +36,84 @@ class Part:
     data: bytes
     content_id: str = ""
     inline: bool = False
+
+    @property
+    def is_mail(self) -> bool:
+        return self.type in ("message/rfc822", "message/global")
+
+
+class Seal(StrEnum):
+    """Cryptography that a mail came in. Recognised, not checked: a seal proves nothing by itself.
+
+    What was signed is read like any other; what was encrypted stays in its attachment.
+    """
+
+    SMIME_SIGNED = "smime_signed"
+    SMIME_ENCRYPTED = "smime_encrypted"
+    PGP_SIGNED = "pgp_signed"
+    PGP_ENCRYPTED = "pgp_encrypted"
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self in (Seal.SMIME_ENCRYPTED, Seal.PGP_ENCRYPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Attendee:
+    """Somebody invited. `answer` is PARTSTAT in lower case: accepted, declined, tentative, needs-action."""
+
+    address: Address
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """The event of a calendar part (RFC 5545; sent by mail: RFC 6047).
+
+    `method` in lower case: request (invites or changes), cancel, reply (an attendee answers), counter,
+    publish, or empty. `start` and `end` are dates for whole days, aware datetimes in UTC where the part
+    says its zone, naive ones where it does not (then the hour counts wherever one is). `zone` is its name
+    as written. `end` is exclusive, as in the RFC; `last_day` is what people say.
+    """
+
+    method: str = ""
+    summary: str = ""
+    start: date | datetime | None = None
+    end: date | datetime | None = None
+    location: str = ""
+    description: str = ""
+    organizer: Address = Address("", "")
+    attendees: tuple[Attendee, ...] = ()
+    uid: str = ""
+    zone: str = ""
+    repeats: bool = False
+
+    @property
+    def all_day(self) -> bool:
+        return self.start is not None and not isinstance(self.start, datetime)
+
+    @property
+    def last_day(self) -> date | None:
+        """Of a whole-day event; the day itself where it lasts one."""
+        if self.start is None or isinstance(self.start, datetime):
+            return None
+        if self.end is None or isinstance(self.end, datetime) or self.end <= self.start:
+            return self.start
+        return self.end - timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardCheck:
+    """A provider asks the holder of an address whether mail may be forwarded there (see mail/forwarding).
+
+    `link` leads to the provider's own host and nowhere else; `code` is what is typed in at the provider.
+    One of the two may be empty. `account` is the mailbox that wants to forward, where the mail says it.
+    """
+
+    provider: str
+    link: str = ""
+    code: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +123,8 @@ class Mail:
     Message-IDs (own, `in_reply_to`, `references`) stand with their angle brackets.
     `text` is the readable text: the plain part, else the text of the HTML. `html` is raw,
     not yet safe. `headers` has every header in order, decoded, names in lower case.
+    `invitation` is what the first calendar part says; the part is among the attachments too.
+    `seals` are the signatures and encryptions found, outermost first.
     `defects` names what was repaired or cut, as codes.
     """
 
@@ -59,8 +140,15 @@ class Mail:
     text: str = ""
     html: str = ""
     attachments: tuple[Part, ...] = ()
+    invitation: Invitation | None = None
+    seals: tuple[Seal, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     defects: tuple[str, ...] = ()
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Nothing of the content can be read here."""
+        return not self.text and any(seal.is_encrypted for seal in self.seals)
 
     def header(self, name: str) -> str:
         """The first header of that name, decoded, or an empty string."""
