@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 BIN := .venv/bin
 FLASK := $(BIN)/flask --app app
+# Tests that wait for servers leave room for others: a worker more than there are cores.
+WORKERS ?= 3
 # English needs no catalogue: the texts in the code are English.
 LANGUAGES := de
 CATALOGUES := $(wildcard translations/*/LC_MESSAGES/messages.po)
@@ -71,7 +73,7 @@ test-needs: python-dev assets translations
 
 .PHONY: test
 test: test-needs ## Install what tests need and run them (SQLite)
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n $(WORKERS)
 
 .PHONY: crash
 crash: test-needs ## Kill the process again and again while it fetches mail: nothing is lost, nothing doubled
@@ -79,7 +81,7 @@ crash: test-needs ## Kill the process again and again while it fetches mail: not
 
 .PHONY: check
 check: test-needs lint ## Everything that must hold: style, types, arrows, tests on SQLite and PostgreSQL
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n $(WORKERS)
 	@$(MAKE) test-postgres
 
 .PHONY: lint
@@ -93,7 +95,7 @@ lint: python-dev
 .PHONY: test-postgres
 test-postgres: python-dev translations ## Run the tests that touch the database on a private PostgreSQL
 	@.ci/debian postgres=postgresql
-	$(BIN)/python -m tests.servers.postgres $(BIN)/pytest -q $(DATABASE_TESTS)
+	$(BIN)/python -m tests.servers.postgres $(BIN)/pytest -q -n $(WORKERS) $(DATABASE_TESTS)
 
 .PHONY: format
 format: python-dev ## Format the code

@@ -1,7 +1,8 @@
 """What all tests share: the app on a real database, the cast, the client that checks every page.
 
 The cast: Alice administers, Bob answers, Carol asks, Mallory is a stranger.
-POSTSTELLE_TEST_DATABASE_URL runs the same tests on PostgreSQL.
+POSTSTELLE_TEST_DATABASE_URL runs the same tests on PostgreSQL. With `-n 2` several workers share them;
+each has folders, servers and a PostgreSQL database of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
 
 from app import create_app
 from config import Settings, from_environment
@@ -22,10 +22,21 @@ from desk import accounts, schema
 from desk.office import Office
 from models import Agent, Channel, db
 from tests.browsing import PageClient
+from tests.servers import postgres
 
 pytest_plugins = ["tests.servers.fixtures", "tests.servers.browser", "tests.servers.serving"]
 
 PASSWORD = "correct horse battery"
+
+
+def pytest_configure() -> None:
+    worker, database = (
+        os.environ.get(name, "") for name in ("PYTEST_XDIST_WORKER", "POSTSTELLE_TEST_DATABASE_URL")
+    )
+    if worker and database:
+        os.environ["POSTSTELLE_TEST_DATABASE_URL"] = postgres.database_beside(
+            database, f"poststelle_{worker}"
+        )
 
 
 @pytest.fixture
@@ -39,30 +50,39 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with all tables and nothing in them, made once: copying it is quicker than migrating."""
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with all tables and nothing in them, made once: copying it is quicker than migrating.
+
+    The path of a SQLite file, or the address of a PostgreSQL database.
+    """
     data = tmp_path_factory.mktemp("migrated")
-    app = create_app(replace(from_environment({"POSTSTELLE_DATA": str(data)}), testing=True, assets="cdn"))
+    database = os.environ.get("POSTSTELLE_TEST_DATABASE_URL", "")
+    if database:
+        database = postgres.database_beside(
+            database, database.rpartition("/")[2].partition("?")[0] + "_migrated"
+        )
+    environment = {"POSTSTELLE_DATA": str(data)} | ({"DATABASE_URL": database} if database else {})
+    app = create_app(replace(from_environment(environment), testing=True, assets="cdn"))
     with app.app_context():
         schema.bring_up_to_date()
         db.session.remove()
         db.engine.dispose()
-    return data / "poststelle.db"
+    return database or str(data / "poststelle.db")
 
 
 @pytest.fixture
-def make_app(settings: Settings, migrated: Path) -> Iterator[Callable[..., Flask]]:
+def make_app(settings: Settings, migrated: str) -> Iterator[Callable[..., Flask]]:
     """Builds apps on one fresh database; keywords override settings."""
     made: list[Flask] = []
 
     def make(**changes: object) -> Flask:
-        if settings.is_sqlite and not made:
+        if not made and settings.is_sqlite:
             settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.copy(migrated, settings.data / "poststelle.db")
+        elif not made:
+            postgres.copy_database(migrated, os.environ["POSTSTELLE_TEST_DATABASE_URL"])
         app = create_app(replace(settings, **changes))
         with app.app_context():
-            if not made and not settings.is_sqlite:
-                _empty_schema()
             schema.bring_up_to_date()
         made.append(app)
         return app
@@ -137,9 +157,3 @@ def as_alice(client: PageClient, alice: Agent) -> PageClient:
 def as_bob(client: PageClient, bob: Agent) -> PageClient:
     client.sign_in(bob)
     return client
-
-
-def _empty_schema() -> None:
-    with db.engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))

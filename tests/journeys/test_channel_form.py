@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.servers.browser import sign_in, window
-from tests.servers.serving import PASSWORD, Serving, free_port
+from tests.servers.ports import free_port
+from tests.servers.serving import PASSWORD, Serving
 
 pytestmark = pytest.mark.browser
 

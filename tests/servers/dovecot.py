@@ -18,6 +18,7 @@ from pathlib import Path
 from imapclient.imap_utf7 import encode as encode_utf7
 
 from tests.servers.ca import ServerCertificate
+from tests.servers.ports import free_ports
 
 PROGRAM = "/usr/sbin/dovecot"
 PROTOCOLS = ("imap", "imaps", "pop3", "pop3s")
@@ -82,7 +83,7 @@ class Dovecot:
     def start(self) -> None:
         for name in ("run", "mail", "users"):
             (self.folder / name).mkdir(exist_ok=True)
-        self.ports = _free_ports(PROTOCOLS)
+        self.ports = free_ports(*PROTOCOLS)
         configuration = self.folder / "dovecot.conf"
         configuration.write_text(self._configuration(), encoding="utf-8")
         self._process = subprocess.Popen(
@@ -231,12 +232,6 @@ def _mail_owner() -> tuple[str, str]:
         return "mail", "mail"
     entry = pwd.getpwuid(os.geteuid())
     return entry.pw_name, grp.getgrgid(entry.pw_gid).gr_name
-
-
-def _free_ports(names: tuple[str, ...]) -> dict[str, int]:
-    with contextlib.ExitStack() as stack:
-        sockets = {name: stack.enter_context(socket.create_server(("127.0.0.1", 0))) for name in names}
-        return {name: listening.getsockname()[1] for name, listening in sockets.items()}
 
 
 def _answers(port: int) -> bool:

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import NullPool, create_engine, make_url, text
+
 DATABASE = "poststelle"
 # Nothing here has to survive a power cut; speed counts.
 OPTIONS = {
@@ -65,6 +67,28 @@ def find_binaries() -> Path:
     if found:
         return Path(found).resolve().parent
     raise FileNotFoundError("PostgreSQL is not installed (Debian: apt-get install postgresql).")
+
+
+def database_beside(url: str, name: str) -> str:
+    """Make an empty database of this name on the server of `url` (another of that name goes); its address."""
+    _replace(url, name)
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def copy_database(source: str, target: str) -> None:
+    """Replace the database `target` by a copy of `source`, whoever is connected to it."""
+    name = make_url(target).database
+    assert name
+    _replace(target, name, f'TEMPLATE "{make_url(source).database}"')
+
+
+def _replace(url: str, name: str, options: str = "") -> None:
+    engine = create_engine(
+        make_url(url).set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool
+    )
+    with engine.connect() as connection:
+        connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        connection.execute(text(f'CREATE DATABASE "{name}" {options}'))
 
 
 def _server_user() -> pwd.struct_passwd | None:

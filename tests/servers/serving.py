@@ -8,7 +8,6 @@ import os
 import queue
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from config import from_environment
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
@@ -215,11 +215,6 @@ def _command(arguments: tuple[str, ...], environment: dict[str, str], files: lis
     )
     sys.argv = ["flask", "--app", "app", *arguments]
     flask.cli.main()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def until(true: Callable[[], Any], patience: float = 20, every: float = 0.1) -> Any:
