@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
@@ -20,6 +21,7 @@ from desk import (
     accounts,
     channels,
     door,
+    explaining,
     export,
     fetching,
     intake,
@@ -359,6 +361,30 @@ def mail_receive(key: str | None, rcpt: tuple[str, ...]) -> None:
         for inbound_id in stored:
             if inbound_id is not None:
                 intake.process(inbound_id)
+
+
+@mail_cli.command("explain")
+@click.argument("files", metavar="FILE…", nargs=-1, required=True)
+@with_appcontext
+def mail_explain(files: tuple[str, ...]) -> None:
+    """Print one JSON line per mail file: how it is read and judged. Stores nothing; “-”: names from stdin.
+
+    Exit code 1 if a file could not be read; the others are explained all the same.
+    """
+    failed = False
+    for explained in explaining.explain_files(_names(files)):
+        failed = failed or "error" in explained
+        sys.stdout.write(json.dumps(explained, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+    sys.exit(1 if failed else 0)
+
+
+def _names(files: tuple[str, ...]) -> Iterator[str]:
+    for file in files:
+        if file == "-":
+            yield from (os.fsdecode(line.rstrip(b"\r\n")) for line in sys.stdin.buffer if line.strip())
+        else:
+            yield file
 
 
 # --- export and demo

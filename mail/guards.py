@@ -7,7 +7,7 @@ So the rules name certain signs only, and the counting of automatic answers (out
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mail.forwarding import read_forward_check
@@ -39,13 +39,12 @@ def judge(mail: Mail, facts: Facts, bounce: Bounce | None, envelope_from: str | 
     `envelope_from` is the MAIL FROM of our own receiver. For fetched mail it is None, and the
     Return-Path that the last server wrote (RFC 5321 section 4.4) stands in for it.
     """
-    if envelope_from is None and (noted := mail.all("return-path")):
-        envelope_from = noted[0].strip().strip("<>").strip()
-    case = Case(mail, facts, bounce, envelope_from)
-    for rule in RULES:
-        if (words := rule.applies(case)) is not None:
-            return Verdict(rule.action, rule.reason, words[:200])
-    return Verdict(Action.FILE, "person")
+    return _first_opinion(RULES, _case(mail, facts, bounce, envelope_from)) or Verdict(Action.FILE, "person")
+
+
+def as_machine(mail: Mail, bounce: Bounce | None, envelope_from: str | None = None) -> Verdict | None:
+    """Whether a machine wrote it and by which sign, whatever else (spam, a storm) may come first."""
+    return _first_opinion(MACHINE_RULES, _case(mail, Facts(), bounce, envelope_from))
 
 
 def own_mail(case: Case) -> str | None:
@@ -55,14 +54,14 @@ def own_mail(case: Case) -> str | None:
 
 
 def bounced(case: Case) -> str | None:
-    if case.bounce and _is_final(case.bounce):
+    if case.bounce and case.bounce.is_final:
         return next((recipient.words for recipient in case.bounce.recipients if recipient.permanent), "")
     return None
 
 
 def delayed(case: Case) -> str | None:
     """A warning: the server goes on trying. Tied to the sent mail like a bounce, but no failure."""
-    if case.bounce and not _is_final(case.bounce):
+    if case.bounce and not case.bounce.is_final:
         return case.bounce.recipients[0].words
     return None
 
@@ -243,8 +242,20 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _is_final(bounce: Bounce) -> bool:
-    return not bounce.recipients or any(recipient.permanent for recipient in bounce.recipients)
+MACHINE_RULES = tuple(rule for rule in RULES if rule.action in (Action.BOUNCE, Action.QUIET))
+
+
+def _case(mail: Mail, facts: Facts, bounce: Bounce | None, envelope_from: str | None) -> Case:
+    if envelope_from is None and (noted := mail.all("return-path")):
+        envelope_from = noted[0].strip().strip("<>").strip()
+    return Case(mail, facts, bounce, envelope_from)
+
+
+def _first_opinion(rules: Iterable[Rule], case: Case) -> Verdict | None:
+    for rule in rules:
+        if (words := rule.applies(case)) is not None:
+            return Verdict(rule.action, rule.reason, words[:200])
+    return None
 
 
 def _report_type(mail: Mail, kind: str) -> str | None:

@@ -36,7 +36,10 @@ Fields = list[tuple[str, bytes]]
 
 @dataclass(slots=True)
 class Entity:
-    """A part: its fields (names in lower case, values raw and unfolded) and where its body stands."""
+    """A part: its fields (names in lower case, values raw and unfolded) and where its body stands.
+
+    `hollow`: declared as a container, but without a single part; what stands there is read as text.
+    """
 
     fields: Fields
     start: int
@@ -45,6 +48,7 @@ class Entity:
     type: str = "text/plain"
     parameters: Parameters = field(default_factory=dict)
     children: list[Entity] = field(default_factory=list)
+    hollow: bool = False
 
     def get(self, name: str) -> bytes:
         return next((value for key, value in self.fields if key == name), b"")
@@ -98,7 +102,7 @@ def _split(raw: bytes, entity: Entity, result: Skeleton) -> None:
         )
         if guessed is None:
             result.defects["no_parts"] = None
-            entity.type = "text/plain"
+            entity.type, entity.hollow = "text/plain", True
             return
         result.defects["boundary_guessed"] = None
         spans = _spans(raw, guessed[1], entity.start, entity.end)

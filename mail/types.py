@@ -230,6 +230,11 @@ class Bounce:
     recipients: tuple[BounceRecipient, ...] = ()
     returned_message_id: str = ""
 
+    @property
+    def is_final(self) -> bool:
+        """Nobody tries any more, for one recipient at least; a report that names none is taken for one."""
+        return not self.recipients or any(recipient.permanent for recipient in self.recipients)
+
 
 @dataclass(frozen=True, slots=True)
 class Folded:

@@ -3,10 +3,9 @@
 from models.account import Account, Counter, Lease
 from models.agent import Agent, Role
 from models.base import db, now
-from models.blocked import BlockedSender
 from models.channel import AfterFetch, Channel, Existing, Protocol, Provider
 from models.contact import Contact
-from models.inbound import InboundEvent, InboundMail, LedgerCount, Outcome, RawMail, ServerCopy
+from models.inbound import InboundMail, Outcome, ServerCopy
 from models.inbound import State as InboundState
 from models.message import Attachment, Draft, Kind, Message
 from models.outbound import MailState, NoticeSwitch, OutboundMail, OutboundRecipient, RecipientState
@@ -17,18 +16,15 @@ __all__ = [
     "AfterFetch",
     "Agent",
     "Attachment",
-    "BlockedSender",
     "Channel",
     "Contact",
     "Counter",
     "Draft",
     "Existing",
-    "InboundEvent",
     "InboundMail",
     "InboundState",
     "Kind",
     "Lease",
-    "LedgerCount",
     "MailState",
     "Message",
     "NoticeSwitch",
@@ -38,7 +34,6 @@ __all__ = [
     "Priority",
     "Protocol",
     "Provider",
-    "RawMail",
     "RecipientState",
     "Role",
     "ServerCopy",

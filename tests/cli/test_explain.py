@@ -1,0 +1,128 @@
+"""`mail explain`: stable for scripts, works before the set-up, stores nothing, goes on past what it cannot open."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy.engine import make_url
+
+import cli
+from desk.explaining import explain_files
+from mail.explain import explain
+
+MAILS = sorted((Path(__file__).parents[1] / "mails").glob("*.eml"))
+MAIL = b"""From: Carol <carol@kunde.example>
+To: support@firma.example
+Subject: Frage
+Date: Mon, 23 Nov 2026 10:00:00 +0100
+Message-ID: <1@kunde.example>
+In-Reply-To: <0@firma.example>
+Content-Type: multipart/mixed; boundary=b
+
+--b
+Content-Type: text/html
+
+<p onclick=x>Guten Tag</p><script>x</script><img src="cid:1"><img src="https://x.example/">
+--b
+Content-Type: image/png; name=a.png
+Content-ID: <1>
+
+png
+--b--
+"""
+FIELDS = ["sha256", "message_id", "subject", "from", "reply_to", "to", "cc", "date", "text", "visible_text", "quoted_text", "html",
+ "attachments", "leaves", "invitation", "seals", "verdict", "machine", "bounce", "forward_check", "clues", "defects", "seconds"]  # fmt: skip
+
+
+def run(app: Flask, *arguments: str, names: bytes = b"") -> tuple[int, list[dict[str, Any]]]:
+    result = app.test_cli_runner().invoke(cli.mail_cli, ["explain", *arguments], input=io.BytesIO(names))
+    return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_what_is_said_of_a_mail() -> None:
+    said = explain(MAIL, b"key")
+    assert said.pop("seconds") < 60
+    assert said == {
+        "sha256": said["sha256"],
+        "message_id": "<1@kunde.example>",
+        "subject": "Frage",
+        "from": {"name": "Carol", "email": "carol@kunde.example"},
+        "reply_to": [],
+        "to": [{"name": "", "email": "support@firma.example"}],
+        "cc": [],
+        "date": "2026-11-23T09:00:00+00:00",
+        "text": "Guten Tag",
+        "visible_text": "Guten Tag",
+        "quoted_text": "",
+        "html": said["html"],
+        "attachments": [
+            {
+                "name": "a.png",
+                "type": "image/png",
+                "size": 3,
+                "sha256": hashlib.sha256(b"png").hexdigest(),
+                "inline": True,
+            }
+        ],
+        "leaves": 2,
+        "invitation": None,
+        "seals": [],
+        "verdict": {"action": "file", "reason": "person", "detail": ""},
+        "machine": {"is": False, "reason": ""},
+        "bounce": {"is": False, "permanent": False, "recipients": [], "returned_message_id": ""},
+        "forward_check": None,
+        "clues": [{"kind": "foreign_id", "message_id": "<0@firma.example>"}],
+        "defects": [],
+    }
+    assert 'src="cid:1"' in said["html"] and "script" not in said["html"]
+    assert ' src="https:' not in said["html"] and "onclick" not in said["html"]
+
+
+@pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
+def test_every_mail_has_every_field_and_its_text_in_two_parts(path: Path) -> None:
+    said = json.loads(json.dumps(explain(path.read_bytes(), b"key")))
+    assert list(said) == FIELDS
+    assert said["visible_text"] + said["quoted_text"] == said["text"]
+    assert said["machine"]["is"] == (said["verdict"]["action"] in ("quiet", "bounce"))
+
+
+def test_spam_by_a_machine_is_still_by_a_machine() -> None:
+    said = explain(b"From: a@b.example\nX-Spam-Flag: YES\nPrecedence: bulk\n\nx", b"key")
+    assert (said["verdict"]["action"], said["machine"]) == ("hold", {"is": True, "reason": "precedence"})
+
+
+def test_files_that_cannot_be_read_are_said_and_passed(make_app: Any, tmp_path: Path) -> None:
+    good = tmp_path / "gut.eml"
+    good.write_bytes(MAIL)
+    missing = str(tmp_path / "missing.eml")
+    code, lines = run(make_app(), missing, str(tmp_path), str(good))
+    assert code == 1
+    assert [line["file"] for line in lines] == [missing, str(tmp_path), str(good)]
+    assert [line.get("error", "") for line in lines] == ["No such file or directory", "Is a directory", ""]
+    assert lines[2]["subject"] == "Frage"
+
+
+def test_names_from_standard_input_whatever_their_bytes(make_app: Any, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"\xe4.eml")
+    odd.write_bytes(MAIL)
+    code, lines = run(make_app(), "-", names=os.fsencode(odd) + b"\n\n")
+    assert code == 0 and [line["subject"] for line in lines] == ["Frage"]
+
+
+def test_before_the_set_up_nothing_is_stored(make_app: Any, settings: Any) -> None:
+    app = make_app()
+    database = make_url(settings.database_url).database
+    if settings.is_sqlite:
+        Path(database).unlink(missing_ok=True)
+    before = sorted(settings.data.rglob("*"))
+    with app.app_context():
+        (said,) = explain_files([str(MAILS[0])])
+    assert said["subject"]
+    assert sorted(settings.data.rglob("*")) == before
