@@ -103,8 +103,9 @@ format: python-dev ## Format the code
 	@$(BIN)/ruff format
 
 .PHONY: bench
-bench: setup ## Measure start time and idle memory
+bench: test-needs ## Measure start, idle memory, and how fast mail is taken in beside bare limits
 	@$(BIN)/python bench/start.py
+	@$(BIN)/python bench/ingest.py
 
 .PHONY: clean
 clean: ## Remove everything that make has built; the data folder stays
