@@ -79,7 +79,7 @@ def _prepare_data(settings: Settings) -> None:
 
 def _engine_options(settings: Settings) -> dict[str, object]:
     if settings.is_sqlite:
-        return {"connect_args": {"timeout": 15, "check_same_thread": False}}
+        return {"connect_args": {"timeout": settings.busy_seconds, "check_same_thread": False}}
     # A connection that the server closed meanwhile is noticed before it is used.
     return {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
 

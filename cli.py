@@ -37,7 +37,7 @@ from desk.office import NotSetUp, account, office
 from jobs import server
 from models import Agent, Channel, Status, Ticket, db, now
 
-EX_NOUSER, EX_TEMPFAIL = 67, 75  # sysexits.h, as mail servers expect of a pipe
+EX_DATAERR, EX_NOUSER, EX_TEMPFAIL = 65, 67, 75  # sysexits.h, as mail servers expect of a pipe
 LEASE_WAIT = 30  # seconds
 
 
@@ -326,41 +326,53 @@ mail_cli = AppGroup("mail", help="Mail from a pipe.")
 @mail_cli.command("receive")
 @click.option("--channel", "key", help="The channel that gets the mail.")
 @click.option("--rcpt", multiple=True, help="The recipient's address, as the mail server got it.")
+@click.option("--sender", help="The envelope's sender, as the mail server got it; empty for a bounce.")
 @with_appcontext
-def mail_receive(key: str | None, rcpt: tuple[str, ...]) -> None:
-    """Take one mail from standard input: exit 0 when it is safe, 67 unknown address, 75 try again."""
-    raw = sys.stdin.buffer.read()
+def mail_receive(key: str | None, rcpt: tuple[str, ...], sender: str | None) -> None:
+    """Take one mail from standard input: exit 0 when it is safe, 65 nonsense, 67 unknown address, 75 try again."""
     try:
-        schema.bring_up_to_date()
-        channel = channels.by_key(key) if key else None
-        if key and channel is None:
-            click.echo(f"There is no channel “{key}”.", err=True)
-            sys.exit(EX_NOUSER)
-        if not raw.strip():
-            raise click.ClickException("There is no mail on standard input.")
-        if len(raw) > office().settings.max_mail_bytes:
-            raise click.ClickException("The mail is larger than allowed (POSTSTELLE_MAX_MAIL_MB).")
-        if channel is not None:
-            stored = [door.take_for(channel, raw)]
-        else:
-            unknown = [address for address in rcpt if not door.accepts(address)]
-            if unknown or not rcpt:
-                click.echo(f"Unknown address: {', '.join(unknown) or '(none given)'}", err=True)
-                sys.exit(EX_NOUSER)
-            stored = list(door.take(raw, None, rcpt, "pipe"))
-    except SettingsError as error:
-        click.echo(error.format_message(), err=True)
-        sys.exit(EX_TEMPFAIL)
-    except click.ClickException:
-        raise
+        stored = _received(sys.stdin.buffer.read(), key, rcpt, sender)
+    except _Piped as answer:
+        click.echo(answer, err=True)
+        sys.exit(answer.code)
     except Exception as error:
-        click.echo(f"The mail could not be stored, try again: {error}", err=True)
+        words = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        click.echo(f"The mail could not be stored, try again: {words}", err=True)
         sys.exit(EX_TEMPFAIL)
     # The mail is safe from here on; what goes wrong now is no reason to send it again.
     with contextlib.suppress(Exception):
         for inbound_id in stored:
-            if inbound_id is not None:
-                intake.process(inbound_id)
+            intake.process(inbound_id)
+
+
+class _Piped(Exception):
+    """Why a mail is not taken, with what the mail server is told."""
+
+    def __init__(self, code: int, words: str) -> None:
+        super().__init__(words)
+        self.code = code
+
+
+def _received(raw: bytes, key: str | None, rcpt: tuple[str, ...], sender: str | None) -> list[int]:
+    """Store it for the channel, or for its recipients: for all of them or with exit code 75."""
+    schema.bring_up_to_date()
+    if not raw.strip():
+        raise _Piped(EX_DATAERR, "There is no mail on standard input.")
+    if len(raw) > office().settings.max_mail_bytes:
+        raise _Piped(EX_DATAERR, "The mail is larger than allowed (POSTSTELLE_MAX_MAIL_MB).")
+    envelope_from = None if sender is None else sender.removeprefix("<").removesuffix(">")
+    if key is not None:
+        channel = channels.by_key(key)
+        if channel is None:
+            raise _Piped(EX_NOUSER, f"There is no channel “{key}”.")
+        return [door.take_for(channel, raw, envelope_from)]
+    unknown = [address for address in rcpt if not door.accepts(address)]
+    if unknown or not rcpt:
+        raise _Piped(EX_NOUSER, f"Unknown address: {', '.join(unknown) or '(none given)'}")
+    taken = door.take(raw, envelope_from, rcpt, "pipe")
+    if taken.fault is not None:
+        raise taken.fault
+    return taken.rows
 
 
 @mail_cli.command("explain")

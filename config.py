@@ -18,7 +18,10 @@ class SettingsError(ClickException):
     """A setting cannot be used. The text is one sentence for the person who set it.
 
     A ClickException, since `flask` builds the app before it knows the command, and would else print a traceback.
+    Its exit code is EX_TEMPFAIL: a mail server that pipes mail to us then keeps the mail and tries again.
     """
+
+    exit_code = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,18 @@ class Relay:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where LMTP listens: a unix socket at `path`, or a TCP port."""
+
+    host: str = ""
+    port: int = 0
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        return str(self.path or f"{self.host}:{self.port}")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the environment decides. Values that are None or empty are left to the set-up form."""
 
@@ -45,6 +60,9 @@ class Settings:
     port: int = 8080
     smtp_host: str = "127.0.0.1"
     smtp_port: int = 2525
+    smtp_certificate: Path | None = None
+    smtp_key: Path | None = None
+    lmtp: Place | None = None
     base_url: str = ""
     mail_domain: str = ""
     fetch_seconds: int = 60
@@ -60,6 +78,8 @@ class Settings:
     testing: bool = False
     # Injected faults for crash tests: the name of a point in the code at which the process kills itself.
     fail_point: str = ""
+    # How long a statement waits for SQLite's write lock.
+    busy_seconds: int = 15
 
     @property
     def blobs(self) -> Path:
@@ -94,6 +114,9 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         port=_number(env, "POSTSTELLE_PORT", 8080, 0, 65535),
         smtp_host=_text(env, "POSTSTELLE_SMTP_HOST") or "127.0.0.1",
         smtp_port=_number(env, "POSTSTELLE_SMTP_PORT", 2525, 0, 65535),
+        smtp_certificate=_path(env, "POSTSTELLE_SMTP_CERTIFICATE"),
+        smtp_key=_path(env, "POSTSTELLE_SMTP_KEY"),
+        lmtp=_place(env, "POSTSTELLE_LMTP"),
         base_url=_base_url(_text(env, "POSTSTELLE_BASE_URL")),
         mail_domain=_text(env, "POSTSTELLE_MAIL_DOMAIN").lower(),
         fetch_seconds=_number(env, "POSTSTELLE_FETCH_SECONDS", 60, 1, 86_400),
@@ -106,6 +129,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         max_mail_bytes=_number(env, "POSTSTELLE_MAX_MAIL_MB", 50, 1, 1000) * 1024 * 1024,
         relay=_relay(env),
         fail_point=_text(env, "POSTSTELLE_FAIL_POINT"),
+        busy_seconds=_number(env, "POSTSTELLE_BUSY_SECONDS", 15, 1, 3600),
     )
 
 
@@ -143,6 +167,24 @@ def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str,
     if text not in choices:
         raise SettingsError(f"{name} is “{text}”; it must be one of: {', '.join(choices)}.")
     return text
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    text = _text(env, name)
+    return Path(text).expanduser().resolve() if text else None
+
+
+def _place(env: Mapping[str, str], name: str) -> Place | None:
+    """`/run/lmtp.sock`, `2424` or `10.0.0.2:2424`."""
+    text = _text(env, name)
+    if not text:
+        return None
+    if text.startswith("/"):
+        return Place(path=Path(text))
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise SettingsError(f"{name} is “{text}”; it must be the path of a socket, a port, or host:port.")
+    return Place(host=host.strip("[]") or "127.0.0.1", port=int(port))
 
 
 def _base_url(text: str) -> str:

@@ -117,6 +117,8 @@ class Session:
         db.session.rollback()
         with self.source:
             done = self._fetch()
+            reach("before_quit")
+        reach("after_quit")
         if self.source.deletions_kept and self.owed_at_quit:
             self._note_copies(dict.fromkeys(self.owed_at_quit, ServerCopy.DELETED))
         return done
@@ -190,6 +192,7 @@ class Session:
             self.owed_at_quit += list(done)  # only promised so far: QUIT makes it true
         else:
             self._note_copies(done)
+        reach("removal_noted")
 
     def _finish_removals(self) -> None:
         """What was filed but still lies on the server (a crash, a refusal) is removed; what is gone is noted."""

@@ -61,20 +61,25 @@ def work(app: Flask) -> None:
 
 @contextlib.contextmanager
 def _background(app: Flask) -> Iterator[None]:
-    receiver, clock = _receiver(app), Clock(app)
-    try:
-        receiver.start()
-    except OSError as error:
-        raise SettingsError(f"{error} (POSTSTELLE_SMTP_PORT chooses another port).") from error
-    clock.start()
-    try:
-        yield
-    finally:
-        receiver.stop()
-        clock.stop()
+    clock = Clock(app)
+    with contextlib.ExitStack() as open_doors:
+        for receiver in _receivers(app):
+            try:
+                receiver.start()
+            except OSError as error:
+                raise SettingsError(
+                    f"{error} (POSTSTELLE_SMTP_PORT and POSTSTELLE_LMTP choose another place)."
+                ) from error
+            open_doors.callback(receiver.stop)
+        clock.start()
+        try:
+            yield
+        finally:
+            open_doors.close()
+            clock.stop()
 
 
-def _receiver(app: Flask) -> door.Receiver:
+def _receivers(app: Flask) -> list[door.Receiver]:
     def in_app(verb: Callable[[Given], Answer]) -> Callable[[Given], Answer]:
         def call(given: Given) -> Answer:
             with app.app_context():
@@ -85,9 +90,8 @@ def _receiver(app: Flask) -> door.Receiver:
 
         return call
 
-    settings = _settings(app)
-    return door.receiver(
-        settings.smtp_host, settings.smtp_port, in_app(door.accepts), in_app(door.deliver), settings
+    return door.receivers(
+        _settings(app), in_app(door.accepts), in_app(door.deliver_smtp), in_app(door.deliver_lmtp)
     )
 
 
@@ -112,6 +116,8 @@ def _announce(app: Flask, port: int) -> None:
         ready = account() is not None
         db.session.remove()
     click.echo(f"Poststelle runs at {address}")
+    if settings.lmtp is not None:
+        click.echo(f"Mail is received by LMTP on {settings.lmtp}")
     click.echo(f"Mail is received by SMTP on {settings.smtp_host}:{settings.smtp_port}")
     if not ready:
         office.setup_token = secrets.token_urlsafe(32)

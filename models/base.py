@@ -123,7 +123,6 @@ def _on_connect(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",  # a commit is on the disk before we delete mail anywhere
         "foreign_keys=ON",
-        "busy_timeout=15000",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

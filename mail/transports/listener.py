@@ -1,7 +1,8 @@
 """Our own door for mail: an SMTP (RFC 5321) or LMTP (RFC 2033) server in a thread of its own.
 
 It takes mail for known addresses only, relays nothing, and says 250 only after `deliver` has returned.
-Every fault of ours is a 451: the sender keeps the mail and tries again.
+Every fault of ours is a 451: the sender keeps the mail and tries again. How a connection speaks stands
+in `listener_wire.py`, what a client may do in `listener_limits.py`.
 """
 
 from __future__ import annotations
@@ -9,23 +10,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import ssl
+import stat
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session, TLSSetupException, syntax
+from aiosmtpd.smtp import Envelope, Session, TLSSetupException
+
+from mail.transports.listener_limits import Client, Limits, Rate
+from mail.transports.listener_wire import OUR_FAULT, Hold, LmtpSession, SmtpSession
 
 log = logging.getLogger(__name__)
 logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd logs every line of every client
 
-RECIPIENTS = 100  # in one mail
-CONNECTIONS = 200  # altogether
-_OUR_FAULT = "451 4.3.0 Something went wrong here, please try again later"
+TAKEN = "250 2.0.0 OK"
+USUAL = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +42,17 @@ class Arrival:
     raw: bytes
     envelope_from: str
     recipients: tuple[str, ...]
-    client: str  # address of the other side
+    client: str  # address of the other side; `local` for a unix socket
     tls: bool
 
 
 class Receiver:
-    """Listens on `host` and `port` (0: any free one) until stopped.
+    """Listens on `host` and `port` (0: any free one), or on a unix socket at `path`, until stopped.
 
-    `accept` says whether an address is ours, `deliver` makes a mail durable; both run in worker threads
-    and may raise. `max_bytes` is announced as SIZE. STARTTLS is offered if a `tls_context` is given.
+    `accept` says whether an address is ours. `deliver` makes a mail durable and answers for which
+    recipients it is; both run in worker threads and may raise. `max_bytes` is announced as SIZE.
+    STARTTLS is offered if `tls` is given; it is asked for every connection. `reached` is told the points
+    at which a crash test may end the process.
     """
 
     def __init__(
@@ -51,40 +60,37 @@ class Receiver:
         host: str,
         port: int,
         accept: Callable[[str], bool],
-        deliver: Callable[[Arrival], None],
+        deliver: Callable[[Arrival], Collection[str]],
         max_bytes: int,
         hostname: str,
-        tls_context: ssl.SSLContext | None = None,
+        tls: Callable[[], ssl.SSLContext] | None = None,
         lmtp: bool = False,
-        timeout: float = 300.0,
-        connections_per_client: int = 20,
+        path: Path | None = None,
+        limits: Limits = USUAL,
+        reached: Callable[[str], None] = lambda point: None,
     ) -> None:
-        self.host, self.port = host, port
-        self._new_door = partial(_Door, accept, deliver, connections_per_client)
+        self.host, self.port, self.path = host, port, path
+        self._new_door = partial(Door, accept, deliver, limits, reached)
         self._door = self._new_door()
-        self._protocol = _Lmtp if lmtp else _Smtp
+        self._session = LmtpSession if lmtp else SmtpSession
+        self._tls = tls
         self._options: dict[str, Any] = {
             "data_size_limit": max_bytes,
             "enable_SMTPUTF8": True,
             "hostname": hostname,
             "ident": "Poststelle",
-            "tls_context": tls_context,
-            "timeout": timeout,
+            "timeout": limits.silence,
         }
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Listen. Raises OSError with a sentence that names host and port, for instance if it is taken."""
+        """Listen. Raises OSError with a sentence that names the place, for instance if it is taken."""
         try:
-            family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-            listening = socket.create_server(
-                (self.host, self.port), family=family, dualstack_ipv6=self.host == "::"
-            )
+            listening = self._listen()
         except OSError as error:
             reason = error.strerror or str(error)
-            raise OSError(error.errno, f"Cannot receive mail on {self.host}:{self.port}: {reason}") from error
-        self.port = listening.getsockname()[1]
+            raise OSError(error.errno, f"Cannot receive mail on {self.place}: {reason}") from error
         self._door = self._new_door()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -99,6 +105,22 @@ class Receiver:
             return
         asyncio.run_coroutine_threadsafe(self._door.close(patience), loop)
         self._thread.join()
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+    @property
+    def place(self) -> str:
+        return str(self.path or f"{self.host}:{self.port}")
+
+    def _listen(self) -> socket.socket:
+        if self.path is not None:
+            return _unix_socket(self.path)
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listening = socket.create_server(
+            (self.host, self.port), family=family, dualstack_ipv6=self.host == "::"
+        )
+        self.port = listening.getsockname()[1]
+        return listening
 
     def _run(self, loop: asyncio.AbstractEventLoop, listening: socket.socket) -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
@@ -106,9 +128,15 @@ class Receiver:
 
     async def _serve(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: self._protocol(self._door, loop=loop, **self._options), sock=listening
-        )
+
+        def session() -> SmtpSession:
+            context = self._tls() if self._tls else None
+            return self._session(self._door, loop=loop, tls_context=context, **self._options)
+
+        if self.path is not None:
+            server: asyncio.Server = await loop.create_unix_server(session, sock=listening)
+        else:
+            server = await loop.create_server(session, sock=listening)
         try:
             await self._door.closed.wait()
         finally:
@@ -118,19 +146,25 @@ class Receiver:
             await server.wait_closed()
 
 
-class _Door:
-    """The decisions of the server: aiosmtpd calls the `handle_` methods."""
+class Door:
+    """The decisions of the server: aiosmtpd calls the `handle_` methods, the sessions the others."""
 
     def __init__(
-        self, accept: Callable[[str], bool], deliver: Callable[[Arrival], None], connections_per_client: int
+        self,
+        accept: Callable[[str], bool],
+        deliver: Callable[[Arrival], Collection[str]],
+        limits: Limits,
+        reached: Callable[[str], None],
     ) -> None:
+        self.limits, self.reached = limits, reached
         self.closing = False
         self.closed = asyncio.Event()
-        self.connections_per_client = connections_per_client
-        self.connections: Counter[str] = Counter()
         self.transports: set[asyncio.WriteTransport] = set()
+        self.held = 0  # bytes of mails that are coming in
+        self._connections: Counter[str] = Counter()
+        self._from, self._to = Rate(limits.from_a_stranger, monotonic), Rate(limits.to_an_address, monotonic)
         self._accept, self._deliver = accept, deliver
-        self._deliveries: set[asyncio.Future[bool]] = set()
+        self._deliveries: set[asyncio.Future[list[str]]] = set()
 
     async def close(self, patience: float) -> None:
         self.closing = True
@@ -139,140 +173,128 @@ class _Door:
             await asyncio.sleep(0.05)  # for their sessions to say 250
         self.closed.set()
 
+    # --- who is here
+
+    def enter(self, transport: asyncio.WriteTransport, client: Client) -> None:
+        self.transports.add(transport)
+        self._connections[client.key] += 1
+
+    def leave(self, transport: asyncio.WriteTransport, client: Client) -> None:
+        self.transports.discard(transport)
+        self._connections[client.key] -= 1
+        self._connections += Counter()  # drops those at zero
+
+    def is_full(self, client: Client) -> bool:
+        own = self.limits.per_neighbour if client.is_neighbour else self.limits.per_stranger
+        return self._connections[client.key] > own or len(self.transports) > self.limits.connections
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[Hold]:
+        hold = Hold(self)
+        try:
+            yield hold
+        finally:
+            hold.release()
+
+    # --- what is asked
+
     async def handle_EHLO(
-        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+        self, server: SmtpSession, session: Session, envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
         session.host_name = hostname
-        return [line for line in responses if not line.startswith("250-AUTH")]  # nobody signs in here
+        *lines, last = [line for line in responses if not line.startswith("250-AUTH")]  # nobody signs in here
+        return [*lines, "250-PIPELINING", "250-ENHANCEDSTATUSCODES", last]
 
     async def handle_MAIL(
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+        self, server: SmtpSession, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if self.closing:
             return "421 4.3.2 Going down, please try again later"
         if not address.isprintable():
             return "553 5.1.7 Malformed address"
+        if not server.client.is_neighbour:
+            server.mails += 1
+            if server.mails > self.limits.mails:
+                return "451 4.7.0 Enough mails for one connection, please connect again"
+            if not self._from.allows(server.client.key):
+                return "451 4.7.1 Too many mails from you, please try again later"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 2.1.0 OK"
 
     async def handle_RCPT(
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+        self, server: SmtpSession, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if not address.isprintable():
             return "553 5.1.3 Malformed address"
-        if len(envelope.rcpt_tos) >= RECIPIENTS:
+        if len(envelope.rcpt_tos) >= self.limits.recipients:
             return "452 4.5.3 Too many recipients"
         try:
             known = await asyncio.to_thread(self._accept, address)
         except Exception:
             log.exception("Looking up a recipient failed")
-            return _OUR_FAULT
+            return OUR_FAULT
         if not known:
             return "550 5.1.1 No such address here"
+        if not server.client.is_neighbour and not self._to.allows(address.casefold()):
+            return "451 4.7.1 Too many mails for this address, please try again later"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        raw = envelope.original_content or b""
-        if not raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r"):
-            # Two servers that read line ends differently can be made to see two mails in one.
-            return "550 5.6.0 Bare CR or LF is not allowed"
-        assert session.peer is not None
+    async def keep(self, server: SmtpSession, raw: bytes) -> list[str]:
+        """Make a mail durable; the reply for each of its recipients, as often as it was named."""
+        assert server.envelope is not None and server.session is not None
+        recipients = list(server.envelope.rcpt_tos)
         arrival = Arrival(
             raw=raw,
-            envelope_from=_without_null(envelope.mail_from or ""),
-            recipients=tuple(dict.fromkeys(envelope.rcpt_tos)),
-            client=str(session.peer[0]),
-            tls=session.ssl is not None,
+            envelope_from=_without_null(server.envelope.mail_from or ""),
+            recipients=tuple(dict.fromkeys(recipients)),
+            client=server.client.address,
+            tls=server.session.ssl is not None,
         )
-        delivery = asyncio.ensure_future(asyncio.to_thread(self._keep, arrival))
+        delivery = asyncio.ensure_future(asyncio.to_thread(self._keep, arrival, recipients))
         self._deliveries.add(delivery)
         delivery.add_done_callback(self._deliveries.discard)
-        return "250 2.0.0 OK" if await asyncio.shield(delivery) else _OUR_FAULT
+        return await asyncio.shield(delivery)  # it goes on if the client hangs up: it may be safe already
 
-    def _keep(self, arrival: Arrival) -> bool:
+    def _keep(self, arrival: Arrival, recipients: list[str]) -> list[str]:
         try:
-            self._deliver(arrival)
+            safe = self._deliver(arrival)
         except Exception:
             log.exception("Receiving a mail failed")
-            return False
-        return True
+            return [OUR_FAULT] * len(recipients)
+        self.reached("before_250")
+        return [TAKEN if address in safe else OUR_FAULT for address in recipients]
 
     async def handle_exception(self, error: Exception) -> str:
         if isinstance(error, TLSSetupException):
             log.info("A client broke off STARTTLS: %s", error.__cause__)
         else:
             log.error("A session of the receiver failed", exc_info=error)
-        return _OUR_FAULT
+        return OUR_FAULT
 
 
-class _Smtp(SMTP):
-    """One connection."""
+def _unix_socket(path: Path) -> socket.socket:
+    """A new socket in place of one that nobody answers on any more (a crash leaves it behind).
 
-    line_length_limit = 100_000  # real mails have lines far beyond the 998 of RFC 5322
-
-    def __init__(self, door: _Door, **options: Any) -> None:
-        super().__init__(door, **options)
-        self._door = door
-        self._client = ""
-        self._accepted: asyncio.WriteTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if self._accepted is None:  # STARTTLS comes by here a second time
-            assert isinstance(transport, asyncio.WriteTransport)
-            self._accepted = transport
-            self._client = str((transport.get_extra_info("peername") or ["?"])[0])
-            self._door.transports.add(transport)
-            self._door.connections[self._client] += 1
-        super().connection_made(transport)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if self._accepted in self._door.transports:  # aiosmtpd also calls it after a broken STARTTLS
-            self._door.transports.discard(self._accepted)
-            self._door.connections[self._client] -= 1
-            self._door.connections += Counter()  # drops those at zero
-        super().connection_lost(error)
-
-    def data_received(self, data: bytes) -> None:
-        self._reset_timeout()  # aiosmtpd counts from the last command: a long mail would be cut off
-        super().data_received(data)
-
-    async def _handle_client(self) -> None:
-        counts = self._door.connections
-        if counts[self._client] > self._door.connections_per_client or counts.total() > CONNECTIONS:
-            with contextlib.suppress(OSError):
-                await self.push("421 4.7.0 Too many connections, please try again later")
-            assert self.transport is not None
-            self.transport.close()
-            return
-        await super()._handle_client()
-
-
-class _Lmtp(_Smtp):
-    """LMTP: LHLO instead of EHLO, and after DATA one reply for every recipient that was accepted."""
-
-    _replies = 0
-
-    @syntax("LHLO hostname")
-    async def smtp_LHLO(self, arg: str) -> None:
-        await super().smtp_EHLO(arg)
-
-    async def smtp_HELO(self, arg: str) -> None:
-        await self.push('500 5.5.1 Use "LHLO"')
-
-    async def smtp_EHLO(self, arg: str) -> None:
-        await self.push('500 5.5.1 Use "LHLO"')
-
-    async def push(self, status: str | bytes) -> None:
-        text = status.encode() if isinstance(status, str) else status
-        if text.startswith(b"354"):
-            assert self.envelope is not None
-            self._replies = len(self.envelope.rcpt_tos)
-        elif self._replies:
-            text = b"\r\n".join([text] * self._replies)
-            self._replies = 0
-        await super().push(text)
+    Everybody who reaches its folder may deliver, as everybody on this machine may on a port.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(path.stat().st_mode):
+            with socket.socket(socket.AF_UNIX) as probe:
+                try:
+                    probe.connect(str(path))
+                except ConnectionRefusedError:
+                    path.unlink()
+    listening = socket.socket(socket.AF_UNIX)
+    try:
+        listening.bind(str(path))
+        os.chmod(path, 0o666)
+        listening.listen(100)
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 def _without_null(address: str) -> str:

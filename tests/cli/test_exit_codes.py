@@ -124,6 +124,40 @@ def test_one_mail_to_two_addresses_is_refused_whole_if_one_is_unknown(
     assert db.session.scalar(select(func.count()).select_from(InboundMail)) == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "code"),
+    [
+        ((), b"", 65),
+        ((), b" \n\r\n", 65),
+        ((), b"Subject: x\n\n" + b"y" * 1024 * 1024, 65),
+        (("--rcpt", "nobody@poststelle.example"), b"Subject: x\n\ny\n", 67),
+        (("--channel", "Nothing"), b"Subject: x\n\ny\n", 67),
+        ((), b"From carol@customer.example Mon Aug  3 10:00:00 2026\nSubject: x\n\ny\n", 0),
+        (("--sender", "carol@customer.example"), b"no header at all", 0),
+    ],
+)  # fmt: skip
+def test_what_a_mail_server_is_told(
+    make_app: Callable[..., Flask], arguments: tuple[str, ...], stdin: bytes, code: int
+) -> None:
+    runner = make_app(max_mail_bytes=1024 * 1024).test_cli_runner()
+    made = ["account", "create", "--company", "Acme", "--name", "Alice", "--email", "a@acme.example"]
+    address = runner.invoke(args=[*made, "--password-stdin"], input="correct horse battery").stdout.strip()
+    way = arguments if {"--rcpt", "--channel"} & set(arguments) else ("--rcpt", address, *arguments)
+    result = runner.invoke(args=["mail", "receive", *way], input=stdin)
+    assert (result.exit_code, bool(result.stderr)) == (code, code != 0), result.stderr
+
+
+def test_the_pipe_keeps_lf_and_the_envelope(runner: FlaskCliRunner, address: str) -> None:
+    raw = b"From: carol@customer.example\nSubject: x\n\nline\nline\n"
+    for sender in ("<>", "carol@customer.example"):
+        assert runner.invoke(
+            args=["mail", "receive", "--rcpt", address, "--sender", sender], input=raw
+        ).exit_code == 0  # fmt: skip
+    first, second = db.session.scalars(select(InboundMail).order_by(InboundMail.id))
+    assert (first.envelope_from, second.envelope_from) == ("", "carol@customer.example")
+    assert first.size == len(raw) and second.outcome == "duplicate" and second.duplicate_of_id == first.id
+
+
 def test_the_worker_receives_and_files_without_the_web(make_serving: Callable[..., Serving]) -> None:
     serving = make_serving()
     address = serving.create_account()

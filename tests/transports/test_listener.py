@@ -6,10 +6,14 @@ import smtplib
 import socket
 import ssl
 import threading
+import time
+from itertools import pairwise
 
 import pytest
 
-from mail.transports.listener import RECIPIENTS, Arrival, Receiver
+from mail.transports.listener import Arrival, Receiver
+from mail.transports.listener_limits import Limits, Rate, client_of
+from mail.transports.listener_tls import Certificate
 
 RAW = b"From: carol@customer.example\r\nSubject: Printer\r\n\r\nHello\r\n"
 CAROL, SUPPORT, SALES = "carol@customer.example", "support@acme.example", "sales@acme.example"
@@ -22,6 +26,7 @@ class Desk:
         self.arrivals: list[Arrival] = []
         self.known = {SUPPORT, SALES, "büro@acme.example"}
         self.fault: Exception | None = None
+        self.unsafe: set[str] = set()
         self.may_finish = threading.Event()
         self.may_finish.set()
         self.busy = threading.Event()
@@ -37,6 +42,7 @@ class Desk:
         if self.fault:
             raise self.fault
         self.arrivals.append(arrival)
+        return set(arrival.recipients) - self.unsafe
 
 
 @pytest.fixture
@@ -125,6 +131,8 @@ def test_what_it_says_of_itself(receiver):
         b"SIZE 1000000",
         b"8BITMIME",
         b"SMTPUTF8",
+        b"PIPELINING",
+        b"ENHANCEDSTATUSCODES",
         b"HELP",
     ]
 
@@ -226,18 +234,111 @@ def test_nobody_smuggles_a_second_mail(receiver, desk, trick):
 
 
 def test_limits_of_one_mail_and_one_client(make_receiver, desk):
-    receiver = make_receiver(connections_per_client=2)
-    desk.known |= {f"u{number}@acme.example" for number in range(RECIPIENTS + 1)}
+    receiver = make_receiver(limits=Limits(recipients=3, per_neighbour=2))
+    desk.known |= {f"u{number}@acme.example" for number in range(4)}
     with Raw(receiver) as raw, Raw(receiver), Raw(receiver) as third:
         assert third.greeting.startswith(b"421 4.7.0")
         raw.say("EHLO client.example")
         raw.say(f"MAIL FROM:<{CAROL}>")
-        answers = [raw.say(f"RCPT TO:<u{number}@acme.example>")[:3] for number in range(RECIPIENTS + 1)]
-    assert answers == [b"250"] * RECIPIENTS + [b"452"]
+        answers = [raw.say(f"RCPT TO:<u{number}@acme.example>")[:3] for number in range(4)]
+    assert answers == [b"250"] * 3 + [b"452"]
+
+
+def test_connections_of_all_clients_together(make_receiver):
+    receiver = make_receiver(limits=Limits(connections=1))
+    with Raw(receiver), Raw(receiver) as second:
+        assert second.greeting.startswith(b"421")
+        assert second.lines.read() == b""
+
+
+def test_who_guesses_addresses_is_hung_up(make_receiver):
+    with Raw(make_receiver(limits=Limits(errors=3))) as raw:
+        raw.say("EHLO client.example")
+        raw.say(f"MAIL FROM:<{CAROL}>")
+        answers = [raw.say(f"RCPT TO:<guess{number}@acme.example>")[:3] for number in range(4)]
+        assert answers == [b"550"] * 4
+        assert raw.answer().startswith(b"421 4.7.0 Too many errors")
+        assert raw.lines.read() == b""
+
+
+@pytest.fixture
+def stranger(monkeypatch):
+    """The client comes from a public address."""
+    monkeypatch.setattr(
+        "mail.transports.listener_wire.client_of", lambda _peer: client_of(("198.51.101.7", 1))
+    )
+
+
+def test_a_stranger_sends_so_many_mails_a_minute(make_receiver, desk, stranger):
+    with client(make_receiver(limits=Limits(from_a_stranger=2))) as opened:
+        for _ in range(2):
+            opened.sendmail(CAROL, [SUPPORT], RAW)
+        with pytest.raises(smtplib.SMTPSenderRefused, match="451"):
+            opened.sendmail(CAROL, [SUPPORT], RAW)
+    assert [arrival.client for arrival in desk.arrivals] == ["198.51.101.7"] * 2
+
+
+def test_strangers_send_so_many_mails_a_minute_to_one_address(make_receiver, stranger):
+    with client(make_receiver(limits=Limits(to_an_address=1))) as opened:
+        opened.sendmail(CAROL, [SUPPORT], RAW)
+        assert opened.sendmail(CAROL, [SUPPORT, SALES], RAW)[SUPPORT][0] == 451
+
+
+def test_one_connection_of_a_stranger_takes_so_many_mails(make_receiver, stranger):
+    with client(make_receiver(limits=Limits(mails=1))) as opened:
+        opened.sendmail(CAROL, [SUPPORT], RAW)
+        with pytest.raises(smtplib.SMTPSenderRefused, match="451"):
+            opened.sendmail(CAROL, [SUPPORT], RAW)
+
+
+def test_neighbours_have_no_rate(make_receiver, desk):
+    with client(make_receiver(limits=Limits(from_a_stranger=0, to_an_address=0, mails=0))) as opened:
+        opened.sendmail(CAROL, [SUPPORT], RAW)
+    assert len(desk.arrivals) == 1
+
+
+@pytest.mark.parametrize(
+    ("peer", "key", "neighbour"),
+    [
+        (("127.0.0.1", 1), "127.0.0.1/32", True),
+        (("10.1.2.3", 1), "10.1.2.3/32", True),
+        (("8.8.8.8", 1), "8.8.8.8/32", False),
+        (("::ffff:8.8.8.8", 1, 0, 0), "8.8.8.8/32", False),
+        (("2a00:1450:4001:82a::1", 1, 0, 0), "2a00:1450:4001:82a::/64", False),
+        (("fe80::1%eth0", 1, 0, 2), "fe80::/64", True),
+        ("", "local", True),
+        (None, "local", True),
+    ],
+)
+def test_who_counts_as_one_client(peer, key, neighbour):
+    assert (client_of(peer).key, client_of(peer).is_neighbour) == (key, neighbour)
+
+
+def test_a_rate_begins_anew_every_minute():
+    time = [59.0]
+    rate = Rate(1, lambda: time[0])
+    assert [rate.allows("a"), rate.allows("a"), rate.allows("b")] == [True, False, True]
+    time[0] = 60.0
+    assert rate.allows("a")
+
+
+def test_all_mails_together_take_a_bounded_memory(make_receiver, desk):
+    receiver = make_receiver(max_bytes=1000, limits=Limits(held_bytes=1500))
+    with Raw(receiver) as first, Raw(receiver) as second:
+        desk.may_finish.clear()
+        for raw in (first, second):
+            in_data(raw)
+        first.connection.sendall(b"x" * 900 + b"\r\n.\r\n")
+        assert desk.busy.wait(5)
+        assert second.say(b"y" * 900 + b"\r\n.\r\n").startswith(b"452 4.3.1")
+        desk.may_finish.set()
+        assert first.answer().startswith(b"250")
+        in_data(second)
+        assert second.say(b"y" * 900 + b"\r\n.\r\n").startswith(b"250")
 
 
 def test_a_client_that_left_makes_room(make_receiver):
-    receiver = make_receiver(connections_per_client=1)
+    receiver = make_receiver(limits=Limits(per_neighbour=1))
     for _ in range(3):
         with Raw(receiver) as raw:
             assert raw.greeting.startswith(b"220")
@@ -245,9 +346,76 @@ def test_a_client_that_left_makes_room(make_receiver):
             assert raw.lines.read() == b""
 
 
-def test_a_silent_client_is_hung_up(make_receiver):
-    with Raw(make_receiver(timeout=0.1)) as raw:
-        assert raw.lines.read() == b""
+@pytest.mark.parametrize("limits", [Limits(silence=0.1), Limits(session=0.1)])
+def test_a_client_that_takes_for_ever_is_hung_up(make_receiver, limits):
+    with Raw(make_receiver(limits=limits), greeting=False) as raw:
+        with contextlib.suppress(ConnectionResetError):
+            assert raw.lines.read() in (b"220 desk.acme.example Poststelle\r\n", b"")
+
+
+# --- the mail itself
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\r\n",
+        b".\r\n",
+        b"..\r\n\r\n.\r\n",
+        b"Subject: x\r\n\r\n.\r\n..y\r\n" + b"." * 300 + b"\r\n",
+        b"x" * 300_000 + b"\r\n.y\r\n",
+        b"".join(b"%d\r\n" % number for number in range(30_000)),
+        bytes(byte for byte in range(256) if byte not in b"\r\n") * 400 + b"\r\n",
+    ],
+)
+def test_every_byte_arrives_however_the_network_cuts_it(receiver, desk, body):
+    """Among them lines far beyond the 998 of RFC 5322, and dots where the end of a mail could be seen."""
+    wire = b"\r\n".join(b"." + line if line[:1] == b"." else line for line in body.split(b"\r\n")) + b".\r\n"
+    cuts = [0, 1, 2, 3, 4, 5, len(wire) // 2, *range(max(len(wire) - 7, 0), len(wire) + 1)]
+    with Raw(receiver) as raw:
+        raw.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        in_data(raw)
+        for begin, end in pairwise(sorted(set(cuts))):
+            raw.connection.sendall(wire[begin:end])
+            time.sleep(0.002)
+        assert raw.answer().startswith(b"250")
+        assert raw.say("NOOP").startswith(b"250")
+    assert desk.arrivals[0].raw == body
+
+
+def test_the_largest_mail_is_as_large_as_announced(make_receiver, desk):
+    receiver = make_receiver(max_bytes=200_000)
+    with Raw(receiver) as raw:
+        for size, code in ((200_000, b"250"), (200_001, b"552")):
+            in_data(raw)
+            assert raw.say(b"x" * (size - 2) + b"\r\n.\r\n").startswith(code)
+    assert [len(arrival.raw) for arrival in desk.arrivals] == [200_000]
+
+
+def test_pipelined_commands_are_answered_in_order(receiver, desk):
+    one = f"MAIL FROM:<{CAROL}>\r\nRCPT TO:<{SUPPORT}>\r\nRCPT TO:<nobody@acme.example>\r\nDATA\r\n".encode()
+    with Raw(receiver) as raw:
+        raw.say("EHLO client.example")
+        codes = [raw.say(one)[:3], *(raw.answer()[:3] for _ in range(3))]
+        assert codes == [b"250", b"250", b"550", b"354"]
+        codes = [raw.say(RAW + b".\r\n" + one)[:3], *(raw.answer()[:3] for _ in range(4))]
+        assert codes == [b"250", b"250", b"250", b"550", b"354"]
+        assert raw.say(b".\r\n").startswith(b"250")
+    assert [arrival.raw for arrival in desk.arrivals] == [RAW, b""]
+
+
+@pytest.mark.parametrize(
+    "line", ["NOOP", "RSET", "NONSENSE", "MAIL FROM:<<<", "DATA", "VRFY a@b.c", "DATA x"]
+)
+def test_every_reply_has_an_enhanced_code_of_its_class(receiver, line):
+    with Raw(receiver) as raw:
+        raw.say("EHLO client.example")
+        code, enhanced, _ = raw.say(line).split(b" ", 2)
+        assert enhanced[:2] == code[:1] + b"."
+
+
+# --- the session
 
 
 @pytest.mark.parametrize(
@@ -271,8 +439,42 @@ def test_odd_commands_are_refused_and_the_session_goes_on(receiver, line, code):
         assert raw.say("NOOP").startswith(b"250")
 
 
+def test_what_was_said_before_starttls_is_forgotten(make_receiver, desk, ca):
+    """Commands that somebody put behind STARTTLS in clear text are not done under its protection."""
+    with Raw(make_receiver(tls=ca.issue(file="receiver").context)) as raw:
+        raw.say("EHLO client.example")
+        assert raw.say(f"MAIL FROM:<{CAROL}>").startswith(b"250")
+        assert raw.say("STARTTLS\r\nRCPT TO:<mallory@x.example>").startswith(b"220")
+        context = ssl.create_default_context(cafile=str(ca.path))
+        with context.wrap_socket(raw.connection, server_hostname="localhost") as secure:
+            secure.sendall(f"RCPT TO:<{SUPPORT}>\r\n".encode())
+            assert secure.recv(99).startswith(b"503")
+
+
+def test_a_renewed_certificate_needs_no_restart(make_receiver, ca, tmp_path):
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+
+    def put(issued):
+        chain.write_bytes(issued.certificate.read_bytes())
+        key.write_bytes(issued.key.read_bytes())
+
+    def shown():
+        with client(receiver) as opened:
+            opened._host = "localhost"
+            opened.starttls(context=ssl.create_default_context(cafile=str(ca.path)))
+            return opened.sock.getpeercert()["serialNumber"]
+
+    put(ca.issue(file="first"))
+    receiver = make_receiver(tls=Certificate(chain, key).context)
+    first = shown()
+    chain.write_text("half written")
+    assert shown() == first
+    put(ca.issue(file="second"))
+    assert shown() != first
+
+
 def test_starttls(make_receiver, desk, ca):
-    receiver = make_receiver(tls_context=ca.issue(file="receiver").context())
+    receiver = make_receiver(tls=ca.issue(file="receiver").context)
     with client(receiver) as opened:
         opened._host = "localhost"
         opened.starttls(context=ssl.create_default_context(cafile=str(ca.path)))
@@ -310,6 +512,40 @@ def test_lmtp_answers_for_every_recipient(make_receiver, desk, caplog):
             assert raw.say("NOOP").startswith(b"250")
         assert raw.say("DATA").startswith(b"503")
     assert desk.arrivals[0].recipients == (SUPPORT, SALES)
+
+
+def test_a_mail_is_taken_by_smtp_only_if_it_is_safe_for_everybody(receiver, desk):
+    desk.unsafe = {SALES}
+    with client(receiver) as opened:
+        with pytest.raises(smtplib.SMTPDataError, match="451"):
+            opened.sendmail(CAROL, [SUPPORT, SALES], RAW)
+
+
+def test_lmtp_says_for_whom_it_is_safe(make_receiver, desk):
+    desk.unsafe = {SALES}
+    with Raw(make_receiver(lmtp=True)) as raw:
+        raw.say("LHLO client.example")
+        raw.say(f"MAIL FROM:<{CAROL}>")
+        for who in (SALES, SUPPORT, SALES):
+            raw.say(f"RCPT TO:<{who}>")
+        raw.say("DATA")
+        answers = [raw.say(RAW + b".\r\n"), raw.answer(), raw.answer()]
+        assert [answer[:3] for answer in answers] == [b"451", b"250", b"451"]
+
+
+def test_lmtp_on_a_unix_socket(make_receiver, desk, tmp_path):
+    path = tmp_path / "lmtp.sock"
+    with socket.socket(socket.AF_UNIX) as left_by_a_crash:
+        left_by_a_crash.bind(str(path))
+    receiver = make_receiver(lmtp=True, path=path)
+    with smtplib.LMTP(str(path)) as opened:
+        assert opened.sendmail(CAROL, [SUPPORT], RAW) == {}
+    assert desk.arrivals[0].client == "local"
+    second = Receiver("", 0, desk.accept, desk.deliver, 1000, "desk.acme.example", path=path)
+    with pytest.raises(OSError, match=r"lmtp\.sock: Address already in use"):
+        second.start()
+    receiver.stop()
+    assert not path.exists()
 
 
 def test_lmtp_with_smtplibs_client(make_receiver, desk):
