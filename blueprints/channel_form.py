@@ -57,6 +57,7 @@ ERRORS: dict[str | tuple[str, str], Any] = {
     "pop3_move": _l("POP3 has no folders. Choose another option, or use IMAP."),
     ("address", "taken"): _l("There already is a channel with this address."),
     ("address", "syntax"): _l("This is not a valid e-mail address."),
+    ("address", "whole"): _l("Enter the whole address first, for example support@your-company.example."),
     ("address", "domain"): _l("A standard address must end in the domain of this Poststelle."),
     ("address", "too_long"): _l(
         "The part before the @ may have 30 characters, so that signed reply addresses fit."
@@ -75,6 +76,7 @@ class ChannelForm(FlaskForm):
     active = BooleanField(_l("Active"), default=True)
     provider = RadioField(_l("E-mail provider"), choices=choices(*PROVIDER.items()), default="standard")
     address = StringField(_l("E-mail address"))
+    ask_database = BooleanField(_l("Also ask Thunderbird's public database"))
     sender_name = StringField(_l("Sender name"))
 
     protocol = RadioField(_l("Server type (protocol)"), choices=choices(*PROTOCOL.items()), default="imap")
@@ -142,6 +144,14 @@ def form_of(channel: Channel) -> ChannelForm:
 def follow_choices(form: ChannelForm) -> ChannelForm:
     """The form again, with ports and user name as the choices ask; what a person typed stays."""
     return ChannelForm(formdata=None, data=_with_defaults(form.data, _defaults(form.data)))
+
+
+def filled_form(form: ChannelForm, values: ChannelValues) -> ChannelForm:
+    """The form again with other values; what is usual for them is remembered as filled in by itself."""
+    names = ChannelValues.__dataclass_fields__.keys()
+    typed = form.data | {name: getattr(values, name) for name in names}
+    usual = {f"{name}_default": str(default) for name, default in _defaults(typed).items()}
+    return ChannelForm(formdata=None, data=typed | usual)
 
 
 def _defaults(typed: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Protocol
 from babel.dates import format_timedelta
 from flask_babel import format_date, get_locale, gettext, ngettext
 
-from blueprints.words import ADVICE, FAILURE, STEP, file_size, full_time
+from blueprints.words import ADVICE, FAILURE, HINT, STEP, WAY, file_size, full_time
 from desk import health
 from models import Channel
 
@@ -35,6 +35,45 @@ class ShownStep:
     text: str = ""
     advice: str = ""
     details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDiscovery:
+    """`found` or not, a sentence, what else to know, and each place that was looked at with its result."""
+
+    found: bool
+    text: str
+    hints: list[str]
+    looks: list[tuple[str, str]]
+
+
+class Servers(Protocol):
+    """What was found, as the desk reports it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def hints(self) -> tuple[str, ...]: ...
+
+
+class Look(Protocol):
+    """One place that was looked at."""
+
+    @property
+    def way(self) -> str: ...
+    @property
+    def where(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+
+
+class Discovery(Protocol):
+    @property
+    def servers(self) -> Servers | None: ...
+    @property
+    def looks(self) -> tuple[Look, ...]: ...
 
 
 class Step(Protocol):
@@ -73,6 +112,26 @@ def channel_state(channel: Channel, at: datetime) -> ChannelState:
 def shown_steps(steps: Sequence[Step], existing: str = "") -> list[ShownStep]:
     """`existing` is take or leave while the first fetch is still to come, else empty."""
     return [_shown(step, dict(step.facts), existing) for step in steps]
+
+
+def shown_discovery(discovery: Discovery) -> ShownDiscovery:
+    looks = [(look.where, _looked(look)) for look in discovery.looks]
+    if discovery.servers is None:
+        text = gettext("Nothing was found. Server names and ports stand in the help pages of your provider.")
+        return ShownDiscovery(False, text, [], looks)
+    text = gettext("Found: %(name)s. Server names and ports were filled in.", name=discovery.servers.name)
+    hints = [str(HINT[hint]) for hint in discovery.servers.hints]
+    return ShownDiscovery(True, f"{text} {WAY[discovery.looks[-1].way]}", hints, looks)
+
+
+def _looked(look: Look) -> str:
+    if look.state == "failed":
+        return str(FAILURE.get(look.code, FAILURE["internal"]))
+    return {
+        "found": gettext("found"),
+        "nothing": gettext("nothing there"),
+        "skipped": gettext("not asked"),
+    }[look.state]
 
 
 def _trouble(channel: Channel, since: datetime) -> ChannelState:

@@ -9,13 +9,13 @@ from flask import Blueprint, abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from blueprints.channel_form import ChannelForm, follow_choices, form_of, posted_form
-from blueprints.channel_words import ChannelState, ShownStep, channel_state, shown_steps
+from blueprints.channel_form import ChannelForm, filled_form, follow_choices, form_of, posted_form
+from blueprints.channel_words import ChannelState, ShownStep, channel_state, shown_discovery, shown_steps
 from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.limits import limiter
 from blueprints.numbers import whole_number
 from desk import channels, health
-from desk.channel_values import InvalidChannel, completed
+from desk.channel_values import InvalidChannel, completed, with_servers
 from desk.office import the_account
 from models import Channel, now
 
@@ -85,6 +85,24 @@ def shape() -> ResponseReturnValue:
     template = "channels/_form.html" if wants_fragment() else "channels/form.html"
     channel = _channel_in_form()
     return page(template, **_form_context(follow_choices(posted_form(channel)), channel))
+
+
+@blueprint.post("/settings")
+@limiter.limit(TESTS_ALLOWED)
+def settings() -> ResponseReturnValue:
+    """»Find the settings«: from the address to its servers, filled into the form. Saves nothing."""
+    channel = _channel_in_form()
+    form = posted_form(channel)
+    template = "channels/_form.html" if wants_fragment() else "channels/form.html"
+    address = form.address.data or ""
+    if "@" not in address:
+        form.show_errors({"address": "whole"})
+        return invalid(template, **_form_context(form, channel))
+    discovery = channels.find_settings(address, form.ask_database.data)
+    if discovery.servers:
+        form = filled_form(form, with_servers(form.values(), discovery.servers))
+    context = _form_context(form, _channel_in_form())
+    return page(template, **context, discovery=shown_discovery(discovery))
 
 
 @blueprint.post("/test")

@@ -123,9 +123,41 @@ FAILURE = {
     "server_busy": lazy_gettext("The server is busy."),
     "password_missing": lazy_gettext("The password is missing; enter it again."),
     "no_relay": lazy_gettext("No outgoing server is set up."),
+    "not_https": lazy_gettext("The address leads to a connection that is not encrypted."),
+    "http_status": lazy_gettext("The web server answers with an error."),
+    "too_many_redirects": lazy_gettext("The web server sends us on and on."),
+    "not_readable": lazy_gettext("The answer cannot be read."),
+    "name_server_failed": lazy_gettext("The name server does not answer properly."),
     "gave_up": lazy_gettext("Given up after four days of trying."),
     "bounced": lazy_gettext("The recipient's mail server sent the mail back."),
     "internal": lazy_gettext("Poststelle made a mistake; nothing was lost."),
+}
+# Where the settings of an address were found, and what its provider wants besides.
+WAY = {
+    "preset": lazy_gettext("They are on our list of providers."),
+    "mx": lazy_gettext("The domain's mail goes to a provider of our list (MX record)."),
+    "autoconfig": lazy_gettext("The domain itself publishes them (autoconfig)."),
+    "well_known": lazy_gettext("The domain itself publishes them (.well-known)."),
+    "ispdb": lazy_gettext("They are in Thunderbird's database."),
+    "srv": lazy_gettext("The domain names its servers itself (SRV records)."),
+}
+HINT = {
+    "oauth_only": lazy_gettext("This provider no longer accepts passwords, but only a sign-in by OAuth 2."),
+    "app_password": lazy_gettext(
+        "With two-factor sign-in this provider asks for an application password: make one in the account's "
+        "security settings and enter it below."
+    ),
+    "switch_on": lazy_gettext(
+        "IMAP and POP3 are off at first: switch them on in the settings of the mailbox."
+    ),
+    "own_password": lazy_gettext(
+        "This provider has a password of its own for mail programs, apart from that of the account."
+    ),
+    "archives": lazy_gettext(
+        "Deleting by IMAP may only archive there: in Gmail's settings choose under “Forwarding and POP/IMAP” "
+        "what happens to deleted mails."
+    ),
+    "unverified": lazy_gettext("We could not verify these names; test the connection before you save."),
 }
 # The steps of the connection test; the failed one says so by its FAILURE.
 STEP = {

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from desk.office import the_account
 from mail.addresses import ascii_address, valid_address
+from mail.presets import MailServers
 from models import AfterFetch, Channel, Existing, Protocol, Provider, db
 
 SMTP_ENCRYPTIONS = ("starttls", "ssl", "none")
@@ -116,6 +117,31 @@ def completed(values: ChannelValues) -> ChannelValues:
     same_user = text["smtp_user"] == user
     text |= {"user": user, "smtp_user": "" if same_user else text["smtp_user"]}
     return replace(values, **text, port=port, smtp_port=smtp_port)
+
+
+def with_servers(values: ChannelValues, servers: MailServers) -> ChannelValues:
+    """The values with what was found of their servers. POP3 stays chosen where it is offered."""
+    use_pop3 = servers.pop3 and (values.protocol == Protocol.POP3 or not servers.imap)
+    incoming, outgoing = servers.pop3 if use_pop3 else servers.imap, servers.smtp
+    address = values.address.strip()
+    user = address.rpartition("@")[0] if servers.user == "local" else address
+    values = replace(values, provider=Provider.OWN, address=address, user=user, smtp_user="")
+    if incoming:
+        values = replace(
+            values,
+            protocol=Protocol.POP3 if use_pop3 else Protocol.IMAP,
+            server=incoming.host,
+            port=incoming.port,
+            ssl=incoming.encryption == "ssl",
+        )
+    if outgoing:
+        values = replace(
+            values,
+            smtp_server=outgoing.host,
+            smtp_port=outgoing.port,
+            smtp_encryption=outgoing.encryption,
+        )
+    return values
 
 
 def check(values: ChannelValues, channel: Channel | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -30,6 +30,7 @@ from mail.transports import (
     Step,
     probe,
 )
+from mail.transports.discovery import Discovery, discover
 from mail.transports.imap import ImapSource
 from mail.transports.pop3 import Pop3Source
 from mail.transports.smtp import SmtpSender
@@ -180,6 +181,16 @@ def fetch_now(channel: Channel) -> None:
     channel.next_try_at = now()
     db.session.commit()
     office().ring("fetch", None)
+
+
+def find_settings(address: str, ask_database: bool) -> Discovery:
+    """What is known about the servers of an address, and where. Takes at most 10 seconds; no transaction.
+
+    `ask_database` sends the domain to Thunderbird's database, if nothing nearer knows it.
+    """
+    internet = replace(office().internet, allow_private=office().settings.allow_private_hosts)
+    db.session.rollback()
+    return discover(address, internet, ask_database)
 
 
 # --- doors ---

@@ -157,6 +157,7 @@ class Session:
                 via=self.source.protocol,
                 source_id=self._ours(fetched.listed.source_id),
                 history=self._is_history(fetched.listed),
+                arrived_at=fetched.listed.arrived_at,
             )
             inbound_id = intake.receive(self.channel_id, arrival)
             if inbound_id is None:
@@ -259,6 +260,7 @@ class Session:
                 outcome=outcome,
                 reason=reason,
                 server_copy=ServerCopy.PRESENT,
+                arrived_at=listed.arrived_at,
                 filed_at=now(),
             )
         )
@@ -291,7 +293,11 @@ class Session:
 
     def _note_copies(self, copies: dict[int, Any]) -> None:
         for row_id, state in copies.items():
-            db.session.execute(update(InboundMail).where(InboundMail.id == row_id).values(server_copy=state))
+            db.session.execute(
+                update(InboundMail)
+                .where(InboundMail.id == row_id)
+                .values(server_copy=state, removed_at=None if state == ServerCopy.PRESENT else now())
+            )
         db.session.commit()
 
     def _channel(self) -> Channel:

@@ -27,7 +27,7 @@ class Arrival:
     """A mail at our door. `source_id` is its identity at the server, unique per channel.
 
     `envelope_from` is empty for the null sender and None where nobody knows it (fetched mail).
-    `history`: older than the channel's connection, so nobody is told of it.
+    `history`: older than the channel's connection, so nobody is told of it. `arrived_at`: INTERNALDATE.
     """
 
     raw: bytes
@@ -36,6 +36,7 @@ class Arrival:
     envelope_from: str | None = None
     envelope_to: str = ""
     history: bool = False
+    arrived_at: datetime | None = None
 
 
 def receive(channel_id: int, arrival: Arrival) -> int | None:
@@ -47,8 +48,8 @@ def receive(channel_id: int, arrival: Arrival) -> int | None:
     db.session.rollback()
     digest = office().blobs.put(arrival.raw)
     reach("stored")
-    first = db.session.scalar(
-        select(InboundMail.id)
+    first = db.session.execute(
+        select(InboundMail.id, InboundMail.put_back_at)
         .where(
             InboundMail.channel_id == channel_id,
             InboundMail.sha256 == digest,
@@ -56,7 +57,7 @@ def receive(channel_id: int, arrival: Arrival) -> int | None:
         )
         .order_by(InboundMail.id)
         .limit(1)
-    )
+    ).one_or_none()
     row = InboundMail(
         channel_id=channel_id,
         via=arrival.via,
@@ -66,11 +67,15 @@ def receive(channel_id: int, arrival: Arrival) -> int | None:
         envelope_from=arrival.envelope_from,
         envelope_to=arrival.envelope_to[:320],
         history=arrival.history,
+        arrived_at=arrival.arrived_at,
         server_copy=ServerCopy.PRESENT if arrival.via in ("imap", "pop3") else ServerCopy.NONE,
     )
     if first is not None:
         row.state, row.outcome, row.reason = InboundState.DUPLICATE, Outcome.DUPLICATE, "duplicate"
-        row.duplicate_of_id, row.filed_at = first, now()
+        if first.put_back_at is not None:
+            # We put it there ourselves and the server did not say as which UID, or we died before noting it.
+            row.state, row.outcome, row.reason = InboundState.LEFT_ALONE, Outcome.LEFT_ALONE, "put_back"
+        row.duplicate_of_id, row.filed_at = first.id, now()
     db.session.add(row)
     try:
         db.session.commit()

@@ -13,6 +13,7 @@ from threading import Event
 from flask import current_app
 
 from config import Relay, Settings
+from mail.transports.discovery import Internet
 from models import Account, db
 from models.blobs import BlobStore
 
@@ -34,6 +35,7 @@ class Office:
     owner: str = field(default_factory=lambda: _owner())
     ring: Callable[[str, datetime | None], None] = _silent
     setup_token: str = ""
+    internet: Internet = field(default_factory=Internet)  # where the settings of an address are looked up
     stopping: Event = field(default_factory=Event)  # set when the process ends: long work stops between mails
 
 

@@ -3,9 +3,10 @@
 from models.account import Account, Counter, Lease
 from models.agent import Agent, Role
 from models.base import db, now
+from models.blocked import BlockedSender
 from models.channel import AfterFetch, Channel, Existing, Protocol, Provider
 from models.contact import Contact
-from models.inbound import InboundMail, Outcome, ServerCopy
+from models.inbound import InboundEvent, InboundMail, LedgerCount, Outcome, RawMail, ServerCopy
 from models.inbound import State as InboundState
 from models.message import Attachment, Draft, Kind, Message
 from models.outbound import MailState, NoticeSwitch, OutboundMail, OutboundRecipient, RecipientState
@@ -16,15 +17,18 @@ __all__ = [
     "AfterFetch",
     "Agent",
     "Attachment",
+    "BlockedSender",
     "Channel",
     "Contact",
     "Counter",
     "Draft",
     "Existing",
+    "InboundEvent",
     "InboundMail",
     "InboundState",
     "Kind",
     "Lease",
+    "LedgerCount",
     "MailState",
     "Message",
     "NoticeSwitch",
@@ -34,6 +38,7 @@ __all__ = [
     "Priority",
     "Protocol",
     "Provider",
+    "RawMail",
     "RecipientState",
     "Role",
     "ServerCopy",

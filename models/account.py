@@ -21,6 +21,9 @@ class Account(Base):
     undo_seconds: Mapped[int] = mapped_column(default=10)
     reopen_days: Mapped[int] = mapped_column(default=14)  # a closed ticket is reopened this long
     close_days: Mapped[int] = mapped_column(default=7)  # a resolved ticket closes by itself after this
+    keep_raw_days: Mapped[int] = mapped_column(
+        default=30
+    )  # raw mails, after they left their server; 0: always
     # Signs our Message-IDs and reply addresses: answers to old mails must find their ticket for ever,
     # so it stays when the encryption key is changed.
     signing_key: Mapped[str] = mapped_column(Secret)

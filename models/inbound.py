@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from models.agent import Agent
 from models.base import Base, Code, UTCDateTime, now
 from models.channel import Channel
 from models.ticket import Ticket
@@ -46,8 +47,18 @@ class ServerCopy(StrEnum):
     NONE = "none"  # it came by SMTP: there never was a copy to remove
 
 
+class RawMail(StrEnum):
+    """What became of the bytes as they came, here (their copy on the server is another matter)."""
+
+    KEPT = "kept"
+    GOING = "going"  # its time is over; the file goes after this is committed
+    GONE = "gone"
+
+
 # Only these may lose their server copy: whatever is not decided keeps it (mail rules, 1.1).
 DECIDED = (State.FILED, State.HELD, State.DROPPED, State.DUPLICATE)
+
+RAW_IS_HERE = text("raw <> 'gone' AND sha256 <> ''")
 
 
 class InboundMail(Base):
@@ -67,8 +78,13 @@ class InboundMail(Base):
     details: Mapped[str] = mapped_column(Text, default="")
     server_copy: Mapped[ServerCopy] = mapped_column(Code(ServerCopy), default=ServerCopy.PRESENT)
     history: Mapped[bool] = mapped_column(default=False)  # older than the channel: nobody is told
+    arrived_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # at its server: INTERNALDATE
     received_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     filed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # when the server copy went
+    # From here on the same bytes are ours to leave alone: set before they are put back into the mailbox.
+    put_back_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    raw: Mapped[RawMail] = mapped_column(Code(RawMail), default=RawMail.KEPT)
     attempts: Mapped[int] = mapped_column(default=0)
     # What the mail says of itself, for the ledger's search.
     message_id: Mapped[str] = mapped_column(String(998), default="")
@@ -85,4 +101,35 @@ class InboundMail(Base):
         Index("ix_inbound_mail_state", "state", "id"),
         Index("ix_inbound_mail_copy", "channel_id", "server_copy", "state"),
         Index("ix_inbound_mail_sender", "channel_id", "sender", "received_at"),
+        Index("ix_inbound_mail_balance", "channel_id", "outcome", "id"),
+        # Only what the retention has still to look at, so that it never reads years of rows.
+        Index("ix_inbound_mail_raw", "id", sqlite_where=RAW_IS_HERE, postgresql_where=RAW_IS_HERE),
     )
+
+
+class InboundEvent(Base):
+    """What persons did with a mail of the ledger. Append-only."""
+
+    __tablename__ = "inbound_event"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    inbound_id: Mapped[int] = mapped_column(ForeignKey("inbound_mail.id"), index=True)
+    code: Mapped[str] = mapped_column(String(40))  # translated on screen
+    words: Mapped[str] = mapped_column(Text, default="")
+    agent_id: Mapped[int | None] = mapped_column(ForeignKey("agent.id"))
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+    agent: Mapped[Agent | None] = relationship()
+
+
+class LedgerCount(Base):
+    """How many mails each channel was ever shown. The database counts itself, by a trigger (migration 0002),
+    when a row comes in and never when one goes: so the balance notices a row that is lost or changed twice."""
+
+    __tablename__ = "ledger_count"
+
+    channel_id: Mapped[int] = mapped_column(ForeignKey("channel.id"), primary_key=True, autoincrement=False)
+    seen: Mapped[int] = mapped_column(BigInteger, default=0)
+    checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # What the last thorough check found: {code: number of mails}.
+    findings: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)

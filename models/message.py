@@ -57,7 +57,8 @@ class Message(Base):
     newcomer: Mapped[bool] = mapped_column(default=False)  # the sender took no part in the ticket before
     # The composer that wrote it: the same form sent twice (a double click, a retry) is one message.
     once: Mapped[str | None] = mapped_column(String(64), unique=True)
-    inbound_id: Mapped[int | None] = mapped_column(ForeignKey("inbound_mail.id"))
+    # Unique: the database itself refuses to file a mail twice.
+    inbound_id: Mapped[int | None] = mapped_column(ForeignKey("inbound_mail.id"), unique=True)
 
     ticket: Mapped[Ticket] = relationship()
     agent: Mapped[Agent | None] = relationship()

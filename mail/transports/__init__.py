@@ -21,6 +21,7 @@ class TransportFailure(Exception):
     starttls_missing, plaintext_refused, wrong_port_ssl, auth_failed, auth_unsupported, app_password,
     oauth_required, protocol_disabled, folder_missing, protocol_error, mailbox_locked, over_quota,
     sender_refused, recipients_refused, too_large, smtputf8_missing, content_refused, server_busy.
+    Of a web server besides: not_https, http_status, too_many_redirects, not_readable, name_server_failed.
     """
 
     def __init__(self, code: str, words: str = "") -> None:

@@ -81,7 +81,7 @@ def is_refused(address: IPAddress) -> bool:
         or address.is_unspecified
         or address in METADATA
         or any(address in network for network in _NOWHERE)
-        or any(is_refused(inner) for inner in _inside(address))
+        or any(is_refused(inner) for inner in inner_addresses(address))
     )
 
 
@@ -114,7 +114,8 @@ def drop(connection: socket.socket) -> None:
     connection.close()
 
 
-def _inside(address: IPAddress) -> Iterator[IPv4Address]:
+def inner_addresses(address: IPAddress) -> Iterator[IPv4Address]:
+    """The IPv4 addresses that an IPv6 one carries."""
     if isinstance(address, IPv4Address):
         return
     if address.ipv4_mapped:

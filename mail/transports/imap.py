@@ -7,8 +7,9 @@ UID commands only. Nothing is marked by reading (BODY.PEEK[]), nothing of others
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
@@ -122,6 +123,16 @@ class ImapSource:
                     left = self._present(some)
                 states.update({self._source_id(uid): "present" if uid in left else state for uid in some})
         return states
+
+    def append(self, raw: bytes, arrived_at: datetime) -> str:
+        """Put a mail into the folder, byte for byte and unseen, with its INTERNALDATE; its source id.
+
+        Empty where the server does not tell it (UIDPLUS, RFC 4315 section 3).
+        """
+        with answers():
+            answer = self._client.append(self._folder, raw, msg_time=arrived_at)
+        told = re.search(rb"\bAPPENDUID (\d+) (\d+)", answer)
+        return f"{told[1].decode()}:{told[2].decode()}" if told else ""
 
     @property
     def _client(self) -> IMAPClient:

@@ -6,6 +6,7 @@ import contextlib
 import imaplib
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
@@ -154,6 +155,11 @@ class _Wire(imaplib.IMAP4):
         if size > self._largest:
             raise self.abort(f"literal of {size} bytes")
         return super().read(size)
+
+    def append(self, mailbox: Any, flags: Any, date_time: Any, message: Any) -> Any:
+        """APPEND without imaplib's mending of line ends: a mail is put back as it came."""
+        self.literal = message
+        return self._simple_command("APPEND", mailbox, flags, date_time)
 
     def readline(self) -> bytes:
         line = self.file.readline(_LONGEST_LINE + 1)
