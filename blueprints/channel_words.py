@@ -106,6 +106,13 @@ def channel_state(channel: Channel, at: datetime) -> ChannelState:
         return ChannelState("warning", gettext("No fetch is running"), _last_fetched(channel, at), advice)
     if channel.last_success_at is None:
         return ChannelState("warning", gettext("Waiting for the first fetch"))
+    if channel.refused:
+        return ChannelState(
+            "warning",
+            str(FAILURE["removal_refused"]),
+            _refused(channel.refused),
+            str(ADVICE["removal_refused"]),
+        )
     return ChannelState("ok", gettext("Ready to receive"), _last_fetched(channel, at))
 
 
@@ -141,6 +148,10 @@ def _trouble(channel: Channel, since: datetime) -> ChannelState:
     title = str(FAILURE.get(channel.error_code, FAILURE["internal"]))
     advice = str(ADVICE.get(channel.error_code, ""))
     return ChannelState("trouble", title, text, advice, channel.error_words)
+
+
+def _refused(count: int) -> str:
+    return ngettext("%(num)s copy is still there", "%(num)s copies are still there", count)
 
 
 def _last_received(channel: Channel, at: datetime) -> str:

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from blueprints.channel_form import ChannelForm, filled_form, follow_choices, form_of, posted_form
+from blueprints.channel_history import channel_history
 from blueprints.channel_words import ChannelState, ShownStep, channel_state, shown_discovery, shown_steps
 from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.limits import limiter
@@ -185,6 +186,7 @@ def _form_context(
         "form": form,
         "channel": channel,
         "state": channel_state(channel, now()) if channel else None,
+        "history": channel_history(channel) if channel else None,
         "mail_domain": the_account().mail_domain,
     } | (steps or {})
 

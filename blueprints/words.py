@@ -121,6 +121,7 @@ FAILURE = {
     "smtputf8_missing": lazy_gettext("The server cannot deliver to an address with such characters."),
     "content_refused": lazy_gettext("The server refused the mail."),
     "server_busy": lazy_gettext("The server is busy."),
+    "removal_refused": lazy_gettext("The server does not remove mails that became tickets."),
     "password_missing": lazy_gettext("The password is missing; enter it again."),
     "no_relay": lazy_gettext("No outgoing server is set up."),
     "not_https": lazy_gettext("The address leads to a connection that is not encrypted."),
@@ -199,6 +200,10 @@ ADVICE = {
     "folder_missing": lazy_gettext("Check the name of the folder."),
     "sender_refused": lazy_gettext("The address of the channel must belong to the signed-in mailbox."),
     "over_quota": lazy_gettext("Make room in the mailbox."),
+    "removal_refused": lazy_gettext(
+        "They do not become tickets again, and removing them is tried at every fetch. Check in the mailbox's "
+        "settings whether this sign-in may delete, or choose another way after the fetch."
+    ),
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+from desk import health
 from desk.channel_values import (
     INCOMING_DOOR,
     ChannelValues,
@@ -321,7 +322,8 @@ def _activate(channel: Channel, active: bool) -> None:
 def _forget_failures(channel: Channel) -> None:
     channel.failing_since = channel.next_try_at = None
     channel.error_code = channel.error_words = ""
-    channel.failures = 0
+    channel.failures = channel.refused = 0
+    health.forget_incidents(channel.id)
 
 
 def _commit(values: ChannelValues) -> None:

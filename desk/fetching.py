@@ -1,19 +1,21 @@
 """Mail is fetched from a mailbox: stored, filed, and only then removed from the server (S12, S13).
 
-Each mail is known by (channel, UIDVALIDITY, UID) or (channel, UIDL). The removal is a step of its own:
-what a crash cut off is found in the ledger and finished later, never by importing again.
+Each mail is known by (channel, UIDVALIDITY, UID) or (channel, UIDL). A mailbox of any size is looked
+at page by page: what is held in memory is a page, a batch of raw mails, and the numbers of the rest.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import insert, select
 
-from desk import channels, health, intake, leases
+from desk import channels, health, intake, leases, removal
+from desk.batches import batches
 from desk.failpoints import reach
 from desk.office import office
 from mail.transports import Listed, Source, TemporaryFailure, TransportFailure
@@ -21,6 +23,7 @@ from models import (
     AfterFetch,
     Channel,
     Existing,
+    FetchRecord,
     InboundMail,
     InboundState,
     Outcome,
@@ -29,21 +32,22 @@ from models import (
     db,
     now,
 )
-from models.inbound import DECIDED
 
 BATCH = 50  # mails between two looks at the lease and the channel, and between two removals
-OWED_AT_ONCE = 2000
-
-Item = TypeVar("Item")
+PAGE = 500  # mails listed at once, and compared with the ledger in one question
+ENTERED_AT_ONCE = 1000  # rows of a transaction that enters what is left alone
+SESSION_SECONDS = 600  # then another conversation begins: no server likes endless ones
 
 
 @dataclass(slots=True)
 class Fetch:
-    """What one fetch did. `removed` counts copies that are gone from the server or marked there."""
+    """What one fetch did. `removed` counts copies that are gone from the server or marked there, `refused`
+    those that should be and are not."""
 
     channel: str
     fetched: int = 0
     removed: int = 0
+    refused: int = 0
     left_alone: int = 0
     held: int = 0
     error: str = ""
@@ -54,7 +58,8 @@ class Fetch:
 
 
 class Stopped(Exception):
-    """The channel was edited, paused or deleted while we fetched, or the process ends: another fetch begins anew."""
+    """The channel was edited, paused or deleted while we fetched, its lease went to another, or the process
+    ends: another fetch begins anew."""
 
 
 def fetch_channel(channel_id: int, wait_seconds: float = 0) -> Fetch:
@@ -65,16 +70,26 @@ def fetch_channel(channel_id: int, wait_seconds: float = 0) -> Fetch:
     return _fetch(channel_id, wait_seconds)
 
 
+def finish_owed(channel_id: int | None, wait_seconds: float = 0) -> int:
+    """Remove what is filed but still lies on its server, and fetch nothing; answers how many were removed.
+
+    Raises LeaseHeld. A server that cannot be reached is recorded in the channel's health.
+    """
+    owing = removal.due_channels(channel_id)
+    return sum(_fetch(owing_id, wait_seconds, only_removals=True).removed for owing_id in owing)
+
+
 def _fetch(channel_id: int, wait_seconds: float, only_removals: bool = False) -> Fetch:
     with leases.held(_lease(channel_id), wait_seconds):
         channel = db.session.get(Channel, channel_id)
         if channel is None or not (channel.is_own and channel.active and channel.living):
             return Fetch(channel.key if channel else "")
-        result, edition = Fetch(channel.key), channel.edition
+        result, edition, began_at = Fetch(channel.key), channel.edition, now()
         try:
-            while not Session(channel_id, edition, result, only_removals).run():
+            while not (session := Session(channel_id, edition, result, only_removals)).run():
                 pass
-            health.record_success(channel_id, edition)
+            result.refused = removal.count_owed(channel_id)
+            health.record_success(channel_id, edition, result.refused, session.source.refusal)
         except Stopped:
             db.session.rollback()
         except TransportFailure as failure:
@@ -82,30 +97,37 @@ def _fetch(channel_id: int, wait_seconds: float, only_removals: bool = False) ->
             result.error, result.words = failure.code, failure.words
             temporary = isinstance(failure, TemporaryFailure)
             health.record_failure(channel_id, failure.code, failure.words, temporary, edition)
+        _keep_record(channel_id, began_at, result)
         return result
 
 
-def finish_owed(channel_id: int | None, wait_seconds: float = 0) -> int:
-    """Remove what is filed but still lies on its server, and fetch nothing; answers how many were removed.
-
-    Raises LeaseHeld. A server that cannot be reached is recorded in the channel's health.
-    """
-    owing = select(InboundMail.channel_id).where(*_owed()).distinct()
-    if channel_id is not None:
-        owing = owing.where(InboundMail.channel_id == channel_id)
-    ids = list(db.session.scalars(owing))
-    db.session.rollback()
-    return sum(_fetch(owing_id, wait_seconds, only_removals=True).removed for owing_id in ids)
+def _keep_record(channel_id: int, began_at: datetime, result: Fetch) -> None:
+    health.keep(
+        FetchRecord(
+            channel_id=channel_id,
+            began_at=began_at,
+            ended_at=now(),
+            fetched=result.fetched,
+            removed=result.removed,
+            refused=result.refused,
+            left_alone=result.left_alone,
+            held=result.held,
+            code=result.error,
+            words=result.words,
+        )
+    )
 
 
 class Session:
-    """One conversation with the mailbox's server. POP3 removes mail when it ends, so there it is one batch."""
+    """One conversation with the mailbox's server. POP3 deletes mail when it ends, so there it is one batch."""
+
+    source: Source
+    removals: removal.Removals
 
     def __init__(self, channel_id: int, edition: int, result: Fetch, only_removals: bool) -> None:
         self.channel_id, self.edition, self.result = channel_id, edition, result
         self.only_removals = only_removals
-        self.owed_at_quit: list[int] = []
-        self.relisted = False
+        self.stuck: int | None = None  # the lowest UID that the server did not hand out whole
 
     def run(self) -> bool:
         """True when the mailbox is done, False when another session must follow."""
@@ -113,36 +135,94 @@ class Session:
         self.first = channel.first_fetch_at is None
         self.activated_at = channel.activated_at
         self.prefix = f"{channel.mailbox}/"
-        self.source: Source = channels.open_source(channel)
+        self.ends = time.monotonic() + SESSION_SECONDS
+        self.source = channels.open_source(channel)
+        self.removals = removal.Removals(self.source, self.channel_id, self.prefix, self._channel)
         db.session.rollback()
-        with self.source:
-            done = self._fetch()
-            reach("before_quit")
-        reach("after_quit")
-        if self.source.deletions_kept and self.owed_at_quit:
-            self._note_copies(dict.fromkeys(self.owed_at_quit, ServerCopy.DELETED))
+        try:
+            with self.source:
+                self.removals.finish_old()
+                done = self.only_removals or self._take_all()
+                reach("before_quit")
+            reach("after_quit")
+            self.removals.after_leaving()
+        finally:
+            self.result.removed += self.removals.removed
         return done
 
-    def _fetch(self) -> bool:
-        self._finish_removals()
-        if self.only_removals:
-            return True
+    def _take_all(self) -> bool:
+        self._settle()
         channel = self._channel()
-        # A changed UIDVALIDITY makes all UIDs new: everything is looked at again, the digest finds the known.
-        self.relisted = channel.generation != self.source.generation
-        listing = self.source.listing(0 if self.relisted else channel.highest_uid)
-        wanted = self._sort_out(listing)
-        left_out: list[Listed] = []
-        for batch in _batches(wanted, BATCH):
-            self._channel()
-            leases.take(_lease(self.channel_id))
-            rows, missing = self._take_in(batch)
-            left_out += missing
-            self._remove(rows)
-            if self.source.protocol == Protocol.POP3 and len(batch) < len(wanted) and rows:
-                return False
-        self._remember(listing, left_out)
+        # Until QUIT, POP3 only promises to delete: a batch is filed, deleted, and the conversation ends.
+        a_batch_only = self._is_pop3 and channel.after_fetch == AfterFetch.DELETE
+        for page in batches(self.source.listing(channel.highest_uid), PAGE):
+            left_out: list[Listed] = []
+            wanted = self._sort_out(page)
+            for batch in batches(wanted, BATCH):
+                self._go_on()
+                rows, missing = self._take_in(batch)
+                left_out += missing
+                self.removals.remove(rows)
+                is_last = len(page) < PAGE and batch[-1] is wanted[-1]
+                if not is_last and ((a_batch_only and rows) or time.monotonic() > self.ends):
+                    return False
+            self._remember(page, left_out)
+        if self.first and self._is_pop3:
+            self._channel().first_fetch_at = now()
+            db.session.commit()
         return True
+
+    def _settle(self) -> None:
+        """At the first sight of a mailbox, or of the new UIDs that a server gave out: enter what stays alone.
+
+        From here on everything that is not in the ledger is taken, read or not: a mail that a phone opens
+        while the first fetch runs, or after it was cut off, is not left behind.
+        """
+        channel = self._channel()
+        if not self.first and (self._is_pop3 or channel.generation == self.source.generation):
+            return
+        for some in batches(self._left_alone(channel), ENTERED_AT_ONCE):
+            self._go_on()
+            known = self._known([row["source_id"] for row in some])
+            self._enter([row for row in some if row["source_id"] not in known])
+            self.result.left_alone += len(some)
+        channel = self._channel()
+        if not self._is_pop3:
+            channel.first_fetch_at = channel.first_fetch_at or now()
+            channel.generation, channel.highest_uid = self.source.generation, 0
+        db.session.commit()
+
+    def _left_alone(self, channel: Channel) -> Iterator[dict[str, Any]]:
+        """At the first fetch read mails stay (S12), and all of them if the administrator said so.
+
+        When a server gives out new UIDs, these have no digest to know them by: INTERNALDATE tells that
+        they lay there already. All others are looked at again, and their digest tells which are known.
+        """
+        leave_all, began_at = channel.existing == Existing.LEAVE, channel.first_fetch_at
+        reason = "existing" if leave_all else "was_read"
+        if began_at is None:
+            ids = self.source.ids(read_only=not leave_all)
+            return (self._row(source_id, InboundState.LEFT_ALONE, reason) for source_id in ids)
+        return (
+            self._row(listed.source_id, InboundState.LEFT_ALONE, reason, listed.size, listed.arrived_at)
+            for listed in self.source.listing()
+            if listed.arrived_at is not None and listed.arrived_at <= began_at and (leave_all or listed.seen)
+        )
+
+    def _sort_out(self, page: Sequence[Listed]) -> list[Listed]:
+        """Which of the mails that the server shows are to be fetched; what is too large gets its row and stays."""
+        known = self._known([self._ours(listed.source_id) for listed in page])
+        unknown = [listed for listed in page if self._ours(listed.source_id) not in known]
+        limit = office().settings.max_mail_bytes
+        held = [listed for listed in unknown if listed.size > limit]
+        self._enter(
+            [
+                self._row(one.source_id, InboundState.HELD, "oversize", one.size, one.arrived_at)
+                for one in held
+            ]
+        )
+        self.result.held += len(held)
+        return [listed for listed in unknown if listed.size <= limit]
 
     def _take_in(self, batch: Sequence[Listed]) -> tuple[list[int], list[Listed]]:
         """Store and file a batch: the rows of these mails, and what the server did not hand out whole."""
@@ -168,106 +248,54 @@ class Session:
         return rows, list(missing.values())
 
     def _is_history(self, listed: Listed) -> bool:
-        """Older than the channel: by INTERNALDATE, for POP3 by its presence at the first fetch."""
-        if self.source.protocol == Protocol.POP3:
+        """Older than the channel: by INTERNALDATE, else by its presence at the first fetch."""
+        if listed.arrived_at is None:
             return self.first
         return intake.older_than(self.activated_at, listed.arrived_at)
 
-    def _remove(self, row_ids: Sequence[int]) -> None:
-        """Delete, move or mark what has a committed verdict. The only place that takes mail off a server."""
-        channel = self._channel()
-        how, folder = channel.after_fetch, channel.move_to
-        rows = db.session.execute(
-            select(InboundMail.id, InboundMail.source_id).where(*_owed(), InboundMail.id.in_(row_ids))
-        ).all()
-        db.session.rollback()
-        if not rows:
+    def _remember(self, page: Sequence[Listed], left_out: Sequence[Listed]) -> None:
+        """This page is taken care of: next time only what lies above it is asked for."""
+        if self._is_pop3:
             return
-        ids = {self._theirs(row.source_id): row.id for row in rows}
-        reach("before_removal")
-        copies = self.source.dispose(list(ids), str(how), folder)
-        reach("after_removal")
-        done = {ids[key]: state for key, state in copies.items() if state != ServerCopy.PRESENT}
-        self.result.removed += len(done)
-        if self.source.protocol == Protocol.POP3 and how == AfterFetch.DELETE:
-            self.owed_at_quit += list(done)  # only promised so far: QUIT makes it true
-        else:
-            self._note_copies(done)
-        reach("removal_noted")
-
-    def _finish_removals(self) -> None:
-        """What was filed but still lies on the server (a crash, a refusal) is removed; what is gone is noted."""
-        owed = db.session.execute(
-            select(InboundMail.id, InboundMail.source_id)
-            .where(
-                *_owed(),
-                InboundMail.channel_id == self.channel_id,
-                InboundMail.via == self.source.protocol,
-            )
-            .order_by(InboundMail.id)
-            .limit(OWED_AT_ONCE)
-        ).all()
-        moved = self._channel().after_fetch == AfterFetch.MOVE
-        db.session.rollback()
-        if not owed:
-            return
-        here = {row.id: self._theirs(row.source_id) for row in owed if row.source_id.startswith(self.prefix)}
-        still_there = self.source.present(list(here.values()))
-        gone = [row.id for row in owed if here.get(row.id) not in still_there]
-        self._note_copies(dict.fromkeys(gone, ServerCopy.MOVED if moved else ServerCopy.DELETED))
-        for batch in _batches([row for row in here if row not in set(gone)], BATCH):
-            self._remove(batch)
-
-    def _sort_out(self, listing: Sequence[Listed]) -> list[Listed]:
-        """Which of the mails that the server shows are to be fetched; the others get their row and stay."""
+        if (
+            left_out and self.stuck is None
+        ):  # the server did not hand these out whole: they are asked for again
+            self.stuck = min(listed.position for listed in left_out)
+        highest = page[-1].position if self.stuck is None else self.stuck - 1
         channel = self._channel()
-        known = self._known([self._ours(listed.source_id) for listed in listing])
-        wanted: list[Listed] = []
-        for listed in listing:
-            if self._ours(listed.source_id) in known:
-                continue
-            reason = _left_at_first(channel, listed) if self._lay_here_at_first(channel, listed) else ""
-            if reason:
-                self._enter(listed, InboundState.LEFT_ALONE, Outcome.LEFT_ALONE, reason)
-                self.result.left_alone += 1
-            elif listed.size > office().settings.max_mail_bytes:
-                self._enter(listed, InboundState.HELD, Outcome.HELD, "oversize")
-                self.result.held += 1
-            else:
-                wanted.append(listed)
-        if self.source.protocol == Protocol.IMAP and self.first:
-            # From here on everything that is not in the ledger is taken, read or not: a mail that a phone
-            # opens while the first fetch runs, or after it was cut off, is not left behind.
-            channel.first_fetch_at = now()
+        channel.highest_uid = max(channel.highest_uid, highest)
         db.session.commit()
-        return wanted
 
-    def _lay_here_at_first(self, channel: Channel, listed: Listed) -> bool:
-        """Whether a mail was there when the channel was connected: seen now, or by INTERNALDATE after the
-        server gave out new UIDs, since what was left alone then has no digest to know it by."""
-        if self.first or channel.first_fetch_at is None:
-            return True
-        return self.relisted and listed.arrived_at is not None and listed.arrived_at <= channel.first_fetch_at
+    def _row(
+        self,
+        source_id: str,
+        state: InboundState,
+        reason: str,
+        size: int = 0,
+        arrived_at: datetime | None = None,
+    ) -> dict[str, Any]:
+        """A ledger row without bytes."""
+        return {
+            "channel_id": self.channel_id,
+            "via": self.source.protocol,
+            "source_id": self._ours(source_id),
+            "size": size,
+            "arrived_at": arrived_at,
+            "state": state,
+            "outcome": Outcome(state),
+            "reason": reason,
+            "server_copy": ServerCopy.PRESENT,
+            "filed_at": now(),
+        }
 
-    def _enter(self, listed: Listed, state: InboundState, outcome: Outcome, reason: str) -> None:
-        db.session.execute(
-            insert(InboundMail).values(
-                channel_id=self.channel_id,
-                via=self.source.protocol,
-                source_id=self._ours(listed.source_id),
-                size=listed.size,
-                state=state,
-                outcome=outcome,
-                reason=reason,
-                server_copy=ServerCopy.PRESENT,
-                arrived_at=listed.arrived_at,
-                filed_at=now(),
-            )
-        )
+    def _enter(self, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            db.session.execute(insert(InboundMail), rows)
+        db.session.commit()
 
-    def _known(self, source_ids: Sequence[str]) -> set[str]:
+    def _known(self, source_ids: Iterable[str]) -> set[str]:
         found: set[str] = set()
-        for some in _batches(source_ids, 500):
+        for some in batches(source_ids, PAGE):
             found.update(
                 db.session.scalars(
                     select(InboundMail.source_id).where(
@@ -277,28 +305,11 @@ class Session:
             )
         return found
 
-    def _remember(self, listing: Sequence[Listed], left_out: Sequence[Listed]) -> None:
-        """This listing is taken care of: next time only what lies above it is asked for."""
-        channel = self._channel()
-        channel.first_fetch_at = channel.first_fetch_at or now()
-        if self.source.protocol == Protocol.IMAP and listing:
-            highest = max(listed.position for listed in listing)
-            if left_out:  # the server did not hand these out whole: they are asked for again
-                highest = min(listed.position for listed in left_out) - 1
-            channel.highest_uid = highest if self.relisted else max(channel.highest_uid, highest)
-        elif self.relisted:
-            channel.highest_uid = 0
-        channel.generation = self.source.generation
-        db.session.commit()
-
-    def _note_copies(self, copies: dict[int, Any]) -> None:
-        for row_id, state in copies.items():
-            db.session.execute(
-                update(InboundMail)
-                .where(InboundMail.id == row_id)
-                .values(server_copy=state, removed_at=None if state == ServerCopy.PRESENT else now())
-            )
-        db.session.commit()
+    def _go_on(self) -> None:
+        """Between two batches: is this still our channel, and its lease still ours?"""
+        self._channel()
+        if not leases.take(_lease(self.channel_id)):
+            raise Stopped
 
     def _channel(self) -> Channel:
         """The channel as it stands now, if it is still the one that this fetch began with."""
@@ -313,31 +324,10 @@ class Session:
     def _ours(self, source_id: str) -> str:
         return self.prefix + source_id
 
-    def _theirs(self, source_id: str) -> str:
-        return source_id.removeprefix(self.prefix)
-
-
-def _owed() -> tuple[ColumnElement[bool], ...]:
-    """Rows whose copy on the server is to go: a committed verdict, and the bytes are here."""
-    return (
-        InboundMail.server_copy == ServerCopy.PRESENT,
-        InboundMail.state.in_(DECIDED),
-        InboundMail.sha256 != "",
-    )
-
-
-def _left_at_first(channel: Channel, listed: Listed) -> str:
-    """At the first fetch read mails stay (S12), and all of them if the administrator said so."""
-    if channel.existing == Existing.LEAVE:
-        return "existing"
-    return "was_read" if listed.seen else ""
+    @property
+    def _is_pop3(self) -> bool:
+        return self.source.protocol == Protocol.POP3
 
 
 def _lease(channel_id: int) -> str:
     return f"fetch:{channel_id}"
-
-
-def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

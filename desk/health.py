@@ -7,14 +7,16 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 
 from desk.office import office, the_account
-from models import Channel, Provider, Ticket, db, now
+from models import Channel, Ending, FetchRecord, Incident, Provider, Ticket, Trouble, db, now
+from models.base import rows_changed
 
 # How long a channel in trouble rests at most between two tries. What a person has to mend (a wrong
 # password, a bad certificate) is asked rarely, since many tries lock accounts; the network often.
 LONGEST_REST = {"person": timedelta(hours=1), "network": timedelta(minutes=15)}
+RECORDS_KEPT = 50  # of a channel's fetches that brought something or failed
 
 
 def due(at: datetime, fetch_seconds: int) -> list[int]:
@@ -36,12 +38,13 @@ def due(at: datetime, fetch_seconds: int) -> list[int]:
     return list(db.session.scalars(query.order_by(Channel.last_success_at, Channel.id)))
 
 
-def record_success(channel_id: int, edition: int | None = None) -> None:
+def record_success(channel_id: int, edition: int | None = None, refused: int = 0, words: str = "") -> None:
     """A fetch went through: the trouble, if there was any, is over. Commits.
 
     `edition` is that of the channel when the fetch began; what has been edited since is not touched.
+    `refused` copies should be gone from the server and are not; `words` are what it said to that.
     """
-    _record(
+    recorded = _record(
         channel_id,
         edition,
         last_success_at=now(),
@@ -50,7 +53,15 @@ def record_success(channel_id: int, edition: int | None = None) -> None:
         error_words="",
         failures=0,
         next_try_at=None,
+        refused=refused,
     )
+    if recorded:
+        _end(channel_id, Ending.RECOVERED, Trouble.FETCH)
+        if refused:
+            _continue(channel_id, Trouble.REMOVAL, "removal_refused", words)
+        else:
+            _end(channel_id, Ending.RECOVERED, Trouble.REMOVAL)
+    db.session.commit()
 
 
 def record_failure(
@@ -59,7 +70,7 @@ def record_failure(
     """A fetch failed: note why and rest longer each time. Never switches a channel off. Commits."""
     failures = db.session.scalar(select(Channel.failures).where(Channel.id == channel_id)) or 0
     at = now()
-    _record(
+    recorded = _record(
         channel_id,
         edition,
         failing_since=func.coalesce(Channel.failing_since, at),
@@ -68,6 +79,47 @@ def record_failure(
         failures=failures + 1,
         next_try_at=at + rest(failures + 1, temporary, office().settings.fetch_seconds),
     )
+    if recorded:
+        _continue(channel_id, Trouble.FETCH, code, words)
+    db.session.commit()
+
+
+def forget_incidents(channel_id: int) -> None:
+    """The channel was changed, switched off or deleted: nobody knows whether its troubles were mended.
+
+    Part of the caller's transaction.
+    """
+    for trouble in Trouble:
+        _end(channel_id, Ending.EDITED, trouble)
+
+
+def keep(record: FetchRecord) -> None:
+    """Keep what a fetch did, if it did anything, and drop what is older than the last fifty. Commits."""
+    did = (record.fetched, record.removed, record.refused, record.left_alone, record.held, record.code)
+    if not any(did):
+        return
+    of_channel = FetchRecord.channel_id == record.channel_id
+    db.session.add(record)
+    db.session.flush()
+    newest = select(FetchRecord.id).where(of_channel).order_by(FetchRecord.id.desc()).limit(RECORDS_KEPT)
+    db.session.execute(
+        delete(FetchRecord)
+        .where(of_channel, FetchRecord.id.not_in(newest.scalar_subquery()))
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+
+
+def last_fetches(channel_id: int, limit: int = 5) -> list[FetchRecord]:
+    """The last fetches that brought something or failed, the newest first."""
+    query = select(FetchRecord).where(FetchRecord.channel_id == channel_id)
+    return list(db.session.scalars(query.order_by(FetchRecord.id.desc()).limit(limit)))
+
+
+def incidents(channel_id: int, limit: int = 5) -> list[Incident]:
+    """The troubles of a channel, the newest first."""
+    query = select(Incident).where(Incident.channel_id == channel_id)
+    return list(db.session.scalars(query.order_by(Incident.id.desc()).limit(limit)))
 
 
 def rest(failures: int, temporary: bool, fetch_seconds: int) -> timedelta:
@@ -113,9 +165,30 @@ def tickets_per_day(channel_ids: Sequence[int], days: int = 14) -> dict[int, lis
     return {channel_id: found.get(channel_id, [0] * days) for channel_id in channel_ids}
 
 
-def _record(channel_id: int, edition: int | None, **values: object) -> None:
+def _record(channel_id: int, edition: int | None, **values: object) -> bool:
+    """False if the channel has been edited since."""
     change = update(Channel).where(Channel.id == channel_id)
     if edition is not None:
         change = change.where(Channel.edition == edition)
-    db.session.execute(change.values(**values).execution_options(synchronize_session=False))
-    db.session.commit()
+    return bool(rows_changed(change.values(**values).execution_options(synchronize_session=False)))
+
+
+def _continue(channel_id: int, trouble: Trouble, code: str, words: str) -> None:
+    """One more failure of an open incident, or the first of a new one."""
+    open_one = update(Incident).where(*_open(channel_id, trouble))
+    values = {"code": code, "words": words, "failures": Incident.failures + 1}
+    if not rows_changed(open_one.values(**values).execution_options(synchronize_session=False)):
+        db.session.add(Incident(channel_id=channel_id, trouble=trouble, code=code, words=words))
+
+
+def _end(channel_id: int, ending: Ending, trouble: Trouble) -> None:
+    db.session.execute(
+        update(Incident)
+        .where(*_open(channel_id, trouble))
+        .values(ended_at=now(), ending=ending)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _open(channel_id: int, trouble: Trouble) -> tuple[ColumnElement[bool], ...]:
+    return (Incident.channel_id == channel_id, Incident.trouble == trouble, Incident.ended_at.is_(None))

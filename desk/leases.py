@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from threading import Lock
 
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -16,23 +17,47 @@ from models.base import rows_changed
 
 TTL = timedelta(minutes=3)  # longer than the longest step between two renewals
 
+_guard, _held_here = Lock(), set[tuple[str, str]]()
+
 
 class LeaseHeld(Exception):
-    """Another living process holds the lease."""
+    """Another living process, or another thread of this one, holds the lease."""
 
 
 @contextmanager
 def held(name: str, wait_seconds: float = 0) -> Iterator[None]:
     """Hold the lease while the block runs. Raises LeaseHeld when it is not free within `wait_seconds`."""
     deadline = time.monotonic() + wait_seconds
-    while not take(name):
-        if time.monotonic() >= deadline:
-            raise LeaseHeld(name)
-        time.sleep(0.25)
+    with _one_thread(name, deadline):
+        while not take(name):
+            _wait(name, deadline)
+        try:
+            yield
+        finally:
+            release(name)
+
+
+@contextmanager
+def _one_thread(name: str, deadline: float) -> Iterator[None]:
+    """The row tells processes apart; within one of them, threads exclude each other here."""
+    ours = (office().owner, name)
+    while True:
+        with _guard:
+            if ours not in _held_here:
+                _held_here.add(ours)
+                break
+        _wait(name, deadline)
     try:
         yield
     finally:
-        release(name)
+        with _guard:
+            _held_here.discard(ours)
+
+
+def _wait(name: str, deadline: float) -> None:
+    if time.monotonic() >= deadline:
+        raise LeaseHeld(name)
+    time.sleep(0.25)
 
 
 def take(name: str) -> bool:

@@ -6,6 +6,7 @@ from models.base import db, now
 from models.blocked import BlockedSender
 from models.channel import AfterFetch, Channel, Existing, Protocol, Provider
 from models.contact import Contact
+from models.health import Ending, FetchRecord, Incident, Trouble
 from models.inbound import InboundEvent, InboundMail, LedgerCount, Outcome, RawMail, ServerCopy
 from models.inbound import State as InboundState
 from models.message import Attachment, Draft, Kind, Message
@@ -22,10 +23,13 @@ __all__ = [
     "Contact",
     "Counter",
     "Draft",
+    "Ending",
     "Existing",
+    "FetchRecord",
     "InboundEvent",
     "InboundMail",
     "InboundState",
+    "Incident",
     "Kind",
     "Lease",
     "LedgerCount",
@@ -46,6 +50,7 @@ __all__ = [
     "Ticket",
     "TicketEvent",
     "TicketSeen",
+    "Trouble",
     "db",
     "now",
 ]

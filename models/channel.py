@@ -87,6 +87,7 @@ class Channel(Base):
     error_words: Mapped[str] = mapped_column(Text, default="")
     failures: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    refused: Mapped[int] = mapped_column(default=0)  # copies that the server should have removed and did not
 
     # Raised by every edit in the form; a fetch that began with another edition stops cleanly.
     edition: Mapped[int] = mapped_column(default=1)

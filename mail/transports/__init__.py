@@ -6,7 +6,7 @@ Both are context managers: entering connects and signs in, leaving says goodbye 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -109,11 +109,13 @@ class Source(Protocol):
     """A mailbox. `protocol` is `imap` or `pop3`; `generation` the UIDVALIDITY as text, empty for POP3.
 
     `deletions_kept` counts after leaving, for POP3: whether the server confirmed them at QUIT.
+    `refusal`: what the server said when it last refused to remove something.
     """
 
     protocol: str
     generation: str
     deletions_kept: bool
+    refusal: str
 
     def __enter__(self) -> Self: ...
 
@@ -121,8 +123,15 @@ class Source(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def listing(self, since: int = 0) -> list[Listed]:
-        """Every mail whose UID is above `since` (IMAP), or every mail (POP3), oldest first."""
+    def listing(self, since: int = 0) -> Iterator[Listed]:
+        """Every mail whose UID is above `since` (IMAP), or every mail (POP3), oldest first.
+
+        Asked for in pieces while it is read, so that the first of a hundred thousand comes at once.
+        """
+        ...
+
+    def ids(self, read_only: bool) -> Iterable[str]:
+        """The ids of all that lies there, or of what is marked as read (for POP3 nothing is), without more."""
         ...
 
     def present(self, source_ids: Sequence[str]) -> set[str]:

@@ -44,7 +44,7 @@ class ImapSource:
     def __init__(
         self, server: ServerAddress, credentials: Credentials, max_bytes: int, folder: str = "INBOX"
     ) -> None:
-        self.generation = ""
+        self.generation = self.refusal = ""
         self._server, self._credentials = server, credentials
         self._max_bytes, self._folder = max_bytes, folder
         self._open: IMAPClient | None = None
@@ -72,12 +72,21 @@ class ImapSource:
         client, self._open = self._client, None
         hang_up(client, politely=kind is None)
 
-    def listing(self, since: int = 0) -> list[Listed]:
-        """Every mail whose UID is above `since`, oldest first."""
+    def listing(self, since: int = 0) -> Iterator[Listed]:
+        """Every mail whose UID is above `since`, oldest first; 400 at a time are asked for."""
         with answers():
             # "n:*" names the last mail even where its UID is below n (RFC 3501 6.4.8).
             uids = sorted(uid for uid in self._client.search(["UID", f"{since + 1}:*"]) if uid > since)
-            return [listed for some in _slices(uids, _COMMAND_UIDS) for listed in self._list(some)]
+        for some in _slices(uids, _COMMAND_UIDS):
+            with answers():
+                listed = list(self._list(some))
+            yield from listed
+
+    def ids(self, read_only: bool) -> Iterator[str]:
+        """The ids of all mails in the folder, or of those marked as read."""
+        with answers():
+            uids = sorted(self._client.search("SEEN" if read_only else "ALL"))
+        return map(self._source_id, uids)
 
     def present(self, source_ids: Sequence[str]) -> set[str]:
         """Which of these are still in the folder; of another UIDVALIDITY none is."""
@@ -119,7 +128,8 @@ class ImapSource:
                     left = set() if state == "kept" else self._present(some)
                 except IMAPClientAbortError:
                     raise
-                except IMAPClientError:
+                except IMAPClientError as error:
+                    self.refusal = words(error)
                     left = self._present(some)
                 states.update({self._source_id(uid): "present" if uid in left else state for uid in some})
         return states

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +16,8 @@ from mail.transports import Credentials, Encryption, Fetched, Listed, ServerAddr
 from mail.transports import tls as encryption
 from mail.transports.address import connect
 from mail.transports.pop3_wire import Pop3Wire, encrypt, greet, sign_in
+
+_LONGEST_UIDL = 200  # the RFC says 70; what is longer is no sensible id
 
 
 class Pop3Source:
@@ -28,6 +30,7 @@ class Pop3Source:
         self._server, self._credentials, self._max_bytes = server, credentials, max_bytes
         self._open: Pop3Wire | None = None
         self.deletions_kept = False  # known once the source was left
+        self.refusal = ""
         self._numbers: dict[str, int] | None = None
 
     def __enter__(self) -> Self:
@@ -51,7 +54,7 @@ class Pop3Source:
         wire, self._open = self._wire, None
         self.deletions_kept = wire.hang_up(keep=kind is None) and kind is None
 
-    def listing(self, since: int = 0) -> list[Listed]:
+    def listing(self, since: int = 0) -> Iterator[Listed]:
         """Every mail, in the order of the server. `since` means nothing here: POP3 has no lasting numbers.
 
         A mail without a UIDL of its own is read for its digest, which is then its id.
@@ -59,7 +62,11 @@ class Pop3Source:
         sizes = self._wire.sizes()
         ids = self._source_ids(sizes)
         self._numbers = {ids[number]: number for number in sizes}
-        return [Listed(ids[number], number, sizes[number], False, None) for number in sorted(sizes)]
+        return (Listed(ids[number], number, sizes[number], False, None) for number in sorted(sizes))
+
+    def ids(self, read_only: bool) -> Iterable[str]:
+        """The ids of all mails; POP3 does not know which of them somebody has read."""
+        return () if read_only else self._by_id().keys()
 
     def present(self, source_ids: Sequence[str]) -> set[str]:
         """Which of these are still on the server."""
@@ -84,13 +91,12 @@ class Pop3Source:
         """
         if how != "delete":
             return dict.fromkeys(source_ids, "kept")
-        numbers = self._by_id()
-        return {
-            source_id: "present"
-            if source_id in numbers and not self._wire.delete(numbers[source_id])
-            else "deleted"
-            for source_id in source_ids
-        }
+        numbers, states = self._by_id(), {}
+        for source_id in source_ids:
+            refusal = self._wire.delete(numbers[source_id]) if source_id in numbers else None
+            self.refusal = refusal or self.refusal
+            states[source_id] = "deleted" if refusal is None else "present"
+        return states
 
     @property
     def _wire(self) -> Pop3Wire:
@@ -111,7 +117,7 @@ class Pop3Source:
         ids = {}
         for number in sorted(sizes):
             uidl = uidls.get(number, "")
-            if uidl and uidl not in shared:
+            if uidl and uidl not in shared and len(uidl) <= _LONGEST_UIDL:
                 ids[number] = f"uidl:{uidl}"
                 continue
             digest = self._digest(number, sizes[number])

@@ -72,16 +72,16 @@ class Pop3Wire(poplib.POP3):
         """The header of a mail (TOP), or None."""
         return self._body(f"TOP {number} 0", _LARGEST_HEADER)
 
-    def delete(self, number: int) -> bool:
-        """Mark for deletion at QUIT. False if the server refuses."""
+    def delete(self, number: int) -> str | None:
+        """Mark for deletion at QUIT. None, or what the server says if it refuses."""
         with answers():
             try:
                 self.dele(number)
             except _ConnectionEnded:
                 raise
-            except poplib.error_proto:
-                return False
-            return True
+            except poplib.error_proto as error:
+                return _spoken(error)
+            return None
 
     def hang_up(self, keep: bool) -> bool:
         """QUIT carries the deletions out; without `keep` they are taken back. Never raises.

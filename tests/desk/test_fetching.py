@@ -11,7 +11,7 @@ import pytest
 from imapclient import IMAPClient
 from sqlalchemy import func, select
 
-from desk import channels, fetching, health
+from desk import channels, fetching, health, removal
 from desk.channel_values import ChannelValues, values_of
 from desk.office import Office
 from mail.transports import TemporaryFailure
@@ -67,7 +67,7 @@ def test_fetched_filed_and_then_deleted(
         mailbox.deliver(mail(subject=f"no {number}"))
     channel = connect(protocol)
     assert fetch(channel).as_dict() | {"channel": ""} == {
-        "channel": "", "fetched": 3, "removed": 3, "left_alone": 0, "held": 0, "error": "", "words": "",
+        "channel": "", "fetched": 3, "removed": 3, "refused": 0, "left_alone": 0, "held": 0, "error": "", "words": "",
     }  # fmt: skip
     assert (mailbox.messages(), copies(channel)) == ([], {"deleted"})
     assert fetch(channel).fetched == 0
@@ -137,7 +137,7 @@ def test_what_a_crash_left_on_the_server_is_removed_and_not_imported_again(
         raise TemporaryFailure("connection_lost")
 
     with monkeypatch.context() as patch:
-        patch.setattr(fetching.Session, "_remove", crash)
+        patch.setattr(removal.Removals, "remove", crash)
         assert fetch(channel).error == "connection_lost"
     assert (len(mailbox.messages()), copies(channel)) == (1, {"present"})
     result = fetch(channel)
@@ -151,7 +151,7 @@ def test_owed_removals_are_finished_without_a_fetch(
     mailbox.deliver(mail())
     channel = connect()
     with monkeypatch.context() as patch:
-        patch.setattr(fetching.Session, "_remove", lambda *_: None)
+        patch.setattr(removal.Removals, "remove", lambda *_: None)
         fetch(channel)
     mailbox.deliver(mail(subject="another"))
     assert (fetching.finish_owed(None), len(mailbox.messages())) == (1, 1)

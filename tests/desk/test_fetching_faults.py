@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
-from desk import channels, fetching, filing, intake, leases
+from desk import channels, fetching, filing, intake, leases, removal
 from desk.channel_values import ChannelValues
 from desk.office import Office
 from mail.transports import TemporaryFailure
@@ -131,7 +131,7 @@ def test_a_copy_that_somebody_else_removed_is_not_owed_for_ever(
     mailbox.deliver(mail())
     channel = connect(protocol)
     with monkeypatch.context() as patch:
-        patch.setattr(fetching.Session, "_remove", lambda *_: None)
+        patch.setattr(removal.Removals, "remove", lambda *_: None)
         fetch(channel)
     folder = mailbox.dovecot.folder / "mail" / mailbox.user / "Maildir"
     for path in (*folder.glob("new/*"), *folder.glob("cur/*")):

@@ -57,7 +57,7 @@ def test_mails_come_whole_in_order_and_stay_unread(mailbox, encryption):
     mailbox.deliver(mail("one"))
     mailbox.deliver(mail("zwei ü"), flags="S")
     with source(mailbox, encryption) as inbox:
-        listed = inbox.listing()
+        listed = list(inbox.listing())
         fetched = list(inbox.fetch(listed))
     assert [mail.raw for mail in fetched] == mailbox.messages()
     assert [(one.position, one.seen, one.size) for one in listed] == [
@@ -74,7 +74,7 @@ def test_only_what_is_above_the_cursor_is_listed(mailbox):
         mailbox.deliver(mail(text))
     with source(mailbox) as inbox:
         assert [one.position for one in inbox.listing(since=2)] == [3]
-        assert inbox.listing(since=3) == []
+        assert list(inbox.listing(since=3)) == []
         assert inbox.present([f"{inbox.generation}:2", f"{inbox.generation}:9", "1:2", "nonsense"]) == {
             f"{inbox.generation}:2"
         }
@@ -84,7 +84,7 @@ def test_a_mail_above_the_limit_is_listed_and_left(mailbox):
     mailbox.deliver(mail("large", MAX))
     mailbox.deliver(mail("small"))
     with source(mailbox) as inbox:
-        listed = inbox.listing()
+        listed = list(inbox.listing())
         assert [one.size > MAX for one in listed] == [True, False]
         assert [one.raw for one in inbox.fetch(listed)] == [mail("small")]
 
@@ -199,7 +199,7 @@ def test_the_generation_changes_with_the_folder(mailbox):
 def test_any_password_signs_in(dovecot, user, password):
     mailbox = dovecot.add_user(user, password)
     with source(mailbox) as inbox:
-        assert inbox.listing() == []
+        assert list(inbox.listing()) == []
 
 
 def test_a_wrong_password_is_told_and_never_repeated(mailbox):
@@ -228,7 +228,7 @@ def test_plain_text_is_refused_unless_an_administrator_allowed_it(mailbox, make_
     assert code_of(source(mailbox, Encryption.NONE)) == "plaintext_refused"
     for box, encryption in ((without_tls, Encryption.STARTTLS), (mailbox, Encryption.NONE)):
         with source(box, encryption, allow_plaintext=True) as inbox:
-            assert inbox.listing() == []
+            assert list(inbox.listing()) == []
 
 
 @pytest.mark.parametrize("encryption", [Encryption.SSL, Encryption.STARTTLS])

@@ -57,7 +57,7 @@ def test_mails_come_byte_for_byte(mailbox, encryption):
     for raw in mails:
         mailbox.deliver(raw)
     with source(mailbox, encryption) as inbox:
-        listed = inbox.listing()
+        listed = list(inbox.listing())
         assert [one.raw for one in inbox.fetch(listed)] == mails
     assert all(one.source_id.startswith("uidl:") and not one.seen for one in listed)
     assert len(mailbox.messages()) == len(mails)
@@ -94,14 +94,14 @@ def test_an_error_takes_deletions_back(mailbox):
             raise ZeroDivisionError
     assert not inbox.deletions_kept
     with source(mailbox) as inbox:
-        assert len(inbox.listing()) == 1
+        assert len(list(inbox.listing())) == 1
 
 
 def test_a_mail_above_the_limit_is_listed_and_left(mailbox):
     mailbox.deliver(mail("large") + b"x" * MAX)
     mailbox.deliver(mail("small"))
     with source(mailbox) as inbox:
-        listed = inbox.listing()
+        listed = list(inbox.listing())
         assert [one.size > MAX for one in listed] == [True, False]
         assert [one.raw for one in inbox.fetch(listed)] == [mail("small")]
 
@@ -109,7 +109,7 @@ def test_a_mail_above_the_limit_is_listed_and_left(mailbox):
 @pytest.mark.parametrize("password", ["pässwört", "with space", "日本語"])
 def test_any_password_signs_in(dovecot, password):
     with source(dovecot.add_user(password=password)) as inbox:
-        assert inbox.listing() == []
+        assert list(inbox.listing()) == []
 
 
 def test_a_wrong_password_is_told_and_never_repeated(mailbox):
@@ -133,7 +133,7 @@ def test_plain_text_is_refused_unless_an_administrator_allowed_it(mailbox, make_
     assert code_of(source(mailbox, Encryption.NONE)) == "plaintext_refused"
     for box, encryption in ((without_tls, Encryption.STARTTLS), (mailbox, Encryption.NONE)):
         with source(box, encryption, allow_plaintext=True) as inbox:
-            assert inbox.listing() == []
+            assert list(inbox.listing()) == []
 
 
 @pytest.mark.parametrize("encryption", [Encryption.SSL, Encryption.STARTTLS])
@@ -246,7 +246,7 @@ def test_numbers_that_are_none_are_a_fault_of_the_server():
     with scripted(b"+OK\r\n1 many\r\n.\r\n") as server:
         with pytest.raises(TemporaryFailure) as failure:
             with source_of(server, command=0.2) as inbox:
-                inbox.listing()
+                list(inbox.listing())
     assert failure.value.code == "protocol_error"
 
 
