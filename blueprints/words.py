@@ -60,8 +60,17 @@ WHY = {
     "maybe": lazy_gettext(
         "It points to another ticket, but the sender takes no part there, so it opened one of its own."
     ),
+    "other_channel": lazy_gettext(
+        "It points to a ticket of another address of ours, so it opened one of its own that is linked to it."
+    ),
     "bounce": lazy_gettext("A mail server reports on a message that we sent in this ticket."),
     "unreadable": lazy_gettext("The mail could not be read fully; the original is attached."),
+}
+# Whether the sender wrote the mail, by the receiving server's own check.
+SENDER = {
+    "confirmed": lazy_gettext("Sender verified"),
+    "unconfirmed": lazy_gettext("Sender not verified"),
+    "unchecked": lazy_gettext("Sender not checked"),
 }
 # Reasons of the judge, of failures and of the connection test. See mail/transports/__init__.py for the codes.
 REASON = {
@@ -213,6 +222,7 @@ def init_app(app: Flask) -> None:
         priority_word=lambda code: PRIORITY[code],
         role_word=lambda code: ROLE[code],
         delivery_word=lambda code: DELIVERY[code],
+        sender_word=lambda code: SENDER[code],
         why_word=lambda code: WHY.get(code) or REASON.get(code, ""),
         reason_word=lambda code: REASON.get(code) or FAILURE.get(code, ""),
         advice_word=lambda code: ADVICE.get(code, ""),

@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from config import LOCALES, Relay
 from desk.office import account, office, the_account
 from desk.passwords import LONGEST, SHORTEST, hash_password, is_outdated, password_fits
-from mail.addresses import ascii_domain, local_part_of_company, valid_address
+from mail.addresses import local_part_of_company, valid_address
+from mail.domains import ascii_domain
 from models import Account, Agent, Channel, Counter, Provider, Role, db, now
 
 FIRST_TICKET = 1000  # the number before the first one

@@ -9,8 +9,12 @@ from sqlalchemy import select
 from desk import notices, search, tickets
 from desk.matching import Match
 from desk.office import office, the_account
+from desk.senders import Speaker
 from mail.clean import clean_html, snippet
+from mail.domains import mailbox_key
+from mail.forwards import read_forward
 from mail.language import detect
+from mail.parse import parse
 from mail.quotes import fold_text
 from mail.types import Address, Mail, Part
 from models import (
@@ -37,12 +41,15 @@ _PICTURES = (
 )
 
 
-def file_mail(row: InboundMail, mail: Mail, match: Match, quiet: bool) -> None:
+def file_mail(
+    row: InboundMail, mail: Mail, match: Match, quiet: bool, speaker: Speaker | None = None
+) -> None:
     """Add the mail to the running transaction: message, ticket, notices, and the row's outcome."""
+    speaker = speaker or Speaker(mail.sender.key)
     is_new = match.ticket is None
     ticket = match.ticket or _open(row, mail, match)
     repeated = not is_new and _already_there(ticket, mail)
-    message = _add_message(row, mail, ticket, match, quiet=quiet or repeated)
+    message = _add_message(row, mail, ticket, match, speaker, quiet=quiet or repeated)
     if repeated:
         row.reason = "copy"
     quiet = message.quiet
@@ -71,12 +78,12 @@ def file_unreadable(row: InboundMail, raw: bytes) -> None:
 def contact_of(mail: Mail) -> Contact:
     """The requester, by the address of From; made at the first mail, with the language it is written in."""
     address = mail.sender.address[:320] or "unknown@invalid"
-    contact = db.session.scalar(select(Contact).where(Contact.address_key == address.casefold()))
+    contact = db.session.scalar(select(Contact).where(Contact.address_key == mailbox_key(address)))
     if contact is None:
         contact = Contact(
             name=mail.sender.name[:200],
             address=address,
-            address_key=address.casefold(),
+            address_key=mailbox_key(address)[:320],
             locale=detect(mail.text, mail.headers) or "",
         )
         db.session.add(contact)
@@ -108,7 +115,9 @@ def _already_there(ticket: Ticket, mail: Mail) -> bool:
     return any(message.from_address == mail.sender.address and message.text == mail.text for message in known)
 
 
-def _add_message(row: InboundMail, mail: Mail, ticket: Ticket, match: Match, quiet: bool) -> Message:
+def _add_message(
+    row: InboundMail, mail: Mail, ticket: Ticket, match: Match, speaker: Speaker, quiet: bool
+) -> Message:
     folded = fold_text(mail.text)
     message = Message(
         ticket_id=ticket.id,
@@ -128,6 +137,11 @@ def _add_message(row: InboundMail, mail: Mail, ticket: Ticket, match: Match, qui
         quiet=quiet,
         why=match.why,
         newcomer=match.newcomer,
+        sender_state=speaker.verdict.state,
+        sender_proof=speaker.verdict.proof[:100],
+        refuted=speaker.verdict.refuted,
+        posing=speaker.is_agent and not (match.proved and speaker.confirmed),
+        forwarded_from=_forwarded_from(mail) if match.ticket is None else None,
         inbound_id=row.id,
     )
     message.attachments = add_attachments(mail.attachments)
@@ -150,6 +164,13 @@ def _add_message(row: InboundMail, mail: Mail, ticket: Ticket, match: Match, qui
         ticket.last_inbound_id = message.id
     tickets.note_event(ticket, "received", message=str(message.id))
     return message
+
+
+def _forwarded_from(mail: Mail) -> dict[str, str] | None:
+    """Whom a mail is from that a colleague passed on; an agent decides whether he is the requester."""
+    attached = [part for part in mail.attachments if part.type == "message/rfc822"]
+    found = read_forward(mail, parse(attached[0].data) if len(attached) == 1 else None)
+    return as_rows([found.author])[0] if found else None
 
 
 def add_attachments(parts: Iterable[Part]) -> list[Attachment]:

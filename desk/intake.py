@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
-from desk import bounced, filing, matching
+from desk import bounced, filing, matching, senders
 from desk.failpoints import reach
 from desk.office import office, signing_key
 from mail import clues, guards, ids
 from mail.bounces import read_bounce
+from mail.forwards import says_forwarded
 from mail.parse import parse
 from mail.types import Action, Facts, Mail, Verdict
 from models import InboundMail, InboundState, Outcome, ServerCopy, db, now
@@ -192,6 +193,8 @@ def _decide(inbound_id: int, raw: bytes, mail: Mail, released: bool) -> Outcome:
     match verdict.action:
         case Action.DROP:
             row.state, row.outcome = InboundState.DROPPED, Outcome.DROPPED
+            if verdict.reason == "own_mail":
+                senders.learn(row.channel, mail)
         case Action.HOLD:
             row.state, row.outcome = InboundState.HELD, Outcome.HELD
         case Action.BOUNCE:
@@ -213,8 +216,9 @@ def _decide(inbound_id: int, raw: bytes, mail: Mail, released: bool) -> Outcome:
 
 def _file(row: InboundMail, mail: Mail, quiet: bool) -> None:
     found = clues.find_clues(mail, signing_key(), [row.envelope_to] if row.envelope_to else [])
-    match = matching.find_ticket(found, mail.sender.address, row.channel)
-    filing.file_mail(row, mail, match, quiet)
+    speaker = senders.speaker_of(mail, senders.verdict_of(row, mail))
+    match = matching.find_ticket(found, speaker, row.channel, says_forwarded(mail))
+    filing.file_mail(row, mail, match, quiet, speaker)
 
 
 def _facts(row: InboundMail, mail: Mail) -> Facts:

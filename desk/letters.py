@@ -31,12 +31,17 @@ def compose_queued(mail: OutboundMail) -> bytes:
     channel = sending_channel(ticket)
     assert message is not None
     locale = (agent.locale or the_account().locale) if agent else ticket.locale
-    subject, text, html = render(mail.purpose, locale, ticket=ticket, message=message, agent=agent)
+    marker = "" if agent else ids.sign_marker(signing_key(), ticket.number)
+    subject, text, html = render(
+        mail.purpose, locale, ticket=ticket, message=message, agent=agent, marker=marker
+    )
     address = mail.recipients[0].address
+    # Who sends with a false name would have us carry it to whom he likes.
+    known_name = ticket.contact.name if message.sender_state == "confirmed" else ""
     return compose(
         Outgoing(
             sender=sender_address(channel),
-            to=(Address(agent.name if agent else ticket.contact.name, address),),
+            to=(Address(agent.name if agent else known_name, address),),
             subject=subject,
             text=text,
             html=html,
@@ -86,6 +91,7 @@ def preview(name: str, locale: str) -> tuple[str, str, str]:
         subject=reply_subject(ticket.subject, ticket.number, locale),
         text=words,
         visible=len(words),
+        sender_state="confirmed",
         created_at=now(),
     )
     agent = Agent(name="Jonas Kern", email="jonas.kern@example.at", locale=locale)

@@ -8,18 +8,22 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from desk import tickets
+from desk import people, tickets
 from desk.office import the_account
+from desk.senders import Speaker
 from mail.types import Clue, ClueKind
 from models import Channel, Message, Status, Ticket, db, now
+
+SAME_ID = 5  # tickets that are asked when several contain one Message-ID
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
     """`ticket` is None for a new one. `why` is the code shown as »Warum hier?«.
 
-    `newcomer`: the sender proved a signature of ours but took no part so far. `continues`: the ticket was
-    closed too long ago, so a new, linked one follows it. `maybe`: a clue without proof named this ticket.
+    `newcomer`: the sender proved a signature of ours but takes no part so far. `continues`: the ticket was
+    closed too long ago, so a new, linked one follows it. `maybe`: a clue without proof named this ticket,
+    or its mail was forwarded to another of our addresses.
     """
 
     ticket: Ticket | None
@@ -28,40 +32,56 @@ class Match:
     continues: Ticket | None = None
     maybe: Ticket | None = None
 
+    @property
+    def proved(self) -> bool:
+        """Whether a signature of ours led here."""
+        return self.why in (ClueKind.REPLY_ADDRESS, ClueKind.SIGNED_ID)
 
-def find_ticket(clues: Iterable[Clue], sender: str, channel: Channel) -> Match:
-    """The first clue that holds decides. `sender` is the address of From; it is only a claim,
-    so clues that do not prove themselves count for participants alone."""
-    maybe: Ticket | None = None
+
+def find_ticket(clues: Iterable[Clue], speaker: Speaker, channel: Channel, forwarded: bool = False) -> Match:
+    """The first clue that holds decides.
+
+    The address in From is only a claim: clues that do not prove themselves count for participants alone,
+    and never where the check of the sender spoke against them. `forwarded`: the mail calls itself so.
+    """
+    hints: list[tuple[Ticket, str]] = []
     for clue in clues:
-        ticket = _named_by(clue, channel)
-        if ticket is None:
-            continue
-        takes_part = sender.casefold() in tickets.participants(ticket)
-        if not takes_part and not clue.proves_itself:
-            maybe = maybe or ticket
-            continue
-        if not clue.proves_itself and ticket.channel_id != channel.id:
-            # WG:/Fwd: to another of our addresses is a matter of its own, linked to the first.
-            maybe = maybe or ticket
-            continue
-        if _closed_for_good(ticket):
-            return Match(None, "reopened_late", continues=ticket)
-        return Match(ticket, clue.kind.value, newcomer=not takes_part)
-    return Match(None, "maybe" if maybe else "new", maybe=maybe)
+        for ticket in _named_by(clue, channel):
+            takes_part = _takes_part(speaker, ticket, clue)
+            if not takes_part and not clue.proves_itself:
+                hints.append((ticket, "maybe"))
+                continue
+            if ticket.channel_id != channel.id and (forwarded or not clue.proves_itself):
+                # WG:/Fwd: to another of our addresses is a matter of its own, linked to the first.
+                hints.append((ticket, "other_channel"))
+                continue
+            if _closed_for_good(ticket):
+                return Match(None, "reopened_late", continues=ticket)
+            return Match(ticket, clue.kind.value, newcomer=not takes_part)
+    maybe, why = hints[0] if hints else (None, "new")
+    return Match(None, why, maybe=maybe)
 
 
-def _named_by(clue: Clue, channel: Channel) -> Ticket | None:
+def _takes_part(speaker: Speaker, ticket: Ticket, clue: Clue) -> bool:
+    if speaker.verdict.refuted or (speaker.is_agent and not clue.proves_itself and not speaker.confirmed):
+        return False
+    return speaker.key in people.participants(ticket)
+
+
+def _named_by(clue: Clue, channel: Channel) -> list[Ticket]:
     if clue.kind == ClueKind.FOREIGN_ID:
         # A mail to two of our addresses is in two tickets: its answers belong to that of their own channel.
-        return db.session.scalar(
+        # And anybody can copy a Message-ID: the ticket where the sender takes part is the right one.
+        found = db.session.scalars(
             select(Ticket)
             .join(Message, Message.ticket_id == Ticket.id)
             .where(Message.message_id == clue.message_id)
             .order_by(Ticket.channel_id != channel.id, Message.id)
-            .limit(1)
+            .limit(SAME_ID)
         )
-    return db.session.scalar(select(Ticket).where(Ticket.number == clue.ticket))
+        return list(dict.fromkeys(found))
+    named = db.session.scalar(select(Ticket).where(Ticket.number == clue.ticket))
+    return [tickets.standing(named)] if named is not None else []
 
 
 def _closed_for_good(ticket: Ticket) -> bool:

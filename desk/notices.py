@@ -14,6 +14,7 @@ from desk.office import signing_key, the_account
 from mail import ids
 from mail.addresses import valid_address
 from mail.compose import compose
+from mail.domains import mailbox_key
 from mail.types import Address, Outgoing
 from models import (
     Agent,
@@ -146,7 +147,7 @@ def _tell(agents: Iterable[Agent], purpose: str, ticket: Ticket, message: Messag
     own = channels.own_addresses()
     for agent in agents:
         # Nobody is told of his own mail, and our own channels are never written to.
-        if agent.email_key == message.from_address.casefold() or channels.untagged(agent.email) in own:
+        if agent.email_key == mailbox_key(message.from_address) or channels.untagged(agent.email) in own:
             continue
         if not _agent_brake_allows(agent, ticket):
             continue
@@ -168,7 +169,7 @@ def _brake_allows(address: str) -> bool:
         return (
             db.session.scalar(
                 select(func.count()).where(
-                    OutboundRecipient.address_key == address.casefold(),
+                    OutboundRecipient.address_key == mailbox_key(address),
                     OutboundRecipient.automatic.is_(True),
                     OutboundRecipient.state != RecipientState.CANCELLED,
                     OutboundRecipient.created_at > now() - timedelta(hours=hours),

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 from desk import channels, letters, tickets
 from desk.failpoints import reach
 from desk.office import office, owner_is_gone
+from mail.domains import mailbox_key
 from mail.transports import Handover, PermanentFailure, Sender, TransportFailure
 from mail.types import BounceRecipient
 from models import (
@@ -74,7 +75,7 @@ def queue(
         send_after=send_after or now(),
         state=MailState.QUEUED,
     )
-    unique = {address.casefold(): address for address in recipients}
+    unique = {mailbox_key(address): address for address in recipients}
     mail.recipients = [
         OutboundRecipient(address=address, address_key=key, automatic=automatic, state=RecipientState.QUEUED)
         for key, address in unique.items()
@@ -290,7 +291,7 @@ def back_to_author(mail: OutboundMail, failed: Iterable[OutboundRecipient]) -> N
 
 def came_back(mail: OutboundMail, report: BounceRecipient) -> None:
     """A delivery report for one recipient of a mail that left, in the running transaction."""
-    known = [r for r in mail.recipients if r.address_key == report.address.casefold()]
+    known = [r for r in mail.recipients if r.address_key == mailbox_key(report.address)]
     hit = known or (mail.recipients if len(mail.recipients) == 1 else [])
     for recipient in hit:
         recipient.reply = report.words[:1000] or report.status

@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from desk import channels, drafts, letters, outbox, search, tickets
+from desk import drafts, letters, outbox, people, search, tickets
 from desk.filing import add_attachments, as_rows
 from desk.office import office, signing_key, the_account
 from mail import ids
-from mail.addresses import valid_address
 from mail.clean import clean_reply_html, snippet
 from mail.compose import compose, reply_subject
 from mail.plaintext import text_of
@@ -32,10 +31,6 @@ from models import (
     now,
 )
 from models.ticket import after_reply
-
-# Clues that prove nothing but who the mail says it is from.
-UNPROVEN = ("foreign_id", "marker", "subject")
-MOST_WISHED = 3  # addresses of a Reply-To
 
 
 class ReplyRefused(Exception):
@@ -83,14 +78,14 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
         raise ReplyRefused("empty")
     if written.seen and newer_messages(ticket, agent, written.seen):
         raise ReplyRefused("newer_message")
-    to = recipients(ticket)
+    to = people.recipients(ticket)
     if not to:
         raise ReplyRefused("no_recipient")
     parts = written.files + drafts.files_of(ticket, agent, written.kept_files)
     if sum(len(part.data) for part in parts) > office().settings.max_mail_bytes * 0.7:
         raise ReplyRefused("too_large")  # base64 adds a third
 
-    channel, answered = letters.sending_channel(ticket), last_inbound(ticket)
+    channel, answered = letters.sending_channel(ticket), people.last_inbound(ticket)
     subject = reply_subject(ticket.subject, ticket.number, ticket.locale)
     message = Message(
         ticket_id=ticket.id,
@@ -264,53 +259,6 @@ def newer_messages(ticket: Ticket, agent: Agent, seen: int) -> bool:
     )
 
 
-def recipients(ticket: Ticket) -> tuple[Address, ...]:
-    """Who gets the answer: the author of the last mail that a person wrote, at the address he asks for.
-
-    A Reply-To is a wish of whoever wrote the mail. Where nothing but the From connects the mail with
-    the ticket, it counts only for people who take part; and never for our own addresses or a crowd.
-    """
-    last = last_inbound(ticket)
-    if last is None:
-        return _writable([{"name": ticket.contact.name, "address": ticket.contact.address}])
-    wished = last.reply_to
-    if last.why in UNPROVEN:
-        known = tickets.participants(ticket)
-        wished = [entry for entry in wished if entry["address"].casefold() in known]
-    author = [{"name": last.from_name, "address": last.from_address}]
-    return _writable(wished)[:MOST_WISHED] or _writable(author)
-
-
-def last_inbound(ticket: Ticket) -> Message | None:
-    """The newest mail of somebody who takes part, a person's if there is one; never a mail server's report."""
-    for quiet in (False, True):
-        found = db.session.scalar(
-            select(Message)
-            .where(
-                Message.ticket_id == ticket.id,
-                Message.kind == Kind.INBOUND,
-                Message.quiet.is_(quiet),
-                Message.newcomer.is_(False),
-                Message.why != "bounce",
-            )
-            .order_by(Message.id.desc())
-            .limit(1)
-        )
-        if found is not None:
-            return found
-    return None
-
-
-def _writable(people: Sequence[dict[str, str]]) -> tuple[Address, ...]:
-    """Those that a mail can be written to, without ourselves."""
-    own = channels.own_addresses()
-    return tuple(
-        Address(person["name"], person["address"])
-        for person in people
-        if valid_address(person["address"]) and channels.untagged(person["address"]) not in own
-    )
-
-
 # --- below
 
 
@@ -335,7 +283,7 @@ def _freeze(
         agent=agent,
         reply_text=message.text,
         reply_html=message.html,
-        answered=answered,
+        answered=answered if answered and people.may_be_quoted(answered, message) else None,
         marker=ids.sign_marker(signing_key(), ticket.number),
     )
     return compose(

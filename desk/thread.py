@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from desk import drafts, letters, replies, tickets
+from desk import drafts, letters, people, replies
 from models import Agent, Kind, Message, Ticket, TicketEvent
 
 # Beside the mails of the tab »Antwort« only what concerns them; the rest stands under »Verlauf«.
@@ -27,7 +27,7 @@ def shown(ticket: Ticket, agent: Agent, tab: str) -> dict[str, Any]:
     kind = Kind.NOTE if tab == "note" else Kind.REPLY
     counted = replies.counts(ticket)
     sender = letters.sender_address(letters.sending_channel(ticket))
-    to = replies.recipients(ticket)
+    to = people.recipients(ticket)
     entries = conversation(ticket, tab)
     return {
         "entries": entries,
@@ -40,7 +40,7 @@ def shown(ticket: Ticket, agent: Agent, tab: str) -> dict[str, Any]:
         "elsewhere": ticket.channel.id != letters.sending_channel(ticket).id,
         "recipients": to,
         "once": secrets.token_urlsafe(16),
-        "participants": sorted(tickets.participants(ticket) - {ticket.contact.address_key}),
+        "participants": sorted(people.participants(ticket) - {ticket.contact.address_key}),
         "seen": max((entry.id for entry in entries if isinstance(entry, Message)), default=0),
     }
 

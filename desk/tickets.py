@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, select, update
 from sqlalchemy.orm import joinedload
 
 from desk import search
@@ -15,10 +15,6 @@ from models import (
     Channel,
     Contact,
     Counter,
-    Kind,
-    MailState,
-    Message,
-    OutboundMail,
     Priority,
     Status,
     Ticket,
@@ -67,6 +63,7 @@ def listing(
 ) -> Listing:
     """The tickets of a view, or those that match a query wherever they are."""
     condition = search.matching(query) if query.strip() else _view(view, agent)
+    condition = and_(condition, Ticket.merged_into_id.is_(None))
     order = Ticket.last_message_at.desc() if newest_first else Ticket.last_message_at.asc()
     rows = db.session.scalars(
         _whole().where(condition).order_by(order, Ticket.id.desc()).limit(PAGE + 1).offset((page - 1) * PAGE)
@@ -128,35 +125,22 @@ def earlier(ticket: Ticket, limit: int = 5) -> list[Ticket]:
     return list(
         db.session.scalars(
             select(Ticket)
-            .where(Ticket.contact_id == ticket.contact_id, Ticket.id != ticket.id)
+            .where(
+                Ticket.contact_id == ticket.contact_id,
+                Ticket.id != ticket.id,
+                Ticket.merged_into_id.is_(None),
+            )
             .order_by(Ticket.created_at.desc())
             .limit(limit)
         )
     )
 
 
-def participants(ticket: Ticket) -> set[str]:
-    """Casefolded addresses that take part: the requester, who wrote here by right, whom we wrote to.
-
-    The Cc of an incoming mail does not count: it is only a claim of its sender.
-    """
-    people = {ticket.contact.address_key}
-    rows = db.session.scalars(
-        select(Message)
-        .outerjoin(OutboundMail, OutboundMail.message_fk == Message.id)
-        .where(
-            Message.ticket_id == ticket.id,
-            Message.why != "bounce",
-            or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
-            or_(Message.kind == Kind.REPLY, and_(Message.kind == Kind.INBOUND, Message.newcomer.is_(False))),
-        )
-    )
-    for message in rows:
-        if message.kind == Kind.INBOUND:
-            people.add(message.from_address.casefold())
-        else:
-            people.update(entry["address"].casefold() for entry in (*message.to, *message.cc, *message.bcc))
-    return people
+def standing(ticket: Ticket) -> Ticket:
+    """The ticket itself, or the one that it became part of, however often that happened."""
+    while ticket.merged_into is not None:
+        ticket = ticket.merged_into
+    return ticket
 
 
 # --- changing; each verb is one transaction

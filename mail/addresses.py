@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-import idna
 from email_validator import EmailNotValidError, validate_email
 
+from mail.domains import ascii_domain
 from mail.types import Address
 
 # email-validator refuses domains that the public network cannot reach; houses use them inside.
@@ -71,16 +71,6 @@ def valid_address(text: str) -> bool:
     except EmailNotValidError:
         return False
     return True
-
-
-def ascii_domain(domain: str) -> str:
-    """The domain in lower case, international ones in punycode (RFC 5891); unchanged if it cannot be."""
-    if domain.isascii():
-        return domain.lower()
-    try:
-        return idna.encode(domain, uts46=True).decode()
-    except idna.IDNAError:
-        return domain.lower()
 
 
 def ascii_address(address: str) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from email import headerregistry, policy
 from email.message import EmailMessage
 
-from mail.addresses import ascii_domain
+from mail.domains import ascii_domain
 from mail.types import Address, Outgoing, Part
 
 REFERENCES_KEPT = 20  # besides the first, which names the thread; a longer chain makes servers refuse

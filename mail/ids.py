@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from itertools import islice
 
-from mail.addresses import ascii_domain
+from mail.domains import ascii_domain
 
 LOOP_HEADER = "X-Poststelle-Loop"
 

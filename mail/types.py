@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from mail.domains import mailbox_key
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -16,7 +18,7 @@ class Address:
 
     @property
     def key(self) -> str:
-        return self.address.casefold()
+        return mailbox_key(self.address)
 
     def __str__(self) -> str:
         return f"{self.name} <{self.address}>" if self.name else self.address

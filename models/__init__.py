@@ -11,7 +11,7 @@ from models.inbound import InboundEvent, InboundMail, LedgerCount, Outcome, RawM
 from models.inbound import State as InboundState
 from models.message import Attachment, Draft, Kind, Message
 from models.outbound import MailState, NoticeSwitch, OutboundMail, OutboundRecipient, RecipientState
-from models.ticket import Priority, Status, Ticket, TicketEvent, TicketSeen
+from models.ticket import Priority, Status, Ticket, TicketEvent, TicketMove, TicketSeen
 
 __all__ = [
     "Account",
@@ -49,6 +49,7 @@ __all__ = [
     "Status",
     "Ticket",
     "TicketEvent",
+    "TicketMove",
     "TicketSeen",
     "Trouble",
     "db",

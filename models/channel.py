@@ -63,6 +63,8 @@ class Channel(Base):
     move_to: Mapped[str] = mapped_column(String(255), default="")
     existing: Mapped[Existing] = mapped_column(Code(Existing), default=Existing.TAKE)
     allow_plaintext: Mapped[bool] = mapped_column(default=False)
+    # The name under which the receiving server writes its checks (authserv-id, RFC 8601); empty: not known.
+    authserv_id: Mapped[str] = mapped_column(String(255), default="")
 
     # Outgoing server
     smtp_server: Mapped[str] = mapped_column(String(255), default="")

@@ -55,6 +55,13 @@ class Message(Base):
     quiet: Mapped[bool] = mapped_column(default=False)  # written by a machine
     why: Mapped[str] = mapped_column(String(40), default="")  # the clue that led here, as a code
     newcomer: Mapped[bool] = mapped_column(default=False)  # the sender took no part in the ticket before
+    # Whether the sender wrote it: confirmed, unconfirmed or unchecked, and what says so (»SPF, DKIM«).
+    sender_state: Mapped[str] = mapped_column(String(20), default="unchecked")
+    sender_proof: Mapped[str] = mapped_column(String(100), default="")
+    refuted: Mapped[bool] = mapped_column(default=False)  # the check spoke against the sender
+    posing: Mapped[bool] = mapped_column(default=False)  # an agent's address in From, and nothing proves it
+    # Whom a forwarded mail is from, {"name", "address"}; an agent may make him the requester.
+    forwarded_from: Mapped[dict[str, str] | None] = mapped_column(JSON)
     # The composer that wrote it: the same form sent twice (a double click, a retry) is one message.
     once: Mapped[str | None] = mapped_column(String(64), unique=True)
     # Unique: the database itself refuses to file a mail twice.

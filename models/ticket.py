@@ -77,16 +77,43 @@ class Ticket(Base):
     # A ticket that this one may belong to: a clue named it, but the sender took no part there.
     maybe_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"))
 
+    # This ticket became part of another one; its number and its mails lead there for ever.
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)
+
     channel: Mapped[Channel] = relationship()
     contact: Mapped[Contact] = relationship()
     assignee: Mapped[Agent | None] = relationship()
     continues: Mapped[Ticket | None] = relationship(remote_side=[id], foreign_keys=[continues_id])
     maybe: Mapped[Ticket | None] = relationship(remote_side=[id], foreign_keys=[maybe_id])
+    merged_into: Mapped[Ticket | None] = relationship(remote_side=[id], foreign_keys=[merged_into_id])
 
     __table_args__ = (
         Index("ix_ticket_status_last", "status", "last_message_at"),
         Index("ix_ticket_assignee_status", "assignee_id", "status", "last_message_at"),
     )
+
+
+class TicketMove(Base):
+    """Messages that an agent moved from one ticket to another, with all that is needed to move them back.
+
+    `kind` is merge (the whole ticket; also by »join«) or split. `messages` are `{"id", "newcomer"}` as they
+    were before; `before` is the status of the ticket that was merged away.
+    """
+
+    __tablename__ = "ticket_move"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    source_id: Mapped[int] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"), index=True)
+    target_id: Mapped[int] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"), index=True)
+    messages: Mapped[list[dict[str, int]]] = mapped_column(JSON, default=list)
+    before: Mapped[str] = mapped_column(String(20), default="")
+    agent_id: Mapped[int | None] = mapped_column(ForeignKey("agent.id"))
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    undone_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    source: Mapped[Ticket] = relationship(foreign_keys=[source_id])
+    target: Mapped[Ticket] = relationship(foreign_keys=[target_id])
 
 
 class TicketSeen(Base):

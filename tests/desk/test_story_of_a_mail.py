@@ -8,7 +8,20 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from desk import accounts, channels, door, drafts, filing, intake, notices, outbox, replies, tickets, uploads
+from desk import (
+    accounts,
+    channels,
+    door,
+    drafts,
+    filing,
+    intake,
+    notices,
+    outbox,
+    people,
+    replies,
+    tickets,
+    uploads,
+)
 from desk.channel_values import ChannelValues
 from desk.office import Office, signing_key
 from mail import ids
@@ -191,8 +204,8 @@ def test_a_newcomer_with_our_signature_is_let_in_and_said_so(channel: Channel, a
     assert row.ticket_id == ticket.id
     assert messages(ticket)[-1].newcomer
     # He is not answered, and takes no part by this alone.
-    assert replies.recipients(ticket)[0].address == "carol@customer.example"
-    assert "dave@customer.example" not in tickets.participants(ticket)
+    assert people.recipients(ticket)[0].address == "carol@customer.example"
+    assert "dave@customer.example" not in people.participants(ticket)
 
 
 @pytest.mark.parametrize(("days", "same"), [(13, True), (15, False)])
@@ -335,7 +348,7 @@ def test_the_same_form_twice_is_one_answer(channel: Channel, alice: Agent) -> No
 def test_a_claimed_requester_cannot_divert_the_answer(channel: Channel, alice: Agent) -> None:
     ticket, _ = answered(channel, alice)
     arrive(channel, mail(subject=f"[#{ticket.number}]", reply_to="Carol <thief@evil.example>"))
-    assert [str(one) for one in replies.recipients(ticket)] == ["Carol <carol@customer.example>"]
+    assert [str(one) for one in people.recipients(ticket)] == ["Carol <carol@customer.example>"]
 
 
 @pytest.mark.parametrize(
@@ -350,7 +363,7 @@ def test_a_claimed_requester_cannot_divert_the_answer(channel: Channel, alice: A
 )
 def test_where_an_answer_goes(channel: Channel, reply_to: str, expected: list[str]) -> None:
     ticket = ticket_of(arrive(channel, mail(reply_to=reply_to)))
-    assert [one.address for one in replies.recipients(ticket)] == expected
+    assert [one.address for one in people.recipients(ticket)] == expected
 
 
 def test_undo_respects_what_happened_meanwhile(channel: Channel, alice: Agent) -> None:
@@ -365,7 +378,7 @@ def test_undo_respects_what_happened_meanwhile(channel: Channel, alice: Agent) -
     assert ticket.status == Status.OPEN
     assert replies.undo(sent.message, alice)
     assert ticket.status == Status.OPEN
-    assert "typo@evil.example" not in tickets.participants(ticket)
+    assert "typo@evil.example" not in people.participants(ticket)
     assert tickets.listing(alice, query="secretword").tickets == []
     assert "secretword" not in ticket.snippet
 

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from mail.addresses import (
     AddressError,
     ascii_address,
-    ascii_domain,
     local_part_of_company,
     parse_address,
     split_addresses,
     valid_address,
 )
+from mail.domains import ascii_domain
 from mail.types import Address
 
 

@@ -1,0 +1,122 @@
+"""Who takes part in a ticket, who gets an answer, and who may read what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, or_, select
+
+from desk import channels
+from mail.addresses import valid_address
+from mail.domains import mailbox_key
+from mail.types import Address, ClueKind
+from models import Kind, MailState, Message, OutboundMail, Ticket, db
+
+MOST_WISHED = 3  # addresses of a Reply-To
+CLUES = tuple(ClueKind)  # a message that one of these led here joined a ticket that was there before
+
+
+def participants(ticket: Ticket) -> set[str]:
+    """Keys of the addresses that take part: the requester, who wrote here by right, whom we wrote to.
+
+    The Cc of an incoming mail does not count: it is only a claim of its sender. Neither do mails that a
+    check found to be somebody else's, nor our own addresses, whose name in From proves nothing.
+    """
+    people = {ticket.contact.address_key}
+    rows = db.session.execute(
+        select(Message.kind, Message.from_address, Message.to, Message.cc, Message.bcc)
+        .outerjoin(OutboundMail, OutboundMail.message_fk == Message.id)
+        .where(
+            Message.ticket_id == ticket.id,
+            Message.why != "bounce",
+            or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
+            or_(Message.kind == Kind.REPLY, and_(Message.kind == Kind.INBOUND, Message.newcomer.is_(False))),
+        )
+    )
+    for kind, author, to, cc, bcc in rows:
+        if kind == Kind.INBOUND:
+            people.add(mailbox_key(author))
+        else:
+            people.update(mailbox_key(entry["address"]) for entry in (*to, *cc, *bcc))
+    own = channels.own_addresses()
+    return {key for key in people if channels.untagged(key) not in own}
+
+
+def recipients(ticket: Ticket) -> tuple[Address, ...]:
+    """Who gets the answer: the author of the last mail that a person wrote, at the address he asks for.
+
+    A Reply-To is a wish of whoever wrote the mail. It leads to somebody new only where a ticket begins
+    or where the sender is confirmed; and never to our own addresses or a crowd.
+    """
+    last = last_inbound(ticket)
+    if last is None or _passed_on(last):
+        return _writable([{"name": ticket.contact.name, "address": ticket.contact.address}])
+    wished = last.reply_to
+    if last.sender_state != "confirmed" and (last.refuted or last.why in CLUES):
+        known = participants(ticket)
+        wished = [entry for entry in wished if mailbox_key(entry["address"]) in known]
+    author = [{"name": last.from_name, "address": last.from_address}]
+    return _writable(wished)[:MOST_WISHED] or _writable(author)
+
+
+def last_inbound(ticket: Ticket) -> Message | None:
+    """The newest mail of somebody who takes part, a person's if there is one; never a mail server's report."""
+    for quiet in (False, True):
+        found = db.session.scalar(
+            select(Message)
+            .where(
+                Message.ticket_id == ticket.id,
+                Message.kind == Kind.INBOUND,
+                Message.quiet.is_(quiet),
+                Message.newcomer.is_(False),
+                Message.why != "bounce",
+            )
+            .order_by(Message.id.desc())
+            .limit(1)
+        )
+        if found is not None:
+            return found
+    return None
+
+
+def may_be_quoted(answered: Message, message: Message) -> bool:
+    """A quote never brings history to somebody whom only a mail named: in its Cc, or as a newcomer.
+
+    Nor what a colleague wrote above the mail that he passed on.
+    """
+    if answered.forwarded_from:
+        return False
+    people = (*message.to, *message.cc, *message.bcc)
+    knows = {mailbox_key(entry["address"]) for entry in (*answered.to, *answered.cc, *answered.reply_to)}
+    knows |= participants(message.ticket) | {mailbox_key(answered.from_address)}
+    strangers = {mailbox_key(entry["address"]) for entry in people} - knows
+    return not strangers & named_by_mails(message.ticket)
+
+
+def named_by_mails(ticket: Ticket) -> set[str]:
+    """Keys of the addresses that stand in the Cc of a mail or wrote as newcomers."""
+    rows = db.session.execute(
+        select(Message.from_address, Message.to, Message.cc).where(
+            Message.ticket_id == ticket.id, Message.kind == Kind.INBOUND
+        )
+    )
+    named: set[str] = set()
+    for author, to, cc in rows:
+        named |= {mailbox_key(author), *(mailbox_key(entry["address"]) for entry in (*to, *cc))}
+    return named
+
+
+def _passed_on(message: Message) -> bool:
+    """A colleague forwarded it, and an agent made its first author the requester."""
+    author = message.forwarded_from
+    return author is not None and mailbox_key(author["address"]) == message.ticket.contact.address_key
+
+
+def _writable(people: Sequence[dict[str, str]]) -> tuple[Address, ...]:
+    """Those that a mail can be written to, without ourselves."""
+    own = channels.own_addresses()
+    return tuple(
+        Address(person["name"], person["address"])
+        for person in people
+        if valid_address(person["address"]) and channels.untagged(person["address"]) not in own
+    )

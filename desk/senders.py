@@ -1,0 +1,59 @@
+"""Who is speaking: what the mail says, and whether the receiving server confirms it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from desk import accounts
+from mail import senders
+from mail.domains import mailbox_key
+from mail.senders import SenderState, SenderVerdict
+from mail.types import Mail
+from models import Channel, InboundMail, OutboundMail, OutboundRecipient, db
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """The address of From, as it is compared, and how far it can be believed."""
+
+    key: str
+    verdict: SenderVerdict = senders.UNCHECKED
+    is_agent: bool = False  # an agent's address, which by itself proves nothing
+
+    @property
+    def confirmed(self) -> bool:
+        return self.verdict.state == SenderState.CONFIRMED
+
+
+def server_name(channel: Channel) -> str:
+    """The authserv-id whose results count for the channel: as entered or learned, else that of the provider."""
+    return channel.authserv_id or senders.KNOWN_SERVERS.get(channel.server.lower(), "")
+
+
+def speaker_of(mail: Mail, verdict: SenderVerdict) -> Speaker:
+    return Speaker(mail.sender.key, verdict, accounts.agent_by_email(mail.sender.key) is not None)
+
+
+def verdict_of(row: InboundMail, mail: Mail) -> SenderVerdict:
+    """By what the receiving server wrote on top, if the channel knows its name."""
+    return senders.verdict_by_header(mail, server_name(row.channel))
+
+
+def learn(channel: Channel, mail: Mail) -> None:
+    """A mail that we sent to the channel itself came back: above it stands only what its server wrote.
+
+    We write no results, and nobody else knows the signed Message-ID of a mail that went to nobody else.
+    In the running transaction; what an administrator entered stays.
+    """
+    written = mail.all(senders.RESULTS_HEADER)
+    if not written or channel.authserv_id:
+        return
+    recipients = db.session.scalars(
+        select(OutboundRecipient.address_key)
+        .join(OutboundMail, OutboundMail.id == OutboundRecipient.mail_id)
+        .where(OutboundMail.message_id == mail.message_id)
+    ).all()
+    if recipients and {mailbox_key(channel.address)} == set(recipients):
+        channel.authserv_id = senders.read_results(written[0])[0][:255]

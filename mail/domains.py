@@ -1,0 +1,29 @@
+"""One spelling for one mailbox: what two spellings have in common, and no more."""
+
+from __future__ import annotations
+
+import idna
+
+
+def ascii_domain(domain: str) -> str:
+    """The domain in lower case, international ones in punycode (RFC 5891); unchanged if it cannot be."""
+    if domain.isascii():
+        return domain.lower()
+    try:
+        return idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        return _lower(domain)
+
+
+def mailbox_key(address: str) -> str:
+    """By this two addresses are compared: ASCII letters in lower case, the domain in punycode.
+
+    Unicode's case folding would make one of two people: the Kelvin sign a k, a long ſ an s, ß two of them.
+    """
+    local, at, domain = address.strip().rpartition("@")
+    return f"{_lower(local)}{at}{ascii_domain(domain)}"
+
+
+def _lower(text: str) -> str:
+    """Bytes know no letters but those of ASCII."""
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
