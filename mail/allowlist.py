@@ -37,6 +37,7 @@ _ATTRIBUTES = {
     "img": {"src", "alt", "width", "height"},
     "li": {"value"},
     "ol": {"start", "type", "reversed"},
+    "span": {"class"},
     "table": {"width", "height", "bgcolor", "border", "cellpadding", "cellspacing", "summary"},
     "td": _CELL,
     "th": _CELL | {"scope"},
@@ -61,16 +62,28 @@ _LINK = re.compile(r"(?i)(?:https?://|mailto:|tel:)")
 _REMOTE = re.compile(r"(?i)(?:https?:)?//[^\s]")
 _DATA_IMAGE = re.compile(r"(?i)data:image/(?:png|jpe?g|gif|webp)\s*;\s*base64,\s*([A-Za-z0-9+/]{16})")
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
-# What mail programs call the elements of their quotes.
+# What mail programs call the elements of their quotes and signatures.
 _QUOTE_NAMES = {
     ("div", "class"): {
+        "gmail_signature": "signature",
+        "moz-signature": "signature",
+        "k9mail-signature": "signature",
+        "protonmail_signature_block": "signature",
         "gmail_quote": "container",
         "gmail_quote_container": "container",
         "protonmail_quote": "container",
         "yahoo_quoted": "container",
         "moz-cite-prefix": "prefix",
     },
-    ("div", "id"): {"divrplyfwdmsg": "header"},
+    ("div", "id"): {
+        "divrplyfwdmsg": "header",
+        "signature": "signature",  # Outlook on the web, Roundcube
+        "ms-outlook-mobile-signature": "signature",
+        "composer_signature": "signature",  # Samsung
+        "applemailsignature": "signature",
+        "ymail_android_signature": "signature",
+    },
+    ("span", "class"): {"gmail_signature_prefix": "signature"},
     ("div", "name"): {"quote": "cite"},  # GMX and WEB.DE
     ("blockquote", "class"): {"gmail_quote": "cite", "protonmail_quote": "cite"},
     ("blockquote", "type"): {"cite": "cite"},
@@ -89,6 +102,8 @@ def _attribute(tag: str, attribute: str, value: str) -> str | None:
     if names is None:
         return value
     kind = next((names[word] for word in value.lower().split() if word in names), "")
+    if not kind and value.endswith("yahoo_quoted"):  # with a prefix that differs in each mail
+        kind = "container"
     return QUOTE_MARK + kind if kind else None
 
 

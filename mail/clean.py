@@ -16,10 +16,19 @@ from markupsafe import Markup
 from mail import quoted_html
 from mail.allowlist import CID_MARK, MAIL, REMOTE_MARK, REPLY
 from mail.plaintext import text_of, too_costly
-from mail.quotes import fold_text
+from mail.quotes import fold_text, is_forward
 from mail.types import SafeHtml
 
-__all__ = ["clean_html", "clean_reply_html", "fold_text", "markup", "show_remote", "snippet", "text_of"]
+__all__ = [
+    "clean_html",
+    "clean_reply_html",
+    "fold_text",
+    "is_forward",
+    "markup",
+    "show_remote",
+    "snippet",
+    "text_of",
+]
 
 MAX_HTML = 2_000_000  # characters; a quarter of a second
 
@@ -29,11 +38,12 @@ _MARKED_CID = re.compile(rf' src="{CID_MARK}([^"]*)"')
 _MARKED_QUOTE = re.compile(rf' (?:class|id|name|type)="{quoted_html.MARK}[a-z]+"')
 
 
-def clean_html(html: str, cids: Mapping[str, str]) -> SafeHtml:
+def clean_html(html: str, cids: Mapping[str, str], *, forwarded: bool = False) -> SafeHtml:
     """Mail HTML by allow-list, its trailing history folded, its remote images blanked and counted.
 
     `cids` maps Content-IDs (no brackets) to URLs of ours; other `cid:` images lose their source.
-    Reads at most `MAX_HTML` characters. HTML that would take seconds to parse is shown as its text.
+    Of a forwarded mail (`mail.quotes.is_forward`) nothing is folded. Reads at most `MAX_HTML` characters.
+    HTML that would take seconds to parse is shown as its text.
     """
     html = html[:MAX_HTML]
     if too_costly(html):
@@ -44,8 +54,10 @@ def clean_html(html: str, cids: Mapping[str, str]) -> SafeHtml:
     cleaned = cleaned.replace(f' src="{REMOTE_MARK}', ' data-remote-src="')
     if CID_MARK in cleaned:
         cleaned = _MARKED_CID.sub(lambda match: _own_source(match[1], cids), cleaned)
-    if quoted_html.MARK in cleaned or "border-top" in cleaned:
-        cleaned = _MARKED_QUOTE.sub("", quoted_html.fold(cleaned))
+    if not forwarded:
+        cleaned = quoted_html.fold(cleaned)
+    if quoted_html.MARK in cleaned:
+        cleaned = _MARKED_QUOTE.sub("", cleaned)
     return SafeHtml(cleaned, blanked)
 
 
@@ -56,7 +68,8 @@ def show_remote(html: str) -> str:
 
 def snippet(text: str, limit: int = 140) -> str:
     """The beginning of what was newly written, on one line of at most `limit` characters, for lists."""
-    visible = _SPACES.sub(" ", fold_text(text[:20_000]).visible[: limit * 20]).strip()
+    folded = fold_text(text[:20_000])
+    visible = _SPACES.sub(" ", folded.visible[folded.opening :][: limit * 20]).strip()
     if len(visible) <= limit:
         return visible
     space = visible.rfind(" ", 0, limit)

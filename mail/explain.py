@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mail.bounces import read_bounce
-from mail.clean import clean_html, fold_text
+from mail.clean import clean_html, fold_text, is_forward
 from mail.clues import find_clues
 from mail.forwarding import read_forward_check
 from mail.guards import as_machine, judge
@@ -27,8 +27,10 @@ def explain(raw: bytes, key: bytes) -> dict[str, Any]:
     bounce = read_bounce(raw, mail)
     verdict = judge(mail, Facts(), bounce)
     machine = as_machine(mail, bounce)
-    folded = fold_text(mail.text)
-    shown = clean_html(mail.html, _cids(mail.attachments)).html if mail.html else ""
+    forwarded = is_forward(mail.subject)
+    folded = fold_text(mail.text, forwarded=forwarded)
+    cids = _cids(mail.attachments)
+    shown = clean_html(mail.html, cids, forwarded=forwarded).html if mail.html else ""
     clues = find_clues(mail, key, ())
     seconds = time.perf_counter() - started
     return {

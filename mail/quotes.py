@@ -1,14 +1,16 @@
 """Where the history below an answer begins in plain text.
 
-Only a trailing history is folded. A wrong fold hides what a customer wrote, a missed one is merely long:
-so whenever anything below looks newly written, or nothing would stay above, nothing is folded.
-One pass over the lines, each cut to `MAX_LINE` before a pattern sees it.
+Only what reaches to the end is folded: signature, history, and a signature below it. A wrong fold hides what
+a customer wrote, a missed one is merely long: so whenever anything below looks newly written, or nothing
+would stay above, nothing is folded. A history that stands above all new text (an answer at the bottom) is
+told apart as `opening`. One pass over the lines, each cut to `MAX_LINE` before a pattern sees it.
 """
 
 from __future__ import annotations
 
 import re
 
+from mail.signatures import signature_start
 from mail.types import Folded
 
 MARKERS = (
@@ -23,17 +25,23 @@ MAX_ATTRIBUTION_LINES = 3
 _ATTRIBUTION_START = re.compile(
     r"(?i)(?:am|on|le|el|il|op|em|den|w dniu|dnia)\s.{0,60}?\d"
     r"|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
-    r"|[\"“„]?[^<>\n]{1,80}<[^<>\s@]{1,64}@[^<>\s]{1,200}>\s"
+    r"|(?:\* )?[\"“„]?[^<>\n]{1,80}<[^<>\s@]{1,64}@[^<>\s]{1,200}>\s"
 )
 _ATTRIBUTION_VERB = re.compile(
-    r"(?i)\b(?:schrieb|schreibt|wrote|writes|a écrit|ha scritto|escribió|escreveu|schreef|skrev)\b"
+    r"(?i)\b(?:schrieb|schreibt|geschrieben|wrote|writes|a écrit|ha scritto|escribió|escreveu|schreef|skrev)\b"
 )
 _FIRST_PERSON = re.compile(
     r"(?i)\b(?:schrieb(?:en)? (?:ich|wir)|(?:i|we) wrote|j['’]ai écrit|nous avons écrit)\b"
 )
-_EVIDENCE = re.compile(r"\d{1,2}[:.h]\d{2}|@")
+# FairEmail and some set-ups of mutt: a moment and an address, no verb.
+_WITHOUT_VERB = re.compile(
+    r"\s*(?:\* .{1,100}<[^<>\s]+@[^<>\s]+> \[\d{4}-\d\d-\d\d \d\d:\d\d\]"
+    r"|\d{1,4}[./-]\d{1,2}[./-]\d{1,4},? \d{1,2}:\d\d(?::\d\d)? .{0,100}<[^<>\s]+@[^<>\s]+>)\s*:\Z"
+)
+_ADDRESS = re.compile(r"<[^<>\s]+@[^<>\s]+>")
 _SEPARATOR = re.compile(
-    r"(?i)\s*\*?-{2,20}\s*(?:original message|original-nachricht|originalnachricht|ursprüngliche nachricht"
+    r"(?i)\s*\*?-{2,20}\s*(?:original message|original-nachricht|originalnachricht|original mail"
+    r"|ursprüngliche (?:nachricht|mail|e-mail)"
     r"|original appointment|ursprünglicher termin|message d['’]origine|message original"
     r"|oorspronkelijk bericht|messaggio originale|mensaje original)\s*-{2,20}\*?\s*\Z"
 )
@@ -46,6 +54,10 @@ _LABEL = re.compile(
     r"(?i)\s*\*{0,2}(?:(?P<sender>von|from|de|expéditeur)|(?P<sent>gesendet|sent|date|datum|envoyé)"
     r"|(?P<to>an|to|à|destinataire)|(?P<subject>betreff|subject|objet)|cc|kopie)\s?(?:\*{0,2}\s?:|:\s?\*{0,2})"
 )
+_FORWARD_SUBJECT = re.compile(r"(?i)\s*(?:(?:re|aw|antw)\s*:\s*)*(?:fwd?|wg|tr|i|doorst)\s*:")
+_OUR_MARKER = re.compile(
+    r"[\s>]*ref:\d{1,18}\.[a-zA-Z2-7]{26}:ref\s*"
+)  # hidden in mails of ours (`mail.ids`)
 _RULE = re.compile(r"\s*[_-]{10,}\s*\Z")
 # Words by which people say that they answered further down, inside the history.
 _ANSWERED_BELOW = re.compile(
@@ -54,18 +66,58 @@ _ANSWERED_BELOW = re.compile(
 )
 
 
-def fold_text(text: str) -> Folded:
-    """Split off the trailing history; `visible + quoted == text` always. Linear in the length."""
+def fold_text(text: str, *, forwarded: bool = False) -> Folded:
+    """Split off what trails the new text; `visible + quoted == text` always. Linear in the length.
+
+    Of a forwarded mail (`is_forward`) nothing is folded: it is what the sender wants to show.
+    """
     lines = text.split("\n")
-    start = _history_start(lines)
-    if start is None:
+    if forwarded or len(lines) > MAX_LINES:
         return Folded(text)
-    cut = sum(len(line) + 1 for line in lines[:start])
-    return Folded(text[:cut], text[cut:])
+    page = _Page(lines)
+    tail = signature_start(page.lines, len(lines))
+    end = len(lines) if tail is None else tail
+    start = _history_start(page, end)
+    opening = 0 if start is not None else _opening(page, end)
+    cut = end if start is None else start
+    above = signature_start(page.lines, cut)
+    if above is not None and page.own[above] < page.own[opening]:
+        cut = above
+    if page.own[cut] == page.own[opening] or cut == len(lines):
+        return Folded(text, opening=_length(lines, opening))
+    length = _length(lines, cut)
+    return Folded(text[:length], text[length:], _length(lines, opening))
+
+
+def is_forward(subject: str) -> bool:
+    """Whether the subject says that the mail was passed on (WG:, Fwd:, FW:, TR:)."""
+    return _FORWARD_SUBJECT.match(subject) is not None
+
+
+def is_our_marker(words: str) -> bool:
+    """The hidden word that ties an answer to its ticket; nobody wrote it."""
+    return _OUR_MARKER.fullmatch(words) is not None
+
+
+def is_attribution(words: str) -> bool:
+    """Whether these lines are »Am … schrieb …:« and nothing else."""
+    lines = [line.strip()[:MAX_LINE] for line in words.split("\n") if line.strip()]
+    return 0 < len(lines) <= MAX_ATTRIBUTION_LINES and _attribution_end(lines, 0) == len(lines)
+
+
+def begins_history(lines: list[str]) -> bool:
+    """Whether a separator of mail programs, or a block of Von:/Gesendet:/An:/Betreff:, stands first."""
+    first = next((i for i, line in enumerate(lines) if line.strip()), None)
+    if first is None:
+        return False
+    return _SEPARATOR.match(lines[first][:MAX_LINE]) is not None or header_labels(lines[first:])
 
 
 def header_labels(lines: list[str]) -> bool:
-    """Whether these lines begin with a block such as Von:/Gesendet:/An:/Betreff: (three kinds of them)."""
+    """Whether these lines begin with a block such as Von:/Gesendet:/An:/Betreff: (three kinds of them).
+
+    Sender and subject are asked for: Von:/An:/Datum: is how people ask for a journey.
+    """
     kinds: set[str] = set()
     for line in lines[:10]:
         match = _LABEL.match(line[:MAX_LINE])
@@ -75,36 +127,48 @@ def header_labels(lines: list[str]) -> bool:
             break
         if match is not None and match.lastgroup:
             kinds.add(match.lastgroup)
-    return "sender" in kinds and len(kinds) >= 3
+    return {"sender", "subject"} <= kinds and len(kinds) >= 3
 
 
 def answered_below(visible: str) -> bool:
     return _ANSWERED_BELOW.search(visible) is not None
 
 
-def _history_start(lines: list[str]) -> int | None:
-    if len(lines) > MAX_LINES:
-        return None
-    page = _Page(lines)
+def _length(lines: list[str], count: int) -> int:
+    return min(sum(len(line) + 1 for line in lines[:count]), max(sum(map(len, lines)) + len(lines) - 1, 0))
+
+
+def _history_start(page: _Page, end: int) -> int | None:
+    """The line where a history begins that reaches to `end`, below something new."""
     top = _top(page)
     if top is None:
         return None
-    for i in range(top, len(lines)):
-        line = page.lines[i]
+    for i in range(top, end):
         if not page.filled[i]:
             continue
-        if _FORWARDED.match(line):
+        if _FORWARDED.match(page.lines[i]):
             return None  # a forwarded mail is what the customer wants to show
         if page.own[i] == page.own[top]:
             continue  # nothing was written yet that could stay visible
+        if page.quoted[i] and page.only_quotes(i, end):
+            return i
         below = _history_below(page, i)
-        if below is not None and page.only_quotes_from(below):
-            return i
-        if below is not None and page.no_quotes_from(below) and _stands_bare(page, i, below):
-            return i
-        if page.quoted[i] and page.only_quotes_from(i):
+        if below is None:
+            continue
+        if page.only_quotes(below, end) or _stands_bare(page, i, below, end):
             return i
     return None
+
+
+def _opening(page: _Page, end: int) -> int:
+    """The line below one history that opens the mail, all new text standing under it; else 0."""
+    below = _history_below(page, page.first) if page.first < end else None
+    first = page.first if below is None else below
+    quotes = next((i for i in range(first, end) if page.filled[i]), end)
+    if quotes == end or not page.quoted[quotes]:
+        return 0
+    new = next((i for i in range(quotes, end) if page.filled[i] and not page.quoted[i]), end)
+    return new if new < end and page.quotes[new] == page.quotes[end] else 0
 
 
 def _top(page: _Page) -> int | None:
@@ -122,20 +186,23 @@ class _Page:
     def __init__(self, lines: list[str]) -> None:
         self.lines = [line[:MAX_LINE] for line in lines]
         self.quoted = [line.lstrip().startswith(">") for line in self.lines]
-        self.filled = [bool(line.strip()) for line in self.lines]
+        self.filled = [bool(line.strip()) and not _OUR_MARKER.fullmatch(line) for line in self.lines]
         self.first = next((i for i, there in enumerate(self.filled) if there), len(lines))
         self.own = [0] * (len(lines) + 1)
         self.quotes = [0] * (len(lines) + 1)
         for i in range(len(lines) - 1, -1, -1):
             self.own[i] = self.own[i + 1] + (self.filled[i] and not self.quoted[i])
             self.quotes[i] = self.quotes[i + 1] + self.quoted[i]
+        self.next_quote = [len(lines)] * (len(lines) + 1)
+        for i in range(len(lines) - 1, -1, -1):
+            self.next_quote[i] = i if self.quoted[i] else self.next_quote[i + 1]
         self._answered: int | None = None
 
-    def only_quotes_from(self, i: int) -> bool:
-        return self.quotes[i] > 0 and self.own[i] == 0
+    def only_quotes(self, start: int, end: int) -> bool:
+        return self.quotes[start] > self.quotes[end] and self.own[start] == self.own[end]
 
-    def no_quotes_from(self, i: int) -> bool:
-        return self.quotes[i] == 0 and self.own[i] > 0
+    def no_quotes(self, start: int, end: int) -> bool:
+        return self.quotes[start] == self.quotes[end] and self.own[start] > self.own[end]
 
     def answered_below(self, end: int) -> bool:
         """Whether a line before `end` says that the answers stand further down."""
@@ -149,15 +216,28 @@ def _history_below(page: _Page, i: int) -> int | None:
     """The line after a heading of history that begins at line `i`, or None."""
     short = page.lines
     line = short[i].strip()
-    if line.lstrip("> ") in MARKERS or _SEPARATOR.match(line):
+    if line.lstrip("> ") in MARKERS:
         return i + 1
-    if page.quoted[i]:
+    separated = _SEPARATOR.match(line) is not None
+    if page.quoted[i] and not separated:
         return None
-    if _RULE.match(line) and header_labels(short[i + 1 : i + 12]):
-        return i + 1
-    if header_labels(short[i : i + 10]):
-        return i
-    return _attribution_end(short, i)
+    labels = i + 1 if separated or _RULE.match(line) else i
+    if header_labels(short[labels : labels + 10]):
+        return _labels_end(short, labels)
+    return i + 1 if separated else _attribution_end(short, i)
+
+
+def _labels_end(short: list[str], i: int) -> int:
+    """The line after a block of Von:/Gesendet:/An:/Betreff:, of which any may be several lines long."""
+    while i < len(short) and not short[i].strip():
+        i += 1
+    end = i
+    for j in range(i, min(i + 12, len(short))):
+        if not short[j].strip():
+            break
+        if _LABEL.match(short[j]):
+            end = j + 1
+    return end
 
 
 def _attribution_end(short: list[str], i: int) -> int | None:
@@ -170,12 +250,22 @@ def _attribution_end(short: list[str], i: int) -> int | None:
         joined += " " + short[j].strip()
         if joined.endswith(":"):
             verb = _ATTRIBUTION_VERB.search(joined) and not _FIRST_PERSON.search(joined)
-            return j + 1 if verb else None
+            return j + 1 if verb or _WITHOUT_VERB.match(joined) else None
     return None
 
 
-def _stands_bare(page: _Page, i: int, below: int) -> bool:
-    """Whether a history without `>` may be folded: its heading is sure, and nobody says »siehe unten«."""
+def _stands_bare(page: _Page, i: int, below: int, end: int) -> bool:
+    """Whether a history without `>` may be folded: its heading is sure, nobody says »siehe unten« or
+    announces what follows, and marked quotes in it are the older history at its end."""
     heading = " ".join(page.lines[i : max(below, i + 1)])
-    attribution = _ATTRIBUTION_START.match(heading.lstrip()) is not None
-    return (not attribution or _EVIDENCE.search(heading) is not None) and not page.answered_below(i)
+    if _ATTRIBUTION_START.match(heading.lstrip()) and not _ADDRESS.search(heading):
+        return False
+    above = next((page.lines[k] for k in range(i - 1, max(i - 6, -1), -1) if page.filled[k]), "")
+    if above.rstrip().endswith(":") or page.answered_below(i):
+        return False
+    if page.no_quotes(below, end):
+        return True
+    older = page.next_quote[below]
+    before = [k for k in range(max(below, older - 4), older) if page.filled[k]]
+    named = any(_attribution_end(page.lines, k) == before[-1] + 1 for k in before)
+    return page.own[below] > page.own[older] and named and page.only_quotes(older, len(page.lines))

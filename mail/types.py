@@ -240,10 +240,14 @@ class Bounce:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Text with its trailing history: `visible + quoted` is exactly the text that went in."""
+    """Text with its trailing history and signature: `visible + quoted` is exactly the text that went in.
+
+    `opening` counts the characters at the beginning of `visible` that are a history above the new text.
+    """
 
     visible: str
     quoted: str = ""
+    opening: int = 0
 
 
 @dataclass(frozen=True, slots=True)
