@@ -11,6 +11,7 @@ from blueprints import (
     assets,
     attachments,
     channels,
+    contents,
     drafts,
     errors,
     events,
@@ -44,6 +45,7 @@ def init_app(app: Flask) -> None:
     access.init_app(app)
     limits.init_app(app)
     words.init_app(app)
+    contents.init_app(app)
     events.init_app(app)
     frame.init_app(app)
     errors.init_app(app)

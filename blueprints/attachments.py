@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from flask import Blueprint, Response, abort, render_template, request, send_file
+from flask import Blueprint, Response, abort, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from desk import files
+from blueprints.htmx import change, page, wants_fragment
+from desk import contents, files
 from models import Attachment, Message, db
 
 blueprint = Blueprint("attachments", __name__)
@@ -34,11 +35,28 @@ def inline(attachment_id: int) -> ResponseReturnValue:
     return sent(files.content(attachment.sha256), attachment.name, attachment.shown_as, as_download=False)
 
 
+@blueprint.get("/attachments/<int:attachment_id>/mail")
+def mail(attachment_id: int) -> ResponseReturnValue:
+    """An attached mail as a message; `part` leads to one that is attached to it in turn."""
+    attachment = db.session.get(Attachment, attachment_id) or abort(404)
+    letter = contents.attached_mail(attachment, _way()) or abort(404)
+    template = "tickets/_letter_text.html" if wants_fragment() else "tickets/letter.html"
+    return page(template, letter=letter, attachment=attachment, way=request.args.get("part", ""))
+
+
+@blueprint.get("/attachments/<int:attachment_id>/mail/file")
+def mail_file(attachment_id: int) -> ResponseReturnValue:
+    """A file of an attached mail: only ever as a download."""
+    attachment = db.session.get(Attachment, attachment_id) or abort(404)
+    part = contents.attached_part(attachment, _way()) or abort(404)
+    return sent(part.data, part.name, "application/octet-stream", as_download=True)
+
+
 @blueprint.get("/messages/<int:message_id>/frame")
 def frame(message_id: int) -> ResponseReturnValue:
     """The mail's HTML, cleaned at ingest, as a document of its own that may run nothing."""
     message = db.session.get(Message, message_id) or abort(404)
-    remote = request.args.get("images") == "1"
+    remote = message.images_shown or request.args.get("images") == "1"
     html = files.with_remote_images(message) if remote else message.html
     response = Response(render_template("tickets/frame.html", html=html, message=message, remote=remote))
     images = "'self' data: https: http:" if remote else "'self' data:"
@@ -51,6 +69,23 @@ def frame(message_id: int) -> ResponseReturnValue:
     return response
 
 
+@blueprint.post("/messages/<int:message_id>/images")
+def remember_images(message_id: int) -> ResponseReturnValue:
+    """Remote images of this message from now on, or no longer."""
+    message = db.session.get(Message, message_id) or abort(404)
+    files.remember_images(message, request.form.get("shown") == "1")
+    back = url_for("tickets.show", number=message.ticket.number, _anchor=f"message-{message.id}")
+    return change("tickets/images.swap.html", back, message=message)
+
+
+@blueprint.get("/messages/<int:message_id>/headers")
+def headers(message_id: int) -> ResponseReturnValue:
+    """The header lines of the mail as it came (or left)."""
+    message = db.session.get(Message, message_id) or abort(404)
+    lines = files.header_lines(message) or abort(404)
+    return page("tickets/headers.html", message=message, lines=lines)
+
+
 @blueprint.get("/messages/<int:message_id>/original")
 def original(message_id: int) -> ResponseReturnValue:
     """The mail byte for byte as it came (or left)."""
@@ -59,6 +94,14 @@ def original(message_id: int) -> ResponseReturnValue:
     return sent(
         files.content(digest), f"ticket-{message.ticket.number}-{message.id}.eml", "message/rfc822", True
     )
+
+
+def _way() -> tuple[int, ...]:
+    """The numbers of parts in `part=0.2.1`."""
+    numbers = [number for number in request.args.get("part", "")[:60].split(".") if number]
+    if not all(number.isascii() and number.isdigit() for number in numbers):
+        abort(404)
+    return tuple(int(number) for number in numbers)
 
 
 def sent(content: bytes | None, name: str, media_type: str, as_download: bool) -> Response:

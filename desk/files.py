@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from desk.office import office
 from mail.clean import show_remote
-from models import Message
+from models import Message, db
+
+MAX_HEADERS = 256 * 1024  # bytes
 
 
 def content(digest: str) -> bytes | None:
@@ -20,6 +24,19 @@ def original(message: Message) -> str:
     if message.inbound is not None:
         return message.inbound.sha256
     return message.outbound.sha256 if message.outbound is not None else ""
+
+
+def header_lines(message: Message) -> str:
+    """The header block of the original as it stands there, encoded words and all."""
+    raw = content(original(message)) or b""
+    head = re.split(rb"\r?\n\r?\n", raw[:MAX_HEADERS], maxsplit=1)[0]
+    return head.decode("utf-8", "replace").replace("\r\n", "\n").replace("\0", "")
+
+
+def remember_images(message: Message, shown: bool) -> None:
+    """Whether this message shows its remote images from now on, to all agents."""
+    message.images_shown = shown
+    db.session.commit()
 
 
 def with_remote_images(message: Message) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import select
 
-from desk import notices, search, tickets
+from desk import contents, notices, search, tickets
 from desk.matching import Match
 from desk.office import office, the_account
 from desk.senders import Speaker
@@ -15,7 +15,7 @@ from mail.domains import mailbox_key
 from mail.forwards import read_forward
 from mail.language import detect
 from mail.parse import parse
-from mail.quotes import fold_text
+from mail.quotes import fold_text, is_forward
 from mail.types import Address, Mail, Part
 from models import (
     Attachment,
@@ -118,7 +118,8 @@ def _already_there(ticket: Ticket, mail: Mail) -> bool:
 def _add_message(
     row: InboundMail, mail: Mail, ticket: Ticket, match: Match, speaker: Speaker, quiet: bool
 ) -> Message:
-    folded = fold_text(mail.text)
+    forwarded = is_forward(mail.subject)
+    folded = fold_text(mail.text, forwarded=forwarded)
     message = Message(
         ticket_id=ticket.id,
         kind=Kind.INBOUND,
@@ -131,6 +132,7 @@ def _add_message(
         subject=mail.subject,
         text=mail.text,
         visible=len(folded.visible),
+        opening=folded.opening,
         message_id=mail.message_id[:998],
         references=list(mail.references or mail.in_reply_to),
         sent_at=mail.date,
@@ -143,8 +145,11 @@ def _add_message(
         posing=speaker.is_agent and not (match.proved and speaker.confirmed),
         forwarded_from=_forwarded_from(mail) if match.ticket is None else None,
         inbound_id=row.id,
+        invitation=contents.invitation_row(mail.invitation),
+        seals=[seal.value for seal in mail.seals] or None,
     )
     message.attachments = add_attachments(mail.attachments)
+    contents.add_letters(message.attachments, mail.attachments)
     db.session.add(message)
     db.session.flush()
     if mail.html:
@@ -154,11 +159,11 @@ def _add_message(
             for attachment in message.attachments
             if attachment.content_id and attachment.shown_as
         }
-        safe = clean_html(mail.html, cids)
+        safe = clean_html(mail.html, cids, forwarded=forwarded)
         message.html, message.remote_images = safe.html, safe.remote_images
     search.index_message(message, *(attachment.name for attachment in message.attachments))
     ticket.last_message_at = now()
-    ticket.snippet = snippet(folded.visible or mail.text)[:200]
+    ticket.snippet = snippet(folded.visible[folded.opening :] or mail.text)[:200]
     ticket.has_attachments = ticket.has_attachments or any(not part.inline for part in mail.attachments)
     if not quiet:
         ticket.last_inbound_id = message.id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -27,7 +27,8 @@ class Kind(StrEnum):
 class Message(Base):
     """`to`, `cc`, `bcc` and `reply_to` are lists of `{"name", "address"}`.
 
-    `text` is whole; the first `visible` characters are new, the rest is quoted history.
+    `text` is whole: the first `opening` characters are a history above the new text (mostly none), what
+    stands from `visible` on is signature and history below it.
     `html` is already safe (cleaned at ingest), with the quoted history in `<details>`.
     """
 
@@ -46,8 +47,13 @@ class Message(Base):
     subject: Mapped[str] = mapped_column(Text, default="")
     text: Mapped[str] = mapped_column(Text, default="")
     visible: Mapped[int] = mapped_column(default=0)
+    opening: Mapped[int] = mapped_column(default=0)
     html: Mapped[str] = mapped_column(Text, default="")
     remote_images: Mapped[int] = mapped_column(default=0)
+    images_shown: Mapped[bool] = mapped_column(default=False)  # an agent wants them shown from now on
+    # The event of a calendar part: see `desk.contents.invitation_row`.
+    invitation: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    seals: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))  # smime_signed, pgp_encrypted …
     message_id: Mapped[str] = mapped_column(String(998), default="", index=True)  # RFC 5322, with brackets
     references: Mapped[list[str]] = mapped_column(JSON, default=list)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
@@ -81,7 +87,11 @@ class Message(Base):
 
     @property
     def new_text(self) -> str:
-        return self.text[: self.visible]
+        return self.text[self.opening or 0 : self.visible]
+
+    @property
+    def opening_text(self) -> str:
+        return self.text[: self.opening or 0]
 
     @property
     def quoted_text(self) -> str:
@@ -103,6 +113,8 @@ class Attachment(Base):
     inline: Mapped[bool] = mapped_column(default=False)
     # The media type that the bytes themselves prove, when it may be shown inside a page; else empty.
     shown_as: Mapped[str] = mapped_column(String(40), default="")
+    # Of an attached mail: {"from", "subject", "date"}, so that the page need not read it.
+    letter: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
 
     message: Mapped[Message] = relationship(back_populates="attachments")
 
