@@ -26,10 +26,19 @@ MOST_RECIPIENTS = 100
 ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]{1,128}@[\w-]{1,63}(?:\.[\w-]{1,63})*"
 STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b", re.A)
 SENDERS = re.compile(
-    r"(?:mailer-?daemon|postmaster|mail[-.]?delivery[\w.-]*|bounces?|smtp-?daemon|mail\.?system|mdaemon|daemon|"
-    r"deliver|root|microsoftexchange[0-9a-f]+)(?:@.*)?",
+    r"(?:mailer[-_.]?daemon|post[-_.]?master|mail[-_.]?delivery[\w.-]*|bounces?(?:[-+=][^@]*)?|smtp[-_.]?daemon|"
+    r"mail[-_.]?system|mdaemon|daemon|deliver|mail[-_.]?(?:deliver|daemon)|root|microsoftexchange[0-9a-f]+)(?:@.*)?",
     re.I,
 )
+# What servers call themselves where the address says nothing.
+SENDER_NAMES = re.compile(
+    r"(?:the )?(?:internet )?mail delivery (?:sub)?system|mailer[- ]daemon|mail delivery service|"
+    r"system administrator|mail (?:system|administrator)|mms?c? ndr administrator|mailzustellungssystem|"
+    r"système de distribution du courrier|sistema de entrega de correo",
+    re.I,
+)
+# Behind which a server may report; without a copy of our mail in it, it is some other machine's mail.
+MACHINES = re.compile(r"(?:.*[-_.])?(?:no|do-?not|never)[-_.]?(?:reply|respond)\b.*", re.I)
 SUBJECTS = re.compile(
     r"undeliver(?:able|ed)|not be delivered|"
     r"delivery (?:status|report|notification|failure|failed|error|problem|has)|"
@@ -39,7 +48,12 @@ SUBJECTS = re.compile(
     r"user unknown|unknown user|nondeliverable|could not (?:be delivered|send)|unzustellbar|"
     r"nicht zugestellt|zustell(?:ung|fehler)|fehlgeschlagen|non remis|non distribuable|"
     r"[ée]chec de (?:la )?(?:remise|distribution)|impossibile recapitare|mancata consegna|"
-    r"no se puede entregar|no se ha podido entregar|onbestelbaar|niet afgeleverd",
+    r"no se puede entregar|no se ha podido entregar|onbestelbaar|niet (?:afgeleverd|bezorgd)|"
+    r"non (?:recapitat|consegnat)|impossible de remettre|niedostarcz|nie dostarczono|zwrot wiadomo|"
+    r"nedoru[čc]iteln|nepoda[řr]ilo se doru[čc]it|kézbesíthetetlen|nu a putut fi livrat|n[ãa]o entregue|"
+    r"falha na entrega|devolvid[oa]|kunde inte levereras|kunne ikke leveres|olevererbart|ei voitu toimittaa|"
+    r"teslim edilemedi|недостав|не доставлен|невозможно доставить|не удалось доставить|"
+    r"配信|配送|エラー通知|送信できません|届け|退信|无法投递|退回|無法傳遞|반송",
     re.I,
 )
 DELAYS = re.compile(
@@ -51,9 +65,14 @@ CODES = re.compile(r"\b[45]\d\d[ -]|\b[45]\.\d\.\d{1,3}\b", re.A)
 REASONS = re.compile(
     r"\b[45]\d\d[ -]|\b[45]\.\d\.\d{1,3}\b|unknown|no such|not found|does not exist|invalid|reject|"
     r"refus|full|quota|exceed|disabled|inactive|unable|could not|undeliver|fail|error|not known|"
-    r"not listed|no mailbox|affected|unbekannt|nicht (?:bekannt|gefunden|zugestellt)",
+    r"not listed|no mailbox|affected|unbekannt|nicht (?:bekannt|gefunden|zugestellt)|"
+    r"inconnu|introuvable|plein|sconosciut|inesistente|pien[ao]|desconocid|no existe|llen[ao]|nieznan|"
+    r"nie istnieje|neexistuje|не существует|не найден|переполнен|できませんでした|一杯|不存在|已满",
     re.I,
 )
+TRANSCRIPT = re.compile(
+    rf"^[> \t]*rcpt to:[ \t]*<?({ADDRESS})", re.I | re.M
+)  # what it said to the next server
 RETURNED = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
 MESSAGE_ID = re.compile(r"^[>| \t]*(?:x-)?(?:original-)?message-id:\s*(<[^<>\s]+>)", re.I | re.M)
 # What begins the copy of our mail in a report that has no parts; no recipient is looked for behind it.
@@ -77,10 +96,13 @@ def read_bounce(raw: bytes, mail: Mail) -> Bounce | None:
     suspect = _is_suspect(mail)
     if not suspect and b"message/delivery-status" not in raw[:READ].lower():
         return None
+    raw = raw[:READ] if b"\n" in raw else raw[:READ].replace(b"\r", b"\n")
     try:
-        parts = tuple(_parts(message_from_bytes(raw[:READ])))
+        parts = tuple(_parts(message_from_bytes(raw)))
         blocks = tuple(_status_blocks(parts))
         recipients = _by_standard(blocks)
+        if recipients is None and parts[0].get_content_type() == "multipart/report" and _says_nothing(blocks):
+            recipients = ()
         if not blocks and suspect:
             recipients = _by_habit(raw, mail, parts)
     except Exception:  # the library's parser has no list of what it raises; odd bytes are no report
@@ -94,14 +116,20 @@ def _is_suspect(mail: Mail) -> bool:
     declared = mail.header("content-type").lower()
     if "multipart/report" in declared and "report-type" in declared:
         return "delivery-status" in declared
+    if MACHINES.fullmatch(mail.sender.address) and any(part.type in RETURNED for part in mail.attachments):
+        return True
     return _from_a_server(mail) or bool(mail.header("x-failed-recipients"))
 
 
 def _from_a_server(mail: Mail) -> bool:
     """By its address, by its name where it has none (`MAILER-DAEMON <>`), or by the null sender."""
-    return_path = mail.all("return-path")
     name = mail.sender.address or mail.header("from").partition("<")[0].strip(' "')
-    return bool(SENDERS.fullmatch(name)) or bool(return_path and return_path[0].strip() == "<>")
+    return bool(SENDERS.fullmatch(name) or SENDER_NAMES.fullmatch(mail.sender.name)) or _null_sender(mail)
+
+
+def _null_sender(mail: Mail) -> bool:
+    return_path = mail.all("return-path")
+    return bool(return_path and return_path[0].strip() == "<>")
 
 
 def _parts(message: Message, depth: int = 0) -> Iterator[Message]:
@@ -151,6 +179,12 @@ def _by_standard(blocks: tuple[Mapping[str, str], ...]) -> tuple[BounceRecipient
     return tuple(found.values()) or None
 
 
+def _says_nothing(blocks: tuple[Mapping[str, str], ...]) -> bool:
+    """Recipients are named, but nobody can tell what became of them: then they did not get it."""
+    told = ("deliver", "relay", "expand", "delay")
+    return bool(blocks) and not any(fields.get("action", "").lower().startswith(told) for fields in blocks)
+
+
 def _typed(value: str) -> str:
     """The address of `rfc822; <a@x>`; other address types (X.400) are of no use to us."""
     kind, separator, address = value.partition(";")
@@ -175,6 +209,7 @@ def _by_habit(raw: bytes, mail: Mail, parts: tuple[Message, ...]) -> tuple[Bounc
     Only a server's own sender together with a telling subject is a report whatever its words.
     """
     text = "\n".join(_text(part) for part in parts if part.get_content_maintype() == "text")
+    text = text if text.strip() else mail.text  # ours reads what is too broken for the standard library
     copy = COPY.search(text)
     report = (text[: copy.start()] if copy and copy.start() > 0 else text)[:LONGEST_REPORT]
     certain = _from_a_server(mail) and bool(SUBJECTS.search(mail.subject))
@@ -184,11 +219,17 @@ def _by_habit(raw: bytes, mail: Mail, parts: tuple[Message, ...]) -> tuple[Bounc
     addresses = {address: final for address in re.findall(ADDRESS, mail.header("x-failed-recipients"))}
     library = {} if addresses else _by_library(raw)
     addresses = addresses or {address: known for address, known in library.items() if address in report}
-    if not addresses:
+    has_copy = any(part.get_content_type() in RETURNED for part in parts[1:])
+    if not addresses and (certain or has_copy or _null_sender(mail) or mail.header("auto-submitted")):
         addresses = {address: final for address in _beside_reasons(report, mail)}
+    if not addresses and CODES.search(report) and SENDERS.fullmatch(mail.sender.address):
+        addresses = dict.fromkeys(TRANSCRIPT.findall(report), final)
     addresses = addresses or library
     if not addresses and not certain:
         return None
+    if not addresses:
+        found = _alone_on_a_line(report, mail) or _written_to(parts, text[copy.start() :] if copy else "")
+        addresses = {address: final for address in found}
     return tuple(
         _recipient(address, final, report) for address, final in sorted(addresses.items())[:MOST_RECIPIENTS]
     )
@@ -210,6 +251,26 @@ def _beside_reasons(report: str, mail: Mail) -> list[str]:
         if REASONS.search("\n".join(lines[max(0, number - 2) : number + 3])):
             found += [address for address in re.findall(ADDRESS, line[:1000]) if address.lower() not in own]
     return [address for address in found if not SENDERS.fullmatch(address)]
+
+
+def _alone_on_a_line(report: str, mail: Mail) -> list[str]:
+    """Addresses that have a line to themselves: whatever language the reason beside them is in."""
+    own = {mail.sender.key, *(mailbox.key for mailbox in mail.to)}
+    lines = (line.strip(" \t<>:;,.-*") for line in report.split("\n")[:300])
+    return [line for line in lines if re.fullmatch(ADDRESS, line) and line.lower() not in own]
+
+
+def _written_to(parts: tuple[Message, ...], copy: str) -> list[str]:
+    """Whom the mail that came back was written to, if it was one person: then nobody else can be meant."""
+    for text in (*(_text(part) for part in parts[1:] if part.get_content_type() in RETURNED), copy):
+        header = re.sub(r"\n[ \t]+", " ", text.partition("\n\n")[0][:LONGEST_REPORT])
+        written = re.findall(r"^(?:to|cc):(.*)", header, re.I | re.M)
+        found = list(
+            dict.fromkeys(address for line in written for address in re.findall(ADDRESS, line[:1000]))
+        )
+        if found:
+            return found if len(found) == 1 else []
+    return []
 
 
 def _recipient(address: str, final: bool, report: str) -> BounceRecipient:
