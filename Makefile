@@ -79,6 +79,10 @@ test: test-needs ## Install what tests need and run them (SQLite)
 crash: test-needs ## Kill the process again and again while it fetches mail: nothing is lost, nothing doubled
 	POSTSTELLE_LONG=1 $(BIN)/pytest -s tests/jobs/test_kill.py -k "again"
 
+.PHONY: realmail
+realmail: python-dev ## Send collections of real mail through the door and compare: make realmail MAILS=folder
+	@$(BIN)/python -m tests.realmail "$(MAILS)"
+
 .PHONY: check
 check: test-needs lint ## Everything that must hold: style, types, arrows, tests on SQLite and PostgreSQL
 	$(BIN)/pytest -q -n $(WORKERS)

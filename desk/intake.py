@@ -201,11 +201,11 @@ def _decide(inbound_id: int, raw: bytes, mail: Mail, released: bool) -> Outcome:
             assert bounce is not None
             if not bounced.take_back(row, mail, bounce):
                 if released:
-                    _file(row, mail, quiet=True)
+                    _file(row, mail, quiet=True, released=True)
                 else:
                     row.state, row.outcome = InboundState.HELD, Outcome.HELD
         case Action.FILE | Action.QUIET:
-            _file(row, mail, quiet=verdict.action == Action.QUIET)
+            _file(row, mail, verdict.action == Action.QUIET, released)
     outcome = row.outcome
     reach("before_commit")
     db.session.commit()
@@ -214,10 +214,13 @@ def _decide(inbound_id: int, raw: bytes, mail: Mail, released: bool) -> Outcome:
     return outcome
 
 
-def _file(row: InboundMail, mail: Mail, quiet: bool) -> None:
+def _file(row: InboundMail, mail: Mail, quiet: bool, released: bool) -> None:
     found = clues.find_clues(mail, signing_key(), [row.envelope_to] if row.envelope_to else [])
     speaker = senders.speaker_of(mail, senders.verdict_of(row, mail))
     match = matching.find_ticket(found, speaker, row.channel, says_forwarded(mail))
+    if quiet and match.ticket is None and guards.is_mail_server(mail) and not released:
+        row.state, row.outcome = InboundState.HELD, Outcome.HELD  # MAILER-DAEMON is never a requester
+        return
     filing.file_mail(row, mail, match, quiet, speaker)
 
 

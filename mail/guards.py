@@ -213,12 +213,27 @@ MACHINE_NAMES = re.compile(
 
 
 def mailer_daemon(case: Case) -> str | None:
-    """A name behind which nobody reads; but a contact form that names the person in Reply-To is answered."""
+    """A name behind which nobody reads; but a contact form that names the person in Reply-To is answered,
+    and a postmaster who sits at a mail program is a person."""
     address = case.mail.sender.address
     if not MACHINE_NAMES.fullmatch(address):
         return None
+    if address.lower().startswith("postmaster") and _first_match(case.mail, MAIL_PROGRAMS):
+        return None
     person = any(not MACHINE_NAMES.fullmatch(other.address) for other in case.mail.reply_to)
     return None if person else address
+
+
+# What people write with.
+_PROGRAMS = (
+    r".*(thunderbird|outlook|apple mail|iphone|ipad|roundcube|k-9|evolution|the bat|mutt|kmail|sogo).*"
+)
+MAIL_PROGRAMS = {"user-agent": _PROGRAMS, "x-mailer": _PROGRAMS}
+
+
+def is_mail_server(mail: Mail) -> bool:
+    """A report or another mail of a mail server itself: nobody who could be a requester."""
+    return re.match(r"mailer-?daemon\b", mail.sender.address or mail.sender.name, re.I) is not None
 
 
 RULES: tuple[Rule, ...] = (

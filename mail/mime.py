@@ -93,9 +93,14 @@ def _split(raw: bytes, entity: Entity, result: Skeleton) -> None:
         entity.type = "application/octet-stream"
         return
     default = "message/rfc822" if entity.type == "multipart/digest" else "text/plain"
-    boundary = entity.parameters.get("boundary", "").rstrip().encode("latin-1", "replace")
+    boundary = entity.parameters.get("boundary", "").encode("latin-1", "replace")
     spans = _spans(raw, boundary, entity.start, entity.end) if boundary else iter(())
     first = next(spans, None)
+    if (
+        first is None and boundary != boundary.rstrip()
+    ):  # blanks at the end, against RFC 2046: lost on the way
+        spans = _spans(raw, boundary.rstrip(), entity.start, entity.end)
+        first = next(spans, None)
     if first is None:
         guessed = _GUESSED_DELIMITER.search(
             raw, entity.start, min(entity.end, entity.start + MAX_GUESS_BYTES)
