@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import and_, or_, select
 
@@ -79,18 +79,17 @@ def last_inbound(ticket: Ticket) -> Message | None:
     return None
 
 
-def may_be_quoted(answered: Message, message: Message) -> bool:
+def may_be_quoted(answered: Message, readers: Iterable[Address]) -> bool:
     """A quote never brings history to somebody whom only a mail named: in its Cc, or as a newcomer.
 
     Nor what a colleague wrote above the mail that he passed on.
     """
     if answered.forwarded_from:
         return False
-    people = (*message.to, *message.cc, *message.bcc)
     knows = {mailbox_key(entry["address"]) for entry in (*answered.to, *answered.cc, *answered.reply_to)}
-    knows |= participants(message.ticket) | {mailbox_key(answered.from_address)}
-    strangers = {mailbox_key(entry["address"]) for entry in people} - knows
-    return not strangers & named_by_mails(message.ticket)
+    knows |= participants(answered.ticket) | {mailbox_key(answered.from_address)}
+    strangers = {reader.key for reader in readers} - knows
+    return not strangers & named_by_mails(answered.ticket)
 
 
 def named_by_mails(ticket: Ticket) -> set[str]:

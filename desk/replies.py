@@ -86,6 +86,8 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
         raise ReplyRefused("too_large")  # base64 adds a third
 
     channel, answered = letters.sending_channel(ticket), people.last_inbound(ticket)
+    readers = (*to, *written.cc, *written.bcc)
+    quoted = answered if answered and people.may_be_quoted(answered, readers) else None
     subject = reply_subject(ticket.subject, ticket.number, ticket.locale)
     message = Message(
         ticket_id=ticket.id,
@@ -107,12 +109,12 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     message.attachments = add_attachments(parts)
     db.session.add(message)
     db.session.flush()
-    raw = _freeze(ticket, agent, message, answered, parts)
+    raw = _freeze(ticket, agent, message, answered, quoted, parts)
     until = now() + timedelta(seconds=the_account().undo_seconds)
     mail = outbox.queue(
         purpose="ticket_reply",
         subject=subject,
-        recipients=[address.address for address in (*to, *written.cc, *written.bcc)],
+        recipients=[reader.address for reader in readers],
         message_id=message.message_id,
         envelope_from=channel.address,
         channel=channel,
@@ -272,7 +274,12 @@ def _body(written: Written) -> tuple[str, str]:
 
 
 def _freeze(
-    ticket: Ticket, agent: Agent, message: Message, answered: Message | None, parts: Sequence[Part]
+    ticket: Ticket,
+    agent: Agent,
+    message: Message,
+    answered: Message | None,
+    quoted: Message | None,
+    parts: Sequence[Part],
 ) -> bytes:
     channel = letters.sending_channel(ticket)
     _, text, html = letters.render(
@@ -283,7 +290,7 @@ def _freeze(
         agent=agent,
         reply_text=message.text,
         reply_html=message.html,
-        answered=answered if answered and people.may_be_quoted(answered, message) else None,
+        answered=quoted,
         marker=ids.sign_marker(signing_key(), ticket.number),
     )
     return compose(

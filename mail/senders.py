@@ -61,10 +61,14 @@ class Result:
 
 
 UNCHECKED = SenderVerdict()
+# No author, or several: what the other fields say of the sender is not taken for his word.
+NOBODY = SenderVerdict(SenderState.UNCONFIRMED, "From", refuted=True)
 
 
 def verdict_by_header(mail: Mail, server: str) -> SenderVerdict:
     """By the topmost results in the mail, if `server` (the authserv-id that the channel knows) wrote them."""
+    if len(authors(mail)) != 1:
+        return NOBODY
     written = mail.all(RESULTS_HEADER)
     if not server or not written:
         return UNCHECKED
@@ -77,7 +81,7 @@ def verdict_by_header(mail: Mail, server: str) -> SenderVerdict:
 def verdict(mail: Mail, results: Iterable[Result]) -> SenderVerdict:
     """What the results say of the address in From. A pass of another domain proves nothing for it."""
     if len(authors(mail)) != 1:
-        return SenderVerdict(SenderState.UNCONFIRMED, "From", refuted=True)
+        return NOBODY
     domain = ascii_domain(mail.sender.address.rpartition("@")[2])
     passed, against, asked = [], [], False
     for result in results:
@@ -108,10 +112,11 @@ def read_results(value: str) -> tuple[str, tuple[Result, ...]]:
 
 
 def authors(mail: Mail) -> set[str]:
-    """The mailboxes of every From field. More than one leaves open who speaks (RFC 5322 section 3.6.2)."""
+    """Keys of the mailboxes of every From field. RFC 5322 section 3.6.2 wants at least one; two leave open
+    who speaks, and none is what a mail has that would be read by its Reply-To."""
     fields = [value.encode("utf-8", "replace") for value in mail.all("from")]
     found, _ = addresses(fields, limit=5)
-    return {mailbox_key(author.address) for author in found if author.address} or {mail.sender.key}
+    return {mailbox_key(author.address) for author in found if author.address}
 
 
 def _speaks_for(result: Result, domain: str) -> bool:
