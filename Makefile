@@ -69,15 +69,18 @@ pictures: test-needs ## Take the pictures of the documentation anew
 
 .PHONY: test-needs
 test-needs: python-dev assets translations
-	@.ci/debian chromium=chromium dovecot=dovecot-imapd,dovecot-pop3d
+	@.ci/debian chromium=chromium dovecot=dovecot-imapd,dovecot-pop3d strace=strace
 
 .PHONY: test
 test: test-needs ## Install what tests need and run them (SQLite)
 	$(BIN)/pytest -q -n $(WORKERS)
 
 .PHONY: crash
-crash: test-needs ## Kill the process again and again while it fetches mail: nothing is lost, nothing doubled
-	POSTSTELLE_LONG=1 $(BIN)/pytest -s tests/jobs/test_kill.py -k "again"
+crash: test-needs ## Kill the process hundreds of times while mail comes in: nothing lost, nothing doubled (half an hour)
+	@.ci/debian postgres=postgresql
+	POSTSTELLE_LONG=1 $(BIN)/pytest -s tests/jobs/test_kill.py -k again
+	POSTSTELLE_LONG=1 $(BIN)/python -m tests.servers.postgres $(BIN)/pytest -s tests/jobs/test_kill.py -k again
+	POSTSTELLE_LONG=1 $(BIN)/pytest -s tests/jobs/test_disk_and_lock.py
 
 .PHONY: realmail
 realmail: python-dev ## Send collections of real mail through the door and compare: make realmail MAILS=folder

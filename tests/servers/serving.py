@@ -140,7 +140,7 @@ class Serving:
             files = [Path(folder) / name for name in ("stdin", "stdout", "stderr")]
             files[0].write_bytes(stdin.encode() if isinstance(stdin, str) else stdin)
             process = READY.Process(
-                target=_command, args=(arguments, {**self.environment, **environment}, files), daemon=True
+                target=run_command, args=(arguments, {**self.environment, **environment}, files), daemon=True
             )
             process.start()
             process.join(120)
@@ -202,12 +202,12 @@ def make_serving(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
                 serving.kill()
 
 
-def _command(arguments: tuple[str, ...], environment: dict[str, str], files: list[Path]) -> None:
+def run_command(arguments: tuple[str, ...], environment: dict[str, str], files: list[Path]) -> None:
     """What a shell does for a command: its directory, its environment, its three streams."""
     os.chdir(ROOT)
     os.environ.clear()
     os.environ.update(environment)
-    for number, (path, mode) in enumerate(zip(files, ("r", "w", "w"), strict=True)):
+    for number, (path, mode) in enumerate(zip(files, ("r", "a", "a"), strict=True)):
         with open(path, mode) as file:
             os.dup2(file.fileno(), number)
     sys.stdin, sys.stdout, sys.stderr = (
