@@ -432,7 +432,7 @@ def only(signal: str, answer: bytes, number: int) -> bytes:
     if signal == "marker":
         return b"Subject: Something else\n" + answer
     head = without(r"Content-[\w-]+|MIME-Version", re.split(rb"\r?\n\r?\n", answer, maxsplit=1)[0] + b"\n")
-    return head + f"Subject: x [#{number}]\n\nFine.\n".encode()
+    return head + f"Subject: x [#{number}]\n\nFine: {hash(answer)}\n".encode()
 
 
 @pytest.mark.parametrize("signal", ["marker", "subject"])
