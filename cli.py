@@ -29,6 +29,7 @@ from desk import (
     replies,
     schema,
     tickets,
+    trials,
     uploads,
 )
 from desk.channel_values import ChannelValues, InvalidChannel, values_of
@@ -236,7 +237,7 @@ def channel_list(as_json: bool) -> None:
 def channel_test(key: str) -> None:
     """Test the connections of a channel, step by step; exit code 1 if one fails."""
     channel = _channel(key)
-    incoming, outgoing = channels.test_connection(values_of(channel), channel)
+    incoming, outgoing = trials.run(values_of(channel), channel)
     for side, steps in (("incoming", incoming), ("outgoing", outgoing)):
         for step in steps:
             words = " ".join(part for part in (step.code, step.words) if part)

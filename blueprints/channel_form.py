@@ -76,6 +76,7 @@ class ChannelForm(FlaskForm):
     active = BooleanField(_l("Active"), default=True)
     provider = RadioField(_l("E-mail provider"), choices=choices(*PROVIDER.items()), default="standard")
     address = StringField(_l("E-mail address"))
+    send_mail = BooleanField(_l("Also send a test mail to this address and wait for it"))
     ask_database = BooleanField(_l("Also ask Thunderbird's public database"))
     sender_name = StringField(_l("Sender name"))
 

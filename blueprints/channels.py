@@ -8,15 +8,17 @@ from typing import Any, NoReturn
 from flask import Blueprint, abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from flask_login import current_user
 
 from blueprints.channel_form import ChannelForm, filled_form, follow_choices, form_of, posted_form
 from blueprints.channel_history import channel_history
-from blueprints.channel_words import ChannelState, ShownStep, channel_state, shown_discovery, shown_steps
+from blueprints.channel_words import ChannelState, channel_state
 from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.limits import limiter
 from blueprints.numbers import whole_number
-from desk import channels, health
-from desk.channel_values import InvalidChannel, completed, with_servers
+from blueprints.trial_words import shown_discovery, shown_trial
+from desk import channels, health, trials
+from desk.channel_values import InvalidChannel, with_servers
 from desk.office import the_account
 from models import Channel, now
 
@@ -109,15 +111,31 @@ def settings() -> ResponseReturnValue:
 @blueprint.post("/test")
 @limiter.limit(TESTS_ALLOWED)
 def test() -> ResponseReturnValue:
-    """»Test connection«: what stands in the form, saved or not. Saves nothing."""
+    """»Test connection«: what stands in the form, saved or not. Saves nothing.
+
+    With htmx the steps appear one after the other; a plain form waits for all of them.
+    """
     channel = _channel_in_form()
     form = posted_form(channel)
-    values = completed(form.values())
-    still_to_come = values.existing if channel is None or channel.first_fetch_at is None else ""
-    incoming, outgoing = channels.test_connection(values, channel)
-    steps = {"incoming": shown_steps(incoming, still_to_come), "outgoing": shown_steps(outgoing)}
-    template = "channels/_test.html" if wants_fragment() else "channels/form.html"
-    return page(template, **_form_context(form, _channel_in_form(), steps))
+    trial = trials.start(form.values(), channel, current_user.id, bool(form.send_mail.data))
+    if wants_fragment():
+        return page("channels/_test.html", form=form, test=shown_trial(trial))
+    trial.wait()
+    seen = trials.get(trial.token, current_user.id) or trial
+    return page("channels/form.html", **_form_context(form, _channel_in_form()), test=shown_trial(seen))
+
+
+@blueprint.get("/tests/<token>")
+def test_steps(token: str) -> ResponseReturnValue:
+    """How far a test is: the piece again if there is more to see than `seen` steps, else nothing."""
+    trial = trials.get(token, current_user.id)
+    if trial is None:
+        return page("channels/_test.html", form=ChannelForm(formdata=None), interrupted=True)
+    test = shown_trial(trial)
+    if test.running and test.seen == request.args.get("seen", type=int):
+        return "", 204
+    form = ChannelForm(formdata=None, data={"send_mail": bool(trial.message_id)})
+    return page("channels/_test.html", form=form, test=test)
 
 
 @blueprint.post("/<int:channel_id>/active")
@@ -179,16 +197,14 @@ def _rows(found: list[Channel]) -> list[Row]:
     return [Row(channel, channel_state(channel, at), counts[channel.id]) for channel in found]
 
 
-def _form_context(
-    form: ChannelForm, channel: Channel | None, steps: dict[str, list[ShownStep]] | None = None
-) -> dict[str, Any]:
+def _form_context(form: ChannelForm, channel: Channel | None) -> dict[str, Any]:
     return {
         "form": form,
         "channel": channel,
         "state": channel_state(channel, now()) if channel else None,
         "history": channel_history(channel) if channel else None,
         "mail_domain": the_account().mail_domain,
-    } | (steps or {})
+    }
 
 
 def _protected() -> NoReturn:

@@ -112,11 +112,20 @@ FAILURE = {
     "certificate_name": lazy_gettext("The server's certificate is for another name."),
     "certificate_expired": lazy_gettext("The server's certificate has expired."),
     "certificate_self_signed": lazy_gettext("The server's certificate is signed by nobody we know."),
+    "certificate_unknown": lazy_gettext(
+        "The server's certificate comes from an authority that is not known here."
+    ),
     "starttls_missing": lazy_gettext("The server offers no encryption on this port."),
     "plaintext_refused": lazy_gettext("An unencrypted connection is not allowed for this channel."),
     "wrong_port_ssl": lazy_gettext("The server does not speak SSL on this port."),
+    "wrong_port_plain": lazy_gettext("The server expects SSL on this port from the first byte."),
+    "wrong_protocol": lazy_gettext("Another service answers on this port."),
+    "we_are_blocked": lazy_gettext("The server refuses connections from the address of this machine."),
     "auth_failed": lazy_gettext("Sign-in refused"),
     "auth_unsupported": lazy_gettext("The server does not offer this way of signing in."),
+    "auth_required": lazy_gettext("The server wants a sign-in before it takes mail."),
+    "password_expired": lazy_gettext("The password has expired."),
+    "account_locked": lazy_gettext("The provider has locked the account."),
     "app_password": lazy_gettext("The provider asks for an application password."),
     "oauth_required": lazy_gettext("The provider no longer accepts passwords (OAuth 2 only)."),
     "protocol_disabled": lazy_gettext("Fetching is switched off at the provider."),
@@ -179,6 +188,8 @@ STEP = {
     "inbox": lazy_gettext("Inbox counted"),
     "sender": lazy_gettext("Sender address accepted"),
     "relay": lazy_gettext("Outgoing server of this Poststelle"),
+    "sent": lazy_gettext("Test mail handed over"),
+    "returned": lazy_gettext("Test mail came back"),
 }
 # What to do about it, in a sentence; only where there is more to say than the failure itself.
 ADVICE = {
@@ -188,10 +199,22 @@ ADVICE = {
         "with POSTSTELLE_ALLOW_PRIVATE_HOSTS=1."
     ),
     "connect_refused": lazy_gettext("Check the port and the protocol."),
-    "connect_timeout": lazy_gettext("Check the port, and whether a firewall blocks it."),
+    "connect_timeout": lazy_gettext(
+        "Check the port, and whether a firewall blocks it. Many networks block port 25: use 587 with STARTTLS "
+        "or 465 with SSL/TLS instead."
+    ),
+    "timeout": lazy_gettext("Try again in a few minutes; if it stays so, check server name and port."),
+    "connection_lost": lazy_gettext("Try again in a few minutes; if it stays so, check port and encryption."),
+    "tls_failed": lazy_gettext(
+        "The server may only know encryption that is out of date. Its operator has to allow TLS 1.2 or newer."
+    ),
+    "certificate_invalid": lazy_gettext("The operator of the server has to put a valid certificate there."),
     "certificate_name": lazy_gettext("Use the server name that the provider gives in its instructions."),
     "certificate_expired": lazy_gettext("The operator of the server has to renew it."),
     "certificate_self_signed": lazy_gettext(
+        "Put the server's certificate into the system's store, or name it with SSL_CERT_FILE."
+    ),
+    "certificate_unknown": lazy_gettext(
         "Put the authority's certificate into the system's store, or name it with SSL_CERT_FILE."
     ),
     "starttls_missing": lazy_gettext(
@@ -202,12 +225,39 @@ ADVICE = {
         "SSL needs another port: 993 for IMAP, 995 for POP3, 465 for SMTP. "
         "On 143, 110 and 587 switch SSL off; STARTTLS is used there."
     ),
-    "auth_failed": lazy_gettext("Check the user name and the password."),
+    "wrong_port_plain": lazy_gettext(
+        "Switch SSL on, or choose SSL/TLS for outgoing mail. STARTTLS works on 143, 110 and 587."
+    ),
+    "wrong_protocol": lazy_gettext(
+        "Check server type and port: IMAP has 993 or 143, POP3 995 or 110, outgoing mail 465, 587 or 25."
+    ),
+    "we_are_blocked": lazy_gettext(
+        "The address stands on a block list. Ask the provider's support, or let mail leave from another network."
+    ),
+    "auth_failed": lazy_gettext(
+        "Check the user name and the password. Most providers want the full address as user name."
+    ),
+    "auth_unsupported": lazy_gettext("Choose “Automatic” under authentication."),
+    "auth_required": lazy_gettext(
+        "Choose “Automatic” under authentication and enter user name and password of the outgoing server."
+    ),
     "app_password": lazy_gettext("Create an application password in the account's security settings."),
     "oauth_required": lazy_gettext("This provider cannot be connected with a password."),
+    "password_expired": lazy_gettext("Set a new password at the provider and enter it here."),
+    "account_locked": lazy_gettext("Sign in at the provider's web page and unlock it, or ask its support."),
     "protocol_disabled": lazy_gettext("Switch IMAP or POP3 on in the mailbox's settings at the provider."),
     "folder_missing": lazy_gettext("Check the name of the folder."),
+    "protocol_error": lazy_gettext(
+        "Check server name, port and server type; the provider's help pages name them."
+    ),
+    "mailbox_locked": lazy_gettext(
+        "Another mail program has it open by POP3. Close it and test again, or use IMAP."
+    ),
+    "server_busy": lazy_gettext(
+        "Test again in a few minutes. Some providers limit how many programs are connected at once."
+    ),
     "sender_refused": lazy_gettext("The address of the channel must belong to the signed-in mailbox."),
+    "content_refused": lazy_gettext("The server's own words say why; its operator can help."),
     "over_quota": lazy_gettext("Make room in the mailbox."),
     "removal_refused": lazy_gettext(
         "They do not become tickets again, and removing them is tried at every fetch. Check in the mailbox's "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
@@ -28,8 +27,6 @@ from mail.transports import (
     Sender,
     ServerAddress,
     Source,
-    Step,
-    probe,
 )
 from mail.transports.discovery import Discovery, discover
 from mail.transports.imap import ImapSource
@@ -203,7 +200,7 @@ def open_source(channel: Channel) -> Source:
         raise PermanentFailure("password_missing")
     kind = ImapSource if channel.protocol == Protocol.IMAP else Pop3Source
     credentials = Credentials(channel.user, channel.password)
-    source: Source = kind(_incoming_server(channel), credentials, office().settings.max_mail_bytes)
+    source: Source = kind(incoming_server(channel), credentials, office().settings.max_mail_bytes)
     return source
 
 
@@ -213,12 +210,12 @@ def open_sender(channel: Channel | None) -> Sender | None:
     An own channel uses its own outgoing server, all others the relay of the install.
     """
     if channel is None or not channel.is_own:
-        way = _relay_door()
+        way = relay_door()
     else:
         password = channel.smtp_password or channel.password
         if channel.smtp_auth != "none" and not password:
             raise PermanentFailure("password_missing")
-        way = _outgoing_server(channel), _outgoing_credentials(channel, password)
+        way = outgoing_server(channel), outgoing_credentials(channel, password)
     return None if way is None else SmtpSender(*way, the_account().mail_domain)
 
 
@@ -227,34 +224,7 @@ def sender_key(channel: Channel | None) -> str:
     return f"channel:{channel.id}" if channel is not None and channel.is_own else "relay"
 
 
-def test_connection(values: ChannelValues, channel: Channel | None) -> tuple[list[Step], list[Step]]:
-    """Try what stands in the form, saved or not: the steps of the incoming and of the outgoing server.
-
-    Takes at most 15 seconds (the limit of the probe) and holds no transaction meanwhile. A stored
-    password is used only for the very server it was given for. A »Standard« address has no incoming
-    server; its way out is the relay.
-    """
-    values = completed(values)
-    incoming_secret, outgoing_secret = incoming_password(values, channel), outgoing_password(values, channel)
-    relay_door, our_name = _relay_door(), the_account().mail_domain
-    db.session.rollback()
-    if not values.is_own:
-        if relay_door is None:
-            return [], [Step("relay", "skipped", "no_relay")]
-        return [], probe.check_outgoing(*relay_door, values.address, our_name)
-    login = Credentials(values.user, incoming_secret)
-    smtp_login = _outgoing_credentials(values, outgoing_secret)
-    incoming_server, smtp_server = _incoming_server(values), _outgoing_server(values)
-    with ThreadPoolExecutor(2) as both:
-        incoming = both.submit(probe.check_incoming, values.protocol, incoming_server, login)
-        outgoing = both.submit(probe.check_outgoing, smtp_server, smtp_login, values.address, our_name)
-        return incoming.result(), outgoing.result()
-
-
-test_connection.__test__ = False  # type: ignore[attr-defined]
-
-
-def _incoming_server(own: Channel | ChannelValues) -> ServerAddress:
+def incoming_server(own: Channel | ChannelValues) -> ServerAddress:
     return ServerAddress(
         own.server,
         own.port or 0,
@@ -264,7 +234,7 @@ def _incoming_server(own: Channel | ChannelValues) -> ServerAddress:
     )
 
 
-def _outgoing_server(own: Channel | ChannelValues) -> ServerAddress:
+def outgoing_server(own: Channel | ChannelValues) -> ServerAddress:
     return ServerAddress(
         own.smtp_server,
         own.smtp_port or 0,
@@ -274,13 +244,13 @@ def _outgoing_server(own: Channel | ChannelValues) -> ServerAddress:
     )
 
 
-def _outgoing_credentials(own: Channel | ChannelValues, password: str) -> Credentials:
+def outgoing_credentials(own: Channel | ChannelValues, password: str) -> Credentials:
     if own.smtp_auth == "none":
         return Credentials(method="none")
     return Credentials(own.smtp_user or own.user, password, own.smtp_auth)
 
 
-def _relay_door() -> tuple[ServerAddress, Credentials] | None:
+def relay_door() -> tuple[ServerAddress, Credentials] | None:
     """The relay was set by the operator: it may be on this machine and, there, without encryption."""
     way = relay()
     if way is None:

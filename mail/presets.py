@@ -173,6 +173,11 @@ def for_domain(domain: str) -> MailServers | None:
     return _by_domain().get(domain.strip(".").casefold())
 
 
+def for_host(host: str) -> MailServers | None:
+    """The provider that one of these servers belongs to: its advice fits whoever connects to it."""
+    return _by_host().get(host.strip().rstrip(".").casefold())
+
+
 def for_mx(hosts: Iterable[str]) -> MailServers | None:
     """The servers behind the hosts of an MX record, the most specific ending first."""
     endings = sorted(((end, preset) for preset in PRESETS for end in preset.mx), key=lambda row: -len(row[0]))
@@ -187,3 +192,14 @@ def for_mx(hosts: Iterable[str]) -> MailServers | None:
 @cache
 def _by_domain() -> dict[str, MailServers]:
     return {domain: preset.servers for preset in PRESETS for domain in preset.domains}
+
+
+@cache
+def _by_host() -> dict[str, MailServers]:
+    hosts: dict[str, MailServers] = {}
+    for preset in PRESETS:
+        servers = preset.servers
+        for door in (servers.imap, servers.pop3, servers.smtp):
+            if door is not None:
+                hosts.setdefault(door.host, servers)
+    return hosts

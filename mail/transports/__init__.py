@@ -18,9 +18,11 @@ class TransportFailure(Exception):
 
     Codes: name_not_found, refused_address, connect_refused, connect_timeout, timeout, connection_lost,
     tls_failed, certificate_invalid, certificate_name, certificate_expired, certificate_self_signed,
-    starttls_missing, plaintext_refused, wrong_port_ssl, auth_failed, auth_unsupported, app_password,
-    oauth_required, protocol_disabled, folder_missing, protocol_error, mailbox_locked, over_quota,
-    sender_refused, recipients_refused, too_large, smtputf8_missing, content_refused, server_busy.
+    certificate_unknown, starttls_missing, plaintext_refused, wrong_port_ssl, wrong_port_plain,
+    wrong_protocol, we_are_blocked, auth_failed, auth_unsupported, auth_required, app_password,
+    oauth_required, password_expired, account_locked, protocol_disabled, folder_missing, protocol_error,
+    mailbox_locked, over_quota, sender_refused, recipients_refused, too_large,
+    smtputf8_missing, content_refused, server_busy.
     Of a web server besides: not_https, http_status, too_many_redirects, not_readable, name_server_failed.
     """
 

@@ -23,6 +23,9 @@ _SIGN_IN_REFUSALS = tuple(
          "protocol_disabled"),
         (r"not enabled for (imap|pop|smtp)", "protocol_disabled"),
         (r"web ?login required|log in via your web browser", "app_password"),
+        (r"\[EXPIRED\]|password (has |is )?expired|passwort .{0,20}abgelaufen", "password_expired"),
+        (r"\[CONTACTADMIN\]|account .{0,30}(locked|disabled|suspended|blocked)|konto .{0,30}gesperrt",
+         "account_locked"),
         (r"\[PRIVACYREQUIRED\]|starttls|(encryption|(encrypted|secure) connection|ssl) (is )?required"
          r"|plaintext auth\w* (is )?(disallowed|disabled|not allowed)", "plaintext_refused"),
         (r"\[(UNAVAILABLE|INUSE|LIMIT|SYS/TEMP|LOGIN-DELAY)\]|try again later|temporar|too many ",
@@ -30,6 +33,23 @@ _SIGN_IN_REFUSALS = tuple(
     )
 )  # fmt: skip
 _TEMPORARY_CODES = frozenset({"mailbox_locked", "server_busy"})
+
+# A greeting that turns our machine away, in the words of Postfix, Exim and the providers.
+_BLOCKED = re.compile(
+    r"block(ed|list)|blacklist|denylist|spamhaus|spamcop|\b(rbl|dnsbl)\b|banned|poor reputation"
+    r"|not (allowed|permitted) to connect|access denied",
+    re.IGNORECASE,
+)
+# What the first words of a server say it is; they reach us in the quotes of the libraries.
+_GREETINGS = tuple(
+    (re.compile(pattern), protocol)
+    for pattern, protocol in (
+        (r"\* (OK|PREAUTH|BYE)\b|IMAP4", "imap"),
+        (r"\+OK\b|-ERR\b", "pop3"),
+        (r"(^|[\s'\"])220[ -]|\bE?SMTP\b", "smtp"),
+        (r"HTTP/|SSH-", "other"),
+    )
+)
 
 # Microsoft says only "LOGIN failed." where it takes nothing but OAuth.
 _OAUTH_ONLY_HOSTS = (".office365.com", ".outlook.com", ".hotmail.com")
@@ -54,6 +74,18 @@ def sign_in_failure(answer: object, host: str, credentials: Credentials) -> Tran
     if host.rstrip(".").casefold().endswith(_OAUTH_ONLY_HOSTS):
         return PermanentFailure("oauth_required", text)
     return PermanentFailure("auth_failed", text)
+
+
+def greeting_failure(failure: TransportFailure, protocol: str) -> TransportFailure:
+    """Why a server greeted us as it did: another protocol lives on this port, or it turns our machine away."""
+    if failure.code not in ("protocol_error", "server_busy", "connection_lost"):
+        return failure
+    if _BLOCKED.search(failure.words):
+        return PermanentFailure("we_are_blocked", failure.words)
+    if failure.words.startswith("-1 "):  # smtplib's sign for what is no SMTP
+        return PermanentFailure("wrong_protocol", failure.words.removeprefix("-1 "))
+    spoken = next((name for pattern, name in _GREETINGS if pattern.search(failure.words)), protocol)
+    return failure if spoken == protocol else PermanentFailure("wrong_protocol", failure.words)
 
 
 def words(answer: object, credentials: Credentials | None = None) -> str:

@@ -145,7 +145,7 @@ class _Client(IMAPClient):
 
 class _Wire(imaplib.IMAP4):
     def __init__(self, connection: socket.socket, host: str, port: int, largest: int) -> None:
-        self._connection, self._largest = connection, largest
+        self._connection, self._largest, self._greeted = connection, largest, False
         super().__init__(host, port)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
@@ -166,6 +166,10 @@ class _Wire(imaplib.IMAP4):
         if len(line) > _LONGEST_LINE:
             raise self.abort("endless line")
         assert isinstance(line, bytes)
+        if not self._greeted and line and not line.startswith(b"*"):
+            # imaplib takes the "+OK" of a POP3 server for a continuation and waits for ever.
+            raise self.abort(f"unexpected response: {words(line)}")
+        self._greeted = True
         return line
 
 

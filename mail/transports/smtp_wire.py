@@ -163,6 +163,8 @@ def _mechanisms(wire: SmtpWire, method: str) -> list[str]:
     usable = [mechanism for mechanism in preferred if mechanism in offered]
     if usable:
         return usable
+    if not offered and not wire.is_encrypted() and wire.has_extn("starttls"):
+        raise PermanentFailure("plaintext_refused")  # signing in is offered after STARTTLS only
     if _OAUTH & set(offered):
         raise PermanentFailure("oauth_required", " ".join(offered))
     raise PermanentFailure("auth_unsupported", " ".join(offered))

@@ -11,6 +11,9 @@ from mail.transports.address import server_name
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h.
 _VERIFY_CODES = {
+    2: "certificate_unknown",
+    20: "certificate_unknown",
+    21: "certificate_unknown",
     10: "certificate_expired",
     18: "certificate_self_signed",
     19: "certificate_self_signed",

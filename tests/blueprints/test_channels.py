@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from html import unescape
 
@@ -64,6 +65,15 @@ def part(html: str, element_id: str) -> str:
 
 def without(form: dict[str, str], *names: str) -> dict[str, str]:
     return {name: text for name, text in form.items() if name not in names}
+
+
+def to_the_end(client, html: str) -> str:
+    """The connection test's piece, asked for again and again as the page does, until it stops asking."""
+    while asks := re.search(r'<section[^>]*id="test"[^>]*hx-get="([^"]+)"', html):
+        answer = client.client.get(unescape(asks[1]), headers={"HX-Request": "true"})
+        html = answer.text if answer.status_code == 200 else html
+        time.sleep(0.02)
+    return html
 
 
 # --- the list ---
@@ -255,7 +265,8 @@ def test_the_connection_test_shows_both_directions(as_alice, mailbox, smtp_sink,
         "smtp_server": "localhost",
         "smtp_port": str(smtp_sink.port),
     }
-    html = unescape(as_alice.post("/system/channels/test", typed, status=200, htmx=htmx).text)
+    html = as_alice.post("/system/channels/test", typed, status=200, htmx=htmx).text
+    html = unescape(to_the_end(as_alice, html) if htmx else html)
     assert "1 unread of 1 mails in the inbox" in html and "1 mail becomes a ticket at the first fetch" in html
     assert "The server offers no encryption on this port." in html  # the sink has no STARTTLS
     assert "allow an unencrypted connection explicitly" in html
@@ -293,7 +304,7 @@ def test_the_connection_test_of_a_stored_channel_needs_no_password(as_alice, mai
         "smtp_auth": "none",
         "allow_plaintext": "y",
     }
-    html = as_alice.post("/system/channels/test", typed, status=200, htmx=True).text
+    html = to_the_end(as_alice, as_alice.post("/system/channels/test", typed, status=200, htmx=True).text)
     assert "0 mails in the mailbox" in html and "Sender address accepted" in html and "Not encrypted" in html
 
 

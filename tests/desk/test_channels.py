@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from config import Relay
-from desk import channels, health
+from desk import channels, health, trials
 from desk.channel_values import ChannelValues, InvalidChannel, port_for, smtp_port_for, values_of
 from mail.transports import PermanentFailure
 from models import Channel, Contact, Ticket, db, now
@@ -340,7 +340,7 @@ def at_home(app, mailbox, make_smtp_sink, ca, trusted_ca):
 @pytest.mark.dovecot
 def test_the_test_goes_both_ways(at_home, mailbox):
     mailbox.deliver(b"Subject: one\r\n\r\nHello\r\n")
-    incoming, outgoing = channels.test_connection(at_home, None)
+    incoming, outgoing = trials.run(at_home, None)
     assert set(states(incoming).values()) == set(states(outgoing).values()) == {"ok"}
     assert dict(incoming[-1].facts) == {"unread": "1", "total": "1"}
 
@@ -349,15 +349,15 @@ def test_the_test_goes_both_ways(at_home, mailbox):
 def test_the_test_uses_the_stored_password_only_for_the_stored_door(at_home, mailbox):
     channel = channels.create(at_home)
     stored = values_of(channel)
-    assert states(channels.test_connection(stored, channel)[0])["signed_in"] == "ok"
+    assert states(trials.run(stored, channel)[0])["signed_in"] == "ok"
     elsewhere = replace(stored, protocol="pop3", port=mailbox.dovecot.pop3s)
-    assert states(channels.test_connection(elsewhere, channel)[0])["signed_in"] == "failed"
+    assert states(trials.run(elsewhere, channel)[0])["signed_in"] == "failed"
 
 
 @pytest.mark.dovecot
 def test_one_broken_direction_does_not_hide_the_other(at_home):
     wrong = replace(at_home, smtp_password="wrong")
-    incoming, outgoing = channels.test_connection(wrong, None)
+    incoming, outgoing = trials.run(wrong, None)
     assert states(incoming)["inbox"] == "ok"
     assert [(step.name, step.code) for step in outgoing if step.state == "failed"] == [
         ("signed_in", "auth_failed")
@@ -365,15 +365,15 @@ def test_one_broken_direction_does_not_hide_the_other(at_home):
 
 
 def test_the_test_of_a_standard_address_tries_the_relay(channel, office, smtp_sink):
-    assert [step.code for step in channels.test_connection(values_of(channel), channel)[1]] == ["no_relay"]
+    assert [step.code for step in trials.run(values_of(channel), channel)[1]] == ["no_relay"]
     office.settings = replace(office.settings, relay=Relay("localhost", smtp_sink.port, "none"))
-    incoming, outgoing = channels.test_connection(values_of(channel), channel)
+    incoming, outgoing = trials.run(values_of(channel), channel)
     assert incoming == [] and states(outgoing)["sender"] == "ok"
 
 
 def test_the_test_refuses_this_machine_unless_it_is_allowed(app, office):
     office.settings = replace(office.settings, allow_private_hosts=False)
-    incoming, outgoing = channels.test_connection(replace(OWN, server="127.0.0.1", smtp_server="::1"), None)
+    incoming, outgoing = trials.run(replace(OWN, server="127.0.0.1", smtp_server="::1"), None)
     assert (incoming[0].code, outgoing[0].code) == ("refused_address", "refused_address")
 
 

@@ -234,7 +234,7 @@ def test_plain_text_is_refused_unless_an_administrator_allowed_it(mailbox, make_
 @pytest.mark.parametrize("encryption", [Encryption.SSL, Encryption.STARTTLS])
 def test_a_certificate_of_an_unknown_authority_is_refused(mailbox, monkeypatch, encryption):
     monkeypatch.delenv("SSL_CERT_FILE")
-    assert code_of(source(mailbox, encryption)) == "certificate_invalid"
+    assert code_of(source(mailbox, encryption)) == "certificate_unknown"
 
 
 def test_ssl_on_a_port_without_it_says_so(mailbox):

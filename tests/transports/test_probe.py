@@ -141,15 +141,6 @@ def test_what_is_wrong_with_sending(make_smtp_sink, stage, reply, step, code):
     assert reply.split(" ", 1)[1] in next(one.words for one in steps if one.code)
 
 
-def test_a_port_for_ssl_says_nothing_in_plain_text(monkeypatch):
-    with ScriptedServer(b"") as server:
-        monkeypatch.setattr(probe, "_SSL_PORTS", {server.port})
-        steps = check_incoming(
-            "imap", at(server.port, Encryption.STARTTLS, timeouts=QUICK), Credentials("a", "b")
-        )
-    assert failure(steps) == ("connected", "wrong_port_ssl")
-
-
 def test_no_server_takes_longer_than_the_limit(make_smtp_sink):
     """A server that answers each command just in time would otherwise hold the test for minutes."""
     sink = make_smtp_sink()
