@@ -93,6 +93,7 @@ REASON = {
     "out_of_office_subject": lazy_gettext("The subject is that of an out-of-office reply."),
     "null_sender": lazy_gettext("The mail has no sender to answer to, as mails of machines do."),
     "mailer_daemon": lazy_gettext("The sender is a mail system."),
+    "unreadable": lazy_gettext("The mail could not be read fully; the original is attached."),
     "oversize": lazy_gettext("The mail is larger than allowed and was not fetched."),
     "duplicate": lazy_gettext("This channel already has the same mail, byte for byte."),
     "copy": lazy_gettext("This mail came here a second time through another channel."),

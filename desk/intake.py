@@ -13,9 +13,8 @@ from desk import bounced, filing, matching, senders
 from desk.failpoints import reach
 from desk.office import office, signing_key
 from mail import clues, guards, ids
-from mail.bounces import read_bounce
 from mail.forwards import says_forwarded
-from mail.parse import parse
+from mail.reading import Reading, read
 from mail.types import Action, Facts, Mail, Verdict
 from models import InboundMail, InboundState, Outcome, ServerCopy, db, now
 from models.base import rows_changed
@@ -102,7 +101,7 @@ def process(inbound_id: int, raw: bytes | None = None) -> Outcome:
     for last_try in (False, False, True):
         try:
             raw = office().blobs.get(digest) if raw is None else raw
-            return _decide(inbound_id, raw, parse(raw), released)
+            return _decide(inbound_id, read(raw), released)
         except IntegrityError as error:
             # Two mails at once made the same contact: the second try finds what the other one made.
             db.session.rollback()
@@ -178,8 +177,8 @@ def _waits() -> ColumnElement[bool]:
     return InboundMail.state.in_((InboundState.HELD, InboundState.FAILED))
 
 
-def _decide(inbound_id: int, raw: bytes, mail: Mail, released: bool) -> Outcome:
-    bounce = read_bounce(raw, mail)
+def _decide(inbound_id: int, reading: Reading, released: bool) -> Outcome:
+    mail, bounce = reading.mail, reading.bounce
     # One writer per row: a second process waits here and then finds the state changed.
     row = db.session.scalar(select(InboundMail).where(InboundMail.id == inbound_id).with_for_update())
     if row is None or row.state not in (InboundState.PENDING, InboundState.FAILED):

@@ -7,13 +7,12 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from mail.bounces import read_bounce
 from mail.clean import clean_html, fold_text, is_forward
 from mail.clues import find_clues
 from mail.forwarding import read_forward_check
 from mail.guards import as_machine, judge
 from mail.leaves import count_leaves
-from mail.parse import parse
+from mail.reading import read
 from mail.types import Address, Bounce, Clue, Facts, Invitation, Mail, Part, Verdict
 
 
@@ -23,8 +22,8 @@ def explain(raw: bytes, key: bytes) -> dict[str, Any]:
     `seconds` is what reading and judging took, as at intake: making the HTML safe is counted in.
     """
     started = time.perf_counter()
-    mail = parse(raw)
-    bounce = read_bounce(raw, mail)
+    reading = read(raw)
+    mail, bounce = reading.mail, reading.bounce
     verdict = judge(mail, Facts(), bounce)
     machine = as_machine(mail, bounce)
     forwarded = is_forward(mail.subject)

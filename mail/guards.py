@@ -236,6 +236,11 @@ def is_mail_server(mail: Mail) -> bool:
     return re.match(r"mailer-?daemon\b", mail.sender.address or mail.sender.name, re.I) is not None
 
 
+def unreadable(case: Case) -> str | None:
+    """It broke the limits of reading: a person looks at the original."""
+    return "" if "unreadable" in case.mail.defects else None
+
+
 RULES: tuple[Rule, ...] = (
     Rule(Action.DROP, "own_mail", own_mail),
     Rule(Action.BOUNCE, "bounce", bounced),
@@ -254,6 +259,7 @@ RULES: tuple[Rule, ...] = (
     Rule(Action.QUIET, "out_of_office_subject", out_of_office_subject),
     Rule(Action.QUIET, "null_sender", null_sender),
     Rule(Action.QUIET, "mailer_daemon", mailer_daemon),
+    Rule(Action.QUIET, "unreadable", unreadable),
 )
 
 

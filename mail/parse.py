@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from mail.charsets import decode
 from mail.headers import (
+    MAX_ID,
     MAX_REFERENCES,
     MAX_STRUCTURED_BYTES,
     addresses,
@@ -33,7 +34,12 @@ from mail.seals import PKCS7, seal_of, seal_of_pkcs7, seal_of_text, signed_conte
 from mail.types import Address, Invitation, Mail, Part, Seal
 
 MAX_SUBJECT = 4096  # characters
-MAX_TEXT = 1_000_000  # characters of one body part; a longer one is attached as a file besides
+MAX_TEXT = (
+    1_000_000  # characters of the body in each of its forms; what is longer is attached as a file besides
+)
+MAX_DECODED = 4 * MAX_TEXT + 3  # octets, of which the longest letter has four
+MAX_SOURCE = 64_000  # octets of a mail that is shown as it came, because it cannot be read
+HEAD = 16 * 1024  # octets of it in which sender and subject are looked for
 MAX_VALUE = 16 * 1024  # bytes of one field in `Mail.headers`
 
 _CID = re.compile(r"(?i)\bcid:([^\"'\s<>)]{1,500})")
@@ -42,16 +48,38 @@ _BASE64_LINE = re.compile(rb"\s*[A-Za-z0-9+/]+=*\s*(?:[\r\n]|\Z)")
 _UNSEEN_ALTERNATIVES = {"text/x-amp-html", "text/watch-html"}  # second copies of the same words
 
 
-def parse(raw: bytes) -> Mail:
+def parse(raw: bytes, tree: Skeleton | None = None) -> Mail:
     """Everything that Poststelle shows of a mail, from its bytes as they came.
+
+    `tree` is what `skeleton_of(raw)` answered, where it was asked before. Mail of strangers is read by
+    `mail.reading.read`, which has limits that no bug of ours can break.
 
     Codes in `defects`: unreadable, header_cut, stray_line, subject_cut, addresses_cut, references_cut,
     depth_cut, parts_cut, no_parts, boundary_guessed, text_cut.
     """
     try:
-        return _read(raw)
+        return _read(_with_line_feeds(raw), tree)
     except Exception:  # the last net; whatever it was, a person gets to see the mail
-        return _unreadable(raw)
+        return unreadable(raw)
+
+
+def skeleton_of(raw: bytes) -> Skeleton | None:
+    """The mail cut into its parts, which costs little and has limits; None if even that went wrong."""
+    try:
+        return skeleton(_with_line_feeds(raw))
+    except Exception:  # as above
+        return None
+
+
+def unreadable(raw: bytes) -> Mail:
+    """What is left where reading failed: sender and subject if they can be had, and the raw mail attached."""
+    try:
+        fields, _ = read_fields(raw, 0, min(len(raw), HEAD), {}, top=True)
+        head = _head(Entity([field for field in fields if len(field[1]) < MAX_ID], 0, 0), {})
+    except Exception:  # nothing at all, then
+        head = Mail()
+    original = Part("original.eml", "message/rfc822", raw)
+    return replace(head, text=decode(raw[:MAX_SOURCE]), attachments=(original,), defects=("unreadable",))
 
 
 @dataclass(slots=True)
@@ -67,14 +95,18 @@ class _Content:
     raw: bytes
     tree: Skeleton
     parts: list[Part] = field(default_factory=list)
+    room: int = MAX_TEXT
     invitation: Invitation | None = None
     seals: dict[Seal, None] = field(default_factory=dict)  # a set that keeps its order
 
 
-def _read(raw: bytes) -> Mail:
-    if b"\n" not in raw:
-        raw = raw.replace(b"\r", b"\n")
-    tree = skeleton(raw)
+def _with_line_feeds(raw: bytes) -> bytes:
+    """As old Macs wrote it, lines end with a carriage return alone."""
+    return raw if b"\n" in raw else raw.replace(b"\r", b"\n")
+
+
+def _read(raw: bytes, tree: Skeleton | None) -> Mail:
+    tree = tree or skeleton(raw)
     content = _Content(raw, tree)
     sections = _sections(tree.root, "", content)
     body, markup = _joined(sections)
@@ -153,11 +185,11 @@ def _sections(entity: Entity, parent: str, content: _Content) -> list[_Section]:
         words = _words(entity, data)
         if "-----BEGIN PGP" in words and (seal := seal_of_text(words)):
             content.seals[seal] = None
-        if len(words) <= MAX_TEXT:
-            return [_Section(html=words) if entity.type == "text/html" else _Section(plain=words)]
-        content.tree.defects["text_cut"] = None
-        content.parts.append(_part(entity, name, data, len(content.parts) + 1))
-        words = words[:MAX_TEXT]
+        if len(words) > content.room or len(data) > MAX_DECODED:
+            content.tree.defects["text_cut"] = None
+            content.parts.append(_part(entity, name, data, len(content.parts) + 1))
+            words = words[: content.room]
+        content.room -= len(words)
         return [_Section(html=words) if entity.type == "text/html" else _Section(plain=words)]
     content.parts.append(_part(entity, name, data, len(content.parts) + 1))
     if entity.type in PKCS7 or name.lower().endswith(".p7m"):
@@ -207,6 +239,8 @@ def _words(entity: Entity, data: bytes) -> str:
     charset = entity.parameters.get("charset", "")
     if not charset and entity.type == "text/html" and (meta := _META_CHARSET.search(data, 0, 4096)):
         charset = meta[1].decode("ascii")
+    if len(data) > MAX_DECODED:
+        data = data[: data.rfind(b"\n", 0, MAX_DECODED) + 1 or MAX_DECODED]
     words = decode(data, charset)
     return words.replace("\r\n", "\n").replace("\r", "\n") if "\r" in words else words
 
@@ -255,7 +289,3 @@ def _with_inline(parts: list[Part], markup: str) -> tuple[Part, ...]:
         return tuple(parts)
     used = {unquote(html.unescape(found)) for found in _CID.findall(markup)}
     return tuple(replace(p, inline=True) if p.content_id and p.content_id in used else p for p in parts)
-
-
-def _unreadable(raw: bytes) -> Mail:
-    return Mail(text=decode(raw[:64_000]), defects=("unreadable",))
