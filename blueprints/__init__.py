@@ -10,6 +10,7 @@ from blueprints import (
     agents,
     assets,
     attachments,
+    blocked_senders,
     channels,
     contents,
     drafts,
@@ -20,11 +21,13 @@ from blueprints import (
     health,
     help,
     languages,
+    ledger,
+    ledger_words,
     limits,
-    mailroom,
     notifications,
     numbers,
     profile,
+    quarantine,
     replies,
     sessions,
     setup,
@@ -46,19 +49,22 @@ def init_app(app: Flask) -> None:
     limits.init_app(app)
     words.init_app(app)
     contents.init_app(app)
+    ledger_words.init_app(app)
     events.init_app(app)
     frame.init_app(app)
     errors.init_app(app)
     for blueprint in (
         agents.blueprint,
         attachments.blueprint,
+        blocked_senders.blueprint,
         channels.blueprint,
         drafts.blueprint,
         health.blueprint,
         help.blueprint,
-        mailroom.blueprint,
+        ledger.blueprint,
         notifications.blueprint,
         profile.blueprint,
+        quarantine.blueprint,
         replies.blueprint,
         sessions.blueprint,
         setup.blueprint,

@@ -10,7 +10,7 @@ from flask_login import current_user
 from lucide import jinja as lucide
 
 from blueprints.access import me
-from desk import channels, intake, tickets
+from desk import channels, quarantine, tickets
 
 
 def init_app(app: Flask) -> None:
@@ -54,9 +54,9 @@ def _rail() -> list[dict[str, Any]]:
             "section": gettext("Tickets"),
             "label": gettext("Quarantine"),
             "icon": "shield-x",
-            "url": url_for("mailroom.index"),
-            "count": intake.held_count(),
-            "active": request.endpoint == "mailroom.index",
+            "url": url_for("quarantine.index"),
+            "count": quarantine.count(),
+            "active": (request.endpoint or "").startswith("quarantine."),
             "key": "quarantine",
         }
     )
@@ -74,6 +74,7 @@ def _rail() -> list[dict[str, Any]]:
             for endpoint, label, icon in (
                 ("channels.index", gettext("Channels"), "at-sign"),
                 ("notifications.index", gettext("Notifications"), "bell"),
+                ("ledger.index", gettext("Mail ledger"), "book-open-check"),
                 ("agents.index", gettext("Agents"), "users"),
             )
         ]

@@ -99,6 +99,9 @@ REASON = {
     "copy": lazy_gettext("This mail came here a second time through another channel."),
     "was_read": lazy_gettext("It was already read when the channel was connected."),
     "existing": lazy_gettext("It was in the mailbox before the channel was connected."),
+    "put_back": lazy_gettext("You put it back into the mailbox; it stays there."),
+    "discarded": lazy_gettext("A person deleted it from the quarantine."),
+    "": lazy_gettext("No decision yet."),
     "fault": lazy_gettext("Poststelle failed on this mail; the original is safe."),
 }
 FAILURE = {

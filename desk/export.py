@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import aliased, joinedload, selectinload
 
-from models import Channel, MailState, Message, OutboundMail, Ticket, db
+from models import Channel, InboundMail, MailState, Message, OutboundMail, Ticket, db
 
 TICKETS_AT_ONCE = 200
+MAILS_AT_ONCE = 1000
 
 
 def channel(row: Channel) -> dict[str, Any]:
@@ -52,10 +53,57 @@ def tickets() -> Iterator[dict[str, Any]]:
         if not rows:
             return
         messages = _messages([row.id for row in rows])
-        for row in rows:
-            yield _ticket(row, messages.get(row.id, []))
+        lines = [_ticket(row, messages.get(row.id, [])) for row in rows]
         last = rows[-1].number
-        db.session.expunge_all()
+        _let_go()
+        yield from lines
+
+
+def ledger() -> Iterator[dict[str, Any]]:
+    """Every mail that a server showed us, in the order in which they came. Memory stays the same for any number."""
+    last, first = 0, aliased(InboundMail)
+    while True:
+        rows = db.session.execute(
+            select(InboundMail, Channel.key, Ticket.number, first.message_id, first.sender, first.subject)
+            .join(Channel, Channel.id == InboundMail.channel_id)
+            .outerjoin(Ticket, Ticket.id == InboundMail.ticket_id)
+            .outerjoin(first, first.id == InboundMail.duplicate_of_id)
+            .where(InboundMail.id > last)
+            .order_by(InboundMail.id)
+            .limit(MAILS_AT_ONCE)
+        ).all()
+        if not rows:
+            return
+        lines = [_mail(row, key, number, described) for row, key, number, *described in rows]
+        last = rows[-1][0].id
+        _let_go()
+        yield from lines
+
+
+def _let_go() -> None:
+    """Whoever reads the lines may be slow: nothing is held meanwhile, neither rows nor the database."""
+    db.session.rollback()
+    db.session.expunge_all()
+
+
+def _mail(row: InboundMail, key: str, number: int | None, described: Sequence[str | None]) -> dict[str, Any]:
+    """`described` is what the first of identical mails says of itself: Message-ID, sender, subject."""
+    message_id, sender, subject = described
+    return {
+        "channel": key,
+        "via": row.via,
+        "source_id": row.source_id,
+        "sha256": row.sha256 or None,
+        "message_id": row.message_id or message_id or "",
+        "from": row.sender or sender or "",
+        "subject": row.subject or subject or "",
+        "verdict": str(row.outcome),
+        "reason": row.reason,
+        "ticket": number,
+        "received_at": _time(row.received_at),
+        "filed_at": _time(row.filed_at),
+        "server_copy": str(row.server_copy),
+    }
 
 
 def _messages(ticket_ids: list[int]) -> dict[int, list[Message]]:
@@ -102,6 +150,7 @@ def _message(row: Message) -> dict[str, Any]:
         "text": row.text,
         "html": row.html,
         "message_id": row.message_id,
+        "sha256": row.inbound.sha256 if row.inbound else None,
         "created_at": _time(row.created_at),
         "attachments": [
             {"name": file.name, "type": file.type, "size": file.size, "sha256": file.sha256}

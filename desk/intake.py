@@ -6,10 +6,10 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
-from desk import bounced, filing, matching, senders
+from desk import blocking, bounced, filing, matching, senders
 from desk.failpoints import reach
 from desk.office import office, signing_key
 from mail import clues, guards, ids
@@ -17,7 +17,6 @@ from mail.forwards import says_forwarded
 from mail.reading import Reading, read
 from mail.types import Action, Facts, Mail, Verdict
 from models import InboundMail, InboundState, Outcome, ServerCopy, db, now
-from models.base import rows_changed
 
 log = logging.getLogger(__name__)
 
@@ -140,43 +139,6 @@ def process_pending(limit: int = 500, channel_id: int | None = None) -> int:
     return done
 
 
-def release(row: InboundMail) -> Outcome:
-    """A person lets a held or failed mail in: it is filed as if a person had written it."""
-    row_id = row.id
-    taken = rows_changed(
-        update(InboundMail)
-        .where(InboundMail.id == row_id, _waits())  # two clicks at once: one of them decides
-        .values(state=InboundState.PENDING, outcome=Outcome.PENDING, reason="released", attempts=0)
-    )
-    db.session.commit()
-    return process(row_id) if taken else row.outcome
-
-
-def discard(row: InboundMail) -> None:
-    """A person throws a held mail away. The row stays; the raw mail is kept for the retention time."""
-    rows_changed(
-        update(InboundMail)
-        .where(InboundMail.id == row.id, _waits())
-        .values(state=InboundState.DROPPED, outcome=Outcome.DROPPED, reason="discarded", filed_at=now())
-    )
-    db.session.commit()
-
-
-def waiting_for_a_person() -> list[InboundMail]:
-    """The quarantine: held mails, and those that failed."""
-    return list(
-        db.session.scalars(select(InboundMail).where(_waits()).order_by(InboundMail.id.desc()).limit(200))
-    )
-
-
-def held_count() -> int:
-    return db.session.scalar(select(func.count()).where(_waits())) or 0
-
-
-def _waits() -> ColumnElement[bool]:
-    return InboundMail.state.in_((InboundState.HELD, InboundState.FAILED))
-
-
 def _decide(inbound_id: int, reading: Reading, released: bool) -> Outcome:
     mail, bounce = reading.mail, reading.bounce
     # One writer per row: a second process waits here and then finds the state changed.
@@ -205,6 +167,8 @@ def _decide(inbound_id: int, reading: Reading, released: bool) -> Outcome:
                     row.state, row.outcome = InboundState.HELD, Outcome.HELD
         case Action.FILE | Action.QUIET:
             _file(row, mail, verdict.action == Action.QUIET, released)
+    if verdict.reason == "blocked_sender" and row.outcome == Outcome.DROPPED:
+        blocking.count_stopped(row.sender)
     outcome = row.outcome
     reach("before_commit")
     db.session.commit()
@@ -235,6 +199,7 @@ def _facts(row: InboundMail, mail: Mail) -> Facts:
     return Facts(
         own_message_id=ids.read_message_id(key, mail.message_id) is not None,
         own_loop_header=any(ids.read_loop(key, value) for value in mail.all(ids.LOOP_HEADER)),
+        sender_blocked=blocking.stops(row.sender),
         # Years of mail in a mailbox that was just connected are no storm. This very mail is among the counted.
         recent_from_sender=0 if row.history or not row.sender else max(0, (recent or 0) - 1),
     )

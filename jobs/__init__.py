@@ -18,7 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
 from desk.office import Office
-from jobs import fetch_mail, housekeeping, process_mail, send_mail
+from jobs import check_ledger, fetch_mail, housekeeping, process_mail, retention, send_mail
 from models import db
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,8 @@ JOBS = (
     Job("process", process_mail.run, 5),
     Job("send", send_mail.run, 5, each=send_mail.due, threads=24),
     Job("housekeeping", housekeeping.run, 3600),
+    Job("retention", retention.run, 3600),
+    Job("check_ledger", check_ledger.run, 3600),
 )
 
 NEVER = 36_500  # days: such a run starts when it is rung, not by itself

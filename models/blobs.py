@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -84,12 +85,35 @@ class BlobStore:
         """The bytes. Raises FileNotFoundError where a restore forgot the blobs."""
         return self._path(digest).read_bytes()
 
+    def has(self, digest: str) -> bool:
+        return self._path(digest).is_file()
+
     def open(self, digest: str) -> BinaryIO:
         return open(self._path(digest), "rb")
 
     def forget(self, digest: str) -> None:
         """Remove bytes that must not stay; not an error if they are gone."""
         self._path(digest).unlink(missing_ok=True)
+
+    def forget_unused(self, digest: str, seconds: float = 3600.0) -> bool:
+        """Remove bytes that nobody refers to, unless somebody put them here again within the last hour.
+
+        Who puts bytes that are here already refers to them only a moment later, so that moment has to count.
+        They are moved aside first: a `put` after that finds nothing and writes them anew.
+        """
+        path = self._path(digest)
+        aside = path.with_name(f".{digest[:16]}.{secrets.token_hex(8)}")
+        try:
+            if time.time() - path.stat().st_mtime < seconds:
+                return False
+            os.replace(path, aside)
+        except FileNotFoundError:
+            return True
+        if time.time() - aside.stat().st_mtime < seconds:  # put just between the two
+            os.replace(aside, path)
+            return False
+        aside.unlink()
+        return True
 
     def _path(self, digest: str) -> Path:
         if len(digest) != 64 or not digest.isalnum():
@@ -98,10 +122,14 @@ class BlobStore:
 
 
 def _complete(path: Path, size: int) -> bool:
+    """Whether these bytes are here. If so they are in use from now on (see `forget_unused`)."""
     try:
-        return path.stat().st_size == size
+        if path.stat().st_size != size:
+            return False
+        os.utime(path)
     except FileNotFoundError:
         return False
+    return True
 
 
 def _each(sync: Callable[[Thing], None], things: Sequence[Thing]) -> None:

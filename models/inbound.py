@@ -97,6 +97,7 @@ class InboundMail(Base):
 
     channel: Mapped[Channel] = relationship()
     ticket: Mapped[Ticket | None] = relationship()
+    duplicate_of: Mapped[InboundMail | None] = relationship(remote_side=[id])
 
     __table_args__ = (
         UniqueConstraint("channel_id", "source_id"),
@@ -107,6 +108,11 @@ class InboundMail(Base):
         # Only what the retention has still to look at, so that it never reads years of rows.
         Index("ix_inbound_mail_raw", "id", sqlite_where=RAW_IS_HERE, postgresql_where=RAW_IS_HERE),
     )
+
+    @property
+    def described(self) -> InboundMail:
+        """The row that says who wrote what: of identical bytes it is the first."""
+        return self.duplicate_of or self
 
 
 class InboundEvent(Base):

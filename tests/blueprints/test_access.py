@@ -25,7 +25,7 @@ OPEN = {
     "setup.create",
     "setup.address",
 }
-ADMIN = {"agents", "channels", "notifications"}
+ADMIN = {"agents", "blocked_senders", "channels", "ledger", "notifications"}
 SAMPLES = {"int": 1, "default": "x", "string": "x", "path": "x", "uuid": "0" * 32}
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
-from desk import channels, fetching, filing, intake, leases, removal
+from desk import channels, fetching, filing, intake, leases, quarantine, removal
 from desk.channel_values import ChannelValues
 from desk.office import Office
 from mail.transports import TemporaryFailure
@@ -73,7 +73,7 @@ def test_what_could_not_be_filed_keeps_its_copy_until_it_is(
     assert rows() == [("filed", "deleted"), ("failed", "present")]
     assert [b"poison" in raw for raw in mailbox.messages()] == [True]
     failed = db.session.scalars(select(InboundMail).where(InboundMail.state == InboundState.FAILED)).one()
-    intake.release(failed)
+    quarantine.release(failed)
     result = fetch(channel)
     assert (result.fetched, result.removed, mailbox.messages()) == (0, 1, [])
     assert db.session.query(Message).count() == 2

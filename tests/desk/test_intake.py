@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import insert, select
 from sqlalchemy.exc import OperationalError
 
-from desk import filing, intake
+from desk import filing, intake, quarantine
 from desk.office import Office, signing_key
 from mail import ids
 from models import (
@@ -98,10 +98,10 @@ def test_a_missing_blob_is_said_and_healed_when_it_is_back(channel: Channel, off
     inbound_id = stored(channel, raw, "1")
     office.blobs.forget(row(inbound_id).sha256)
     assert intake.process(inbound_id) == Outcome.FAILED
-    assert (row(inbound_id).reason, intake.held_count()) == ("fault", 1)
+    assert (row(inbound_id).reason, quarantine.count()) == ("fault", 1)
     assert "FileNotFoundError" in row(inbound_id).details
     office.blobs.put(raw)
-    assert intake.release(row(inbound_id)) == Outcome.NEW_TICKET
+    assert quarantine.release(row(inbound_id)) == Outcome.NEW_TICKET
 
 
 @pytest.mark.parametrize(
@@ -162,19 +162,23 @@ def test_mails_of_one_new_customer_at_the_same_moment_make_one_contact(app: Flas
 
 def test_released_once_however_often_it_is_clicked(channel: Channel, alice: Agent) -> None:
     held = arrive(channel, mail(x_spam_flag="YES"))
-    assert [intake.release(held), intake.release(held)] == [Outcome.NEW_TICKET] * 2
+    assert [quarantine.release(held), quarantine.release(held)] == [Outcome.NEW_TICKET] * 2
     assert db.session.query(Message).count() == 1
     # A person wrote it, says the person who let it in.
     assert db.session.scalars(select(OutboundMail.purpose)).all() == ["confirmation", "new_ticket"]
 
 
-def test_discarded_is_not_filed_and_the_bytes_stay(channel: Channel, office: Office) -> None:
+def test_discarded_is_not_filed_and_the_bytes_stay_until_somebody_thinks_again(
+    channel: Channel, office: Office
+) -> None:
     held = arrive(channel, mail(x_spam_flag="YES"))
-    intake.discard(held)
+    quarantine.discard(held)
     assert (held.state, held.outcome, held.reason) == (InboundState.DROPPED, Outcome.DROPPED, "discarded")
-    assert intake.release(held) == Outcome.DROPPED
     assert office.blobs.get(held.sha256)
-    assert (intake.held_count(), db.session.query(Ticket).count()) == (0, 0)
+    assert (quarantine.count(), db.session.query(Ticket).count()) == (0, 0)
+    assert quarantine.release(held) == Outcome.NEW_TICKET, "one may think again"
+    assert quarantine.release(held) == Outcome.NEW_TICKET
+    assert db.session.query(Ticket).count() == 1
 
 
 @pytest.mark.parametrize(("before", "history", "held"), [(60, False, True), (59, False, False), (60, True, False)])  # fmt: skip

@@ -18,6 +18,7 @@ from desk import (
     notices,
     outbox,
     people,
+    quarantine,
     replies,
     tickets,
     uploads,
@@ -151,9 +152,9 @@ def test_a_poison_mail_stops_nobody(channel: Channel, monkeypatch: pytest.Monkey
 
 def test_spam_waits_and_can_be_let_in(channel: Channel) -> None:
     row = arrive(channel, mail(x_spam_flag="YES"))
-    assert (row.state, row.ticket, intake.held_count()) == (InboundState.HELD, None, 1)
-    assert intake.release(row) == Outcome.NEW_TICKET
-    assert intake.held_count() == 0
+    assert (row.state, row.ticket, quarantine.count()) == (InboundState.HELD, None, 1)
+    assert quarantine.release(row) == Outcome.NEW_TICKET
+    assert quarantine.count() == 0
 
 
 # --- which ticket
@@ -400,4 +401,4 @@ def test_a_released_bounce_gets_out_of_the_quarantine(channel: Channel) -> None:
     )
     row = arrive(channel, report.encode())
     assert (row.state, row.reason) == (InboundState.HELD, "bounce")
-    assert intake.release(row) == Outcome.QUIET
+    assert quarantine.release(row) == Outcome.QUIET

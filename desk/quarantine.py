@@ -1,0 +1,103 @@
+"""»Quarantäne«: mails that a rule held, or that we failed on, wait for a person, who lets them in or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import ColumnElement, func, select, update
+
+from desk import intake
+from desk.office import office
+from models import Agent, InboundEvent, InboundMail, InboundState, Outcome, RawMail, db, now
+from models.base import rows_changed
+
+WAITING = (InboundState.HELD, InboundState.FAILED)
+# A person may think again about these, as long as the raw mail is kept.
+DROPPED_BY_CHOICE = ("blocked_sender", "discarded")
+
+
+def waiting(limit: int = 200) -> list[InboundMail]:
+    """Held mails, and those that failed; the newest first."""
+    query = select(InboundMail).where(_waits()).order_by(InboundMail.id.desc())
+    return list(db.session.scalars(query.limit(limit)))
+
+
+def count() -> int:
+    return db.session.scalar(select(func.count()).where(_waits())) or 0
+
+
+def waits(row: InboundMail) -> bool:
+    return row.state in WAITING
+
+
+def can_be_let_in(row: InboundMail) -> bool:
+    """Whether `release` or `process_again` has anything to do."""
+    if not row.sha256 or row.raw != RawMail.KEPT:
+        return False
+    return waits(row) or (row.state == InboundState.DROPPED and row.reason in DROPPED_BY_CHOICE)
+
+
+def release(row: InboundMail, agent: Agent | None = None) -> Outcome:
+    """A person lets it in: it is filed as if a person had written it."""
+    return _again(row, agent, "released", "released")
+
+
+def process_again(row: InboundMail, agent: Agent | None = None) -> Outcome:
+    """What failed is judged anew, as if it had just come."""
+    return _again(row, agent, "processed_again", "")
+
+
+def process_all_again(agent: Agent | None = None) -> int:
+    """Everything that failed is handed to the job that files what was received; answers how many."""
+    failed = (InboundMail.state == InboundState.FAILED, InboundMail.sha256 != "")
+    ids = list(db.session.scalars(select(InboundMail.id).where(*failed)))
+    for start in range(0, len(ids), 500):
+        some = ids[start : start + 500]
+        _note(some, "processed_again", agent)
+        db.session.execute(
+            update(InboundMail)
+            .where(InboundMail.id.in_(some), *failed)
+            .values(state=InboundState.PENDING, outcome=Outcome.PENDING, reason="")
+            .execution_options(synchronize_session=False)
+        )
+        db.session.commit()
+    office().ring("process", None)
+    return len(ids)
+
+
+def discard(row: InboundMail, agent: Agent | None = None) -> None:
+    """A person throws a held mail away. The row stays; the raw mail is kept for the retention time."""
+    row_id = row.id
+    if rows_changed(
+        update(InboundMail)
+        .where(InboundMail.id == row_id, _waits())
+        .values(state=InboundState.DROPPED, outcome=Outcome.DROPPED, reason="discarded", filed_at=now())
+    ):
+        _note([row_id], "discarded", agent)
+    db.session.commit()
+
+
+def _again(row: InboundMail, agent: Agent | None, event: str, reason: str) -> Outcome:
+    row_id = row.id
+    taken = rows_changed(
+        update(InboundMail)
+        .where(  # two clicks at once: one of them decides
+            InboundMail.id == row_id,
+            _waits()
+            | (InboundMail.state == InboundState.DROPPED) & InboundMail.reason.in_(DROPPED_BY_CHOICE),
+        )
+        .values(state=InboundState.PENDING, outcome=Outcome.PENDING, reason=reason, attempts=0)
+    )
+    if taken:
+        _note([row_id], event, agent)
+    db.session.commit()
+    return intake.process(row_id) if taken else row.outcome
+
+
+def _note(ids: Iterable[int], code: str, agent: Agent | None) -> None:
+    agent_id = agent.id if agent else None
+    db.session.add_all(InboundEvent(inbound_id=one, code=code, agent_id=agent_id) for one in ids)
+
+
+def _waits() -> ColumnElement[bool]:
+    return InboundMail.state.in_(WAITING)

@@ -1,0 +1,11 @@
+"""Raw mails go when their time is over."""
+
+from __future__ import annotations
+
+from desk import retention
+from desk.office import account
+
+
+def run() -> None:
+    if account() is not None:
+        retention.purge()
