@@ -18,8 +18,8 @@ def upgrade() -> None:
             sa.Column("sender_state", sa.String(20), nullable=False, server_default="unchecked")
         )
         batch_op.add_column(sa.Column("sender_proof", sa.String(100), nullable=False, server_default=""))
-        batch_op.add_column(sa.Column("refuted", sa.Boolean(), nullable=False, server_default=sa.false()))
-        batch_op.add_column(sa.Column("posing", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(sa.Column("refuted", sa.Boolean(), nullable=False, server_default="0"))
+        batch_op.add_column(sa.Column("posing", sa.Boolean(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("forwarded_from", sa.JSON(), nullable=True))
     with op.batch_alter_table("inbound_mail") as batch_op:
         batch_op.add_column(sa.Column("peer", sa.String(60), nullable=False, server_default=""))

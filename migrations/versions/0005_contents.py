@@ -15,7 +15,7 @@ depends_on = None
 def upgrade() -> None:
     with op.batch_alter_table("message") as batch_op:
         batch_op.add_column(sa.Column("opening", sa.Integer(), nullable=False, server_default="0"))
-        batch_op.add_column(sa.Column("images_shown", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(sa.Column("images_shown", sa.Boolean(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("invitation", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("seals", sa.JSON(), nullable=True))
     with op.batch_alter_table("attachment") as batch_op:
