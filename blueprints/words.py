@@ -110,6 +110,7 @@ FAILURE = {
     "connect_refused": lazy_gettext("The server refuses connections on this port."),
     "connect_timeout": lazy_gettext("The server does not answer on this port."),
     "timeout": lazy_gettext("The server stopped answering."),
+    "session_too_long": lazy_gettext("The server is too slow: the conversation took too long."),
     "connection_lost": lazy_gettext("The server closed the connection."),
     "tls_failed": lazy_gettext("No encrypted connection could be made."),
     "certificate_invalid": lazy_gettext("The server's certificate is not valid."),

@@ -27,6 +27,7 @@ from mail.transports import (
     Sender,
     ServerAddress,
     Source,
+    Timeouts,
 )
 from mail.transports.discovery import Discovery, discover
 from mail.transports.imap import ImapSource
@@ -34,6 +35,7 @@ from mail.transports.pop3 import Pop3Source
 from mail.transports.smtp import SmtpSender
 from models import Channel, Protocol, Provider, db, now
 
+FETCH_TIMEOUTS = Timeouts(connect=10, command=60, session=1800)
 # A password typed for the incoming server only serves the outgoing one too; it is stored once.
 SAME_AS_INCOMING = ""
 
@@ -172,6 +174,7 @@ def delete(channel: Channel) -> None:
     _forget_failures(channel)
     channel.edition += 1
     db.session.commit()
+    office().ring("fetch", None)  # whose mailbox rests in IDLE is hung up
 
 
 def fetch_now(channel: Channel) -> None:
@@ -231,6 +234,7 @@ def incoming_server(own: Channel | ChannelValues) -> ServerAddress:
         Encryption.SSL if own.ssl else Encryption.STARTTLS,
         allow_plaintext=own.allow_plaintext,
         allow_private=office().settings.allow_private_hosts,
+        timeouts=FETCH_TIMEOUTS,
     )
 
 

@@ -7,7 +7,7 @@ at page by page: what is held in memory is a page, a batch of raw mails, and the
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from desk.batches import batches
 from desk.failpoints import reach
 from desk.office import office
 from mail.transports import Listed, Source, TemporaryFailure, TransportFailure
+from mail.transports.idle import IdleWatch
 from models import (
     AfterFetch,
     Channel,
@@ -68,6 +69,11 @@ def fetch_channel(channel_id: int, wait_seconds: float = 0) -> Fetch:
     A fault of the server is recorded in the channel's health and answered in `error`, never raised.
     """
     return _fetch(channel_id, wait_seconds)
+
+
+def idle_watch(calls: Callable[[int], None]) -> IdleWatch:
+    """Where mailboxes rest between two fetches; it calls for the fetch of one that stirs."""
+    return IdleWatch(calls)
 
 
 def finish_owed(channel_id: int | None, wait_seconds: float = 0) -> int:
@@ -136,7 +142,8 @@ class Session:
         self.activated_at = channel.activated_at
         self.prefix = f"{channel.mailbox}/"
         self.ends = time.monotonic() + SESSION_SECONDS
-        self.source = channels.open_source(channel)
+        idle = office().idle
+        self.source = (idle and idle.take(channel.id, self.edition)) or channels.open_source(channel)
         self.removals = removal.Removals(self.source, self.channel_id, self.prefix, self._channel)
         db.session.rollback()
         try:
@@ -144,6 +151,9 @@ class Session:
                 self.removals.finish_old()
                 done = self.only_removals or self._take_all()
                 reach("before_quit")
+                rests = idle is not None and done and self.source.rest()
+            if idle is not None and rests:
+                idle.park(self.channel_id, self.edition, self.source)
             reach("after_quit")
             self.removals.after_leaving()
         finally:

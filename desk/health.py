@@ -38,6 +38,14 @@ def due(at: datetime, fetch_seconds: int) -> list[int]:
     return list(db.session.scalars(query.order_by(Channel.last_success_at, Channel.id)))
 
 
+def fetched_editions() -> dict[int, int]:
+    """The own channels that are fetched, each with the edition in which it stands now."""
+    query = select(Channel.id, Channel.edition).where(
+        Channel.deleted_at.is_(None), Channel.active, Channel.provider == Provider.OWN
+    )
+    return {row.id: row.edition for row in db.session.execute(query)}
+
+
 def record_success(channel_id: int, edition: int | None = None, refused: int = 0, words: str = "") -> None:
     """A fetch went through: the trouble, if there was any, is over. Commits.
 

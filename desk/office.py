@@ -14,6 +14,7 @@ from flask import current_app
 
 from config import Relay, Settings
 from mail.transports.discovery import Internet
+from mail.transports.idle import IdleWatch
 from models import Account, db
 from models.blobs import BlobStore
 
@@ -36,6 +37,7 @@ class Office:
     ring: Callable[[str, datetime | None], None] = _silent
     setup_token: str = ""
     internet: Internet = field(default_factory=Internet)  # where the settings of an address are looked up
+    idle: IdleWatch | None = None  # where jobs run: mailboxes rest there between two fetches
     stopping: Event = field(default_factory=Event)  # set when the process ends: long work stops between mails
 
 

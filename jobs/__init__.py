@@ -17,6 +17,7 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
+from desk import fetching
 from desk.office import Office
 from jobs import check_ledger, fetch_mail, housekeeping, process_mail, retention, send_mail
 from models import db
@@ -68,6 +69,7 @@ class Clock:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
+        self._idle = fetching.idle_watch(self._fetch_now)
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
         self._threads = {"default": Threads(len(JOBS))} | {job.name: Threads(job.threads) for job in JOBS}
         self._scheduler = BackgroundScheduler(
@@ -90,6 +92,8 @@ class Clock:
                 max_instances=2,
                 next_run_time=datetime.now(UTC),
             )
+        self._idle.start()
+        self._office.idle = self._idle
         self._scheduler.start()
         self._office.ring = self.ring
 
@@ -119,6 +123,7 @@ class Clock:
         self._scheduler.shutdown(wait=False)
         for threads in self._threads.values():
             threads.join()
+        self._idle.stop()
 
     @property
     def _office(self) -> Office:
@@ -134,6 +139,12 @@ class Clock:
         self._guarded(job.name, lambda: found.extend(job.each() if job.each else ()))
         for item in found:
             self._start(f"{job.name}:{item}", job, (item,))
+
+    def _fetch_now(self, channel_id: int) -> None:
+        """A mailbox stirs: its fetch begins, whatever its turn is."""
+        for job in JOBS:
+            if job.run is fetch_mail.run:
+                self._start(f"{job.name}:{channel_id}", job, (channel_id,))
 
     def _start(self, name: str, job: Job, arguments: tuple[Any, ...]) -> None:
         with suppress(RuntimeError):  # the clock is stopping

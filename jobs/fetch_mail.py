@@ -13,7 +13,10 @@ log = logging.getLogger(__name__)
 
 
 def due() -> list[int]:
-    """The channels whose turn it is."""
+    """The channels whose turn it is. A mailbox whose channel was changed meanwhile is hung up."""
+    idle = office().idle
+    if idle is not None and idle.resting():
+        idle.keep_only(health.fetched_editions())
     return health.due(now(), office().settings.fetch_seconds)
 
 

@@ -19,7 +19,7 @@ class TransportFailure(Exception):
     Codes: name_not_found, refused_address, connect_refused, connect_timeout, timeout, connection_lost,
     tls_failed, certificate_invalid, certificate_name, certificate_expired, certificate_self_signed,
     certificate_unknown, starttls_missing, plaintext_refused, wrong_port_ssl, wrong_port_plain,
-    wrong_protocol, we_are_blocked, auth_failed, auth_unsupported, auth_required, app_password,
+    wrong_protocol, we_are_blocked, session_too_long, auth_failed, auth_unsupported, auth_required, app_password,
     oauth_required, password_expired, account_locked, protocol_disabled, folder_missing, protocol_error,
     mailbox_locked, over_quota, sender_refused, recipients_refused, too_large,
     smtputf8_missing, content_refused, server_busy.
@@ -50,10 +50,14 @@ class Encryption:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `connect` for TCP and TLS, `command` for every answer after that."""
+    """Seconds. `connect` for TCP and TLS, `command` for every answer after that, `session` for all of it.
+
+    A server that drips, a byte a minute, is always in time with its answers: only the session ends it.
+    """
 
     connect: float = 10.0
     command: float = 60.0
+    session: float = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,26 @@ class Source(Protocol):
         refused (then it is tried again later). IMAP: `UID EXPUNGE` only, never a bare EXPUNGE.
         POP3: takes effect when the source is left without an error (QUIT).
         """
+        ...
+
+    # A mailbox that rests in IDLE is left without hanging up, watched (idle.py), and entered again later.
+    # What came since its last listing makes it stir. POP3 never rests.
+
+    @property
+    def stirred(self) -> bool: ...
+
+    def rest(self) -> bool:
+        """Rest when the source is left. False where the server cannot, or not any more."""
+        ...
+
+    def fileno(self) -> int: ...
+
+    def stirs(self) -> bool:
+        """Hear what came, without waiting. Raises TransportFailure when the connection is lost."""
+        ...
+
+    def drop(self) -> None:
+        """Hang up without a word. Never raises."""
         ...
 
 

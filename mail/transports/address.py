@@ -109,9 +109,15 @@ def dial(addresses: Sequence[IPAddress], port: int, timeout: float) -> socket.so
 
 def drop(connection: socket.socket) -> None:
     """End a connection at once, also where a library still holds a file of it. Never raises."""
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
+    cut(connection)
     connection.close()
+
+
+def cut(connection: socket.socket) -> None:
+    """Whoever waits for its next byte waits no longer. Never raises."""
+    with contextlib.suppress(OSError):
+        # Not by the method: TLS would have its own idea of it while another thread reads.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def inner_addresses(address: IPAddress) -> Iterator[IPv4Address]:

@@ -24,11 +24,14 @@ from mail.transports import (
     PermanentFailure,
     ServerAddress,
     TemporaryFailure,
+    TransportFailure,
 )
 from mail.transports import tls as encryption
 from mail.transports.address import connect
 from mail.transports.failures import refuse_control_characters, words
-from mail.transports.imap_wire import answers, encrypt, greet, hang_up, select, sign_in
+from mail.transports.imap_idle import Idle
+from mail.transports.imap_wire import answers, encrypt, greet, hang_up, select, sign_in, wire_of
+from mail.transports.session import SessionLimit
 
 BATCH_MAILS = 50  # beyond that nothing is won
 BATCH_BYTES = 16 * 1024 * 1024
@@ -48,32 +51,47 @@ class ImapSource:
         self._server, self._credentials = server, credentials
         self._max_bytes, self._folder = max_bytes, folder
         self._open: IMAPClient | None = None
+        self._idle: Idle | None = None
 
     def __enter__(self) -> Self:
-        refuse_control_characters(self._folder, "folder_missing")
-        connection = connect(self._server)
-        if self._server.encryption == Encryption.SSL:
-            connection = encryption.wrap(connection, self._server)
-        client = greet(self._server, connection, largest=2 * self._max_bytes + BATCH_BYTES)
-        try:
-            if self._server.encryption != Encryption.SSL:
-                encrypt(client, self._server)
-            sign_in(client, self._server, self._credentials)
-            self.generation = select(client, self._folder)
-        except BaseException:
-            hang_up(client, politely=False)
-            raise
-        self._open = client
+        if not self._wakes():
+            self._connect()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        client, self._open = self._client, None
-        hang_up(client, politely=kind is None)
+        if self._idle is None:
+            client, self._open = self._client, None
+            hang_up(client, politely=kind is None)
+        self._limit.end(error)
+
+    def rest(self) -> bool:
+        """IDLE, where the server offers it: the connection stays open when the source is left."""
+        if self._client.has_capability("IDLE"):
+            with contextlib.suppress(TransportFailure):
+                self._idle = Idle.begin(self._client)
+        return self._idle is not None
+
+    @property
+    def stirred(self) -> bool:
+        return self._idle is not None and self._idle.stirred
+
+    def fileno(self) -> int:
+        return int(self._client.socket().fileno())
+
+    def stirs(self) -> bool:
+        """Hear what a resting server says, without waiting. Raises TransportFailure when it has left."""
+        return self._idle is not None and self._idle.stirs()
+
+    def drop(self) -> None:
+        client, self._open, self._idle = self._open, None, None
+        if client is not None:
+            hang_up(client, politely=False)
 
     def listing(self, since: int = 0) -> Iterator[Listed]:
         """Every mail whose UID is above `since`, oldest first; 400 at a time are asked for."""
+        wire_of(self._client).news = False
         with answers():
             # "n:*" names the last mail even where its UID is below n (RFC 3501 6.4.8).
             uids = sorted(uid for uid in self._client.search(["UID", f"{since + 1}:*"]) if uid > since)
@@ -143,6 +161,37 @@ class ImapSource:
             answer = self._client.append(self._folder, raw, msg_time=arrived_at)
         told = re.search(rb"\bAPPENDUID (\d+) (\d+)", answer)
         return f"{told[1].decode()}:{told[2].decode()}" if told else ""
+
+    def _wakes(self) -> bool:
+        """Take up a connection that rests; False if there is none, or it is good for nothing any more."""
+        idle, self._idle = self._idle, None
+        if idle is None or self._open is None:
+            return False
+        try:
+            idle.end()
+        except TransportFailure:
+            self.drop()
+            return False
+        self._limit = SessionLimit(self._server.timeouts.session, self._open.socket)
+        return True
+
+    def _connect(self) -> None:
+        refuse_control_characters(self._folder, "folder_missing")
+        connection = connect(self._server)
+        with SessionLimit(self._server.timeouts.session, lambda: connection) as self._limit:
+            if self._server.encryption == Encryption.SSL:
+                connection = encryption.wrap(connection, self._server)
+            client = greet(self._server, connection, largest=2 * self._max_bytes + BATCH_BYTES)
+            self._limit.connection = client.socket
+            try:
+                if self._server.encryption != Encryption.SSL:
+                    encrypt(client, self._server)
+                sign_in(client, self._server, self._credentials)
+                self.generation = select(client, self._folder)
+            except BaseException:
+                hang_up(client, politely=False)
+                raise
+        self._open = client
 
     @property
     def _client(self) -> IMAPClient:

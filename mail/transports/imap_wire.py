@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import imaplib
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -26,6 +27,8 @@ from mail.transports.failures import network_failure, refuse_control_characters,
 _LARGEST_LITERAL = 1024 * 1024
 _GOODBYE_PATIENCE = 5.0  # seconds
 _LONGEST_LINE = 32 * 1024 * 1024  # a SEARCH answer of three million mails
+
+NEWS = re.compile(rb"\* \d+ EXISTS\b", re.IGNORECASE)
 
 
 def greet(server: ServerAddress, connection: socket.socket, largest: int = _LARGEST_LITERAL) -> IMAPClient:
@@ -73,7 +76,9 @@ def select(client: IMAPClient, folder: str) -> str:
     """Open the folder; its UIDVALIDITY."""
     with answers():
         try:
-            return str(client.select_folder(folder)[b"UIDVALIDITY"])
+            generation = str(client.select_folder(folder)[b"UIDVALIDITY"])
+            wire_of(client).news = False  # it says what is there, not what has come
+            return generation
         except IMAPClientAbortError:
             raise
         except IMAPClientError as error:
@@ -102,6 +107,13 @@ def hang_up(client: IMAPClient, politely: bool = True) -> None:
             return
     with contextlib.suppress(OSError):
         client.shutdown()
+
+
+def wire_of(client: IMAPClient) -> Wire:
+    """What is under a client of ours."""
+    wire = client._imap
+    assert isinstance(wire, Wire)
+    return wire
 
 
 @contextlib.contextmanager
@@ -140,12 +152,15 @@ class _Client(IMAPClient):
 
     def _create_IMAP4(self) -> imaplib.IMAP4:
         self._connection.settimeout(self._timeout.read)
-        return _Wire(self._connection, self.host, self.port, self._largest)
+        return Wire(self._connection, self.host, self.port, self._largest)
 
 
-class _Wire(imaplib.IMAP4):
+class Wire(imaplib.IMAP4):
+    """imaplib over a connection that exists already. `news`: the server told of a mail since this was reset."""
+
     def __init__(self, connection: socket.socket, host: str, port: int, largest: int) -> None:
         self._connection, self._largest, self._greeted = connection, largest, False
+        self.news = False
         super().__init__(host, port)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
@@ -170,6 +185,7 @@ class _Wire(imaplib.IMAP4):
             # imaplib takes the "+OK" of a POP3 server for a continuation and waits for ever.
             raise self.abort(f"unexpected response: {words(line)}")
         self._greeted = True
+        self.news = self.news or NEWS.match(line) is not None
         return line
 
 

@@ -16,6 +16,7 @@ from mail.transports import Credentials, Encryption, Fetched, Listed, ServerAddr
 from mail.transports import tls as encryption
 from mail.transports.address import connect
 from mail.transports.pop3_wire import Pop3Wire, encrypt, greet, sign_in
+from mail.transports.session import SessionLimit
 
 _LONGEST_UIDL = 200  # the RFC says 70; what is longer is no sensible id
 
@@ -35,16 +36,18 @@ class Pop3Source:
 
     def __enter__(self) -> Self:
         connection = connect(self._server)
-        if self._server.encryption == Encryption.SSL:
-            connection = encryption.wrap(connection, self._server)
-        wire = greet(self._server, connection)
-        try:
-            if self._server.encryption != Encryption.SSL:
-                encrypt(wire, self._server)
-            sign_in(wire, self._server, self._credentials)
-        except BaseException:
-            wire.hang_up(keep=False)
-            raise
+        with SessionLimit(self._server.timeouts.session, lambda: connection) as self._limit:
+            if self._server.encryption == Encryption.SSL:
+                connection = encryption.wrap(connection, self._server)
+            wire = greet(self._server, connection)
+            self._limit.connection = lambda: wire.sock
+            try:
+                if self._server.encryption != Encryption.SSL:
+                    encrypt(wire, self._server)
+                sign_in(wire, self._server, self._credentials)
+            except BaseException:
+                wire.hang_up(keep=False)
+                raise
         self._open, self._numbers = wire, None
         return self
 
@@ -53,6 +56,23 @@ class Pop3Source:
     ) -> None:
         wire, self._open = self._wire, None
         self.deletions_kept = wire.hang_up(keep=kind is None) and kind is None
+        self._limit.end(error)
+
+    stirred = False
+
+    def rest(self) -> bool:
+        """POP3 never tells by itself that mail has come."""
+        return False
+
+    def fileno(self) -> int:
+        return self._wire.sock.fileno()
+
+    def stirs(self) -> bool:
+        return False
+
+    def drop(self) -> None:
+        if self._open is not None:
+            self._open.hang_up(keep=False)
 
     def listing(self, since: int = 0) -> Iterator[Listed]:
         """Every mail, in the order of the server. `since` means nothing here: POP3 has no lasting numbers.
