@@ -41,6 +41,9 @@ _EXTENSIONS = {
     "text/vcard": ".vcf",
     "text/x-vcard": ".vcf",
 }
+_TYPES = {extension: media_type for media_type, extension in reversed(_EXTENSIONS.items())} | {
+    ".txt": "text/plain"
+}
 
 
 def clean_name(name: str) -> str:
@@ -56,6 +59,12 @@ def clean_name(name: str) -> str:
     if _DEVICES.match(name):
         name = "_" + name
     return _shortened(name)
+
+
+def type_of_name(name: str) -> str:
+    """The media type that a file's name suggests, for files that came without one."""
+    _stem, dot, extension = name.rpartition(".")
+    return _TYPES.get(dot + extension.lower(), "application/octet-stream")
 
 
 def made_up_name(media_type: str, number: int) -> str:

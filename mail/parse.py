@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
+from mail import tnef, uuencode
 from mail.charsets import decode
 from mail.headers import (
     MAX_ID,
@@ -28,7 +29,7 @@ from mail.headers import (
 )
 from mail.invitations import read_invitation
 from mail.mime import MAX_DEPTH, Entity, Skeleton, read_fields, skeleton
-from mail.names import clean_name, made_up_name
+from mail.names import clean_name, made_up_name, type_of_name
 from mail.plaintext import text_of
 from mail.seals import PKCS7, seal_of, seal_of_pkcs7, seal_of_text, signed_content
 from mail.types import Address, Invitation, Mail, Part, Seal
@@ -88,6 +89,7 @@ class _Section:
 
     plain: str = ""
     html: str = ""
+    inside: bool = False  # from a winmail.dat, which mostly repeats what stands before it
 
 
 @dataclass(slots=True)
@@ -182,6 +184,8 @@ def _sections(entity: Entity, parent: str, content: _Content) -> list[_Section]:
     name = clean_name(parameters.get("filename") or entity.parameters.get("name", ""))
     data = _decoded(entity, content.raw)
     if _is_body(entity, parent, disposition.lower(), name):
+        if entity.type == "text/plain" and b"begin " in data:
+            data = _without_files(data, content)
         words = _words(entity, data)
         if "-----BEGIN PGP" in words and (seal := seal_of_text(words)):
             content.seals[seal] = None
@@ -191,6 +195,8 @@ def _sections(entity: Entity, parent: str, content: _Content) -> list[_Section]:
             words = words[: content.room]
         content.room -= len(words)
         return [_Section(html=words) if entity.type == "text/html" else _Section(plain=words)]
+    if entity.type in tnef.TYPES or name.lower() == "winmail.dat":
+        return _unwrapped(entity, name, data, content)
     content.parts.append(_part(entity, name, data, len(content.parts) + 1))
     if entity.type in PKCS7 or name.lower().endswith(".p7m"):
         return _signed(entity, data, parent, content)
@@ -198,6 +204,37 @@ def _sections(entity: Entity, parent: str, content: _Content) -> list[_Section]:
         said = entity.parameters
         content.invitation = read_invitation(data, said.get("charset", ""), said.get("method", ""))
     return []
+
+
+def _without_files(data: bytes, content: _Content) -> bytes:
+    """The text; the files that stand in it (uuencoded) become attachments."""
+    data, files = uuencode.take_out(data)
+    for name, inside in files:
+        cleaned = clean_name(text(name))
+        content.parts.append(_file(cleaned, type_of_name(cleaned), inside, len(content.parts) + 1))
+    return data
+
+
+def _unwrapped(entity: Entity, name: str, data: bytes, content: _Content) -> list[_Section]:
+    """The files of a winmail.dat in its place, and its text. It stays beside them if something stays in it."""
+    found = tnef.unpack(data)
+    if found is None or not found.complete or not (found.files or found.text or found.html):
+        content.parts.append(_part(entity, name, data, len(content.parts) + 1))
+    if found is None:
+        return []
+    for file in found.files:
+        cleaned = clean_name(file.name)
+        part = _file(cleaned, file.type or type_of_name(cleaned), file.data, len(content.parts) + 1)
+        content.parts.append(replace(part, content_id=file.content_id))
+    return (
+        [_Section(found.text[:MAX_TEXT], found.html[:MAX_TEXT], inside=True)]
+        if found.text or found.html
+        else []
+    )
+
+
+def _file(name: str, media_type: str, data: bytes, number: int) -> Part:
+    return Part(name or made_up_name(media_type, number), media_type, data)
 
 
 def _signed(entity: Entity, data: bytes, parent: str, content: _Content) -> list[_Section]:
@@ -271,6 +308,8 @@ def _part(entity: Entity, name: str, data: bytes, number: int) -> Part:
 
 def _joined(sections: list[_Section]) -> tuple[str, str]:
     """Text and HTML of the whole body; HTML is empty when no section has it."""
+    if any(s.inside for s in sections) and any(s.plain.strip() or s.html for s in sections if not s.inside):
+        sections = [section for section in sections if not section.inside]
     words = [s.plain if s.plain.strip() else text_of(s.html) if s.html else s.plain for s in sections]
     has_html = any(section.html for section in sections)
     return "\n".join(words).strip("\n").rstrip(), _joined_html(sections) if has_html else ""
