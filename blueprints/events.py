@@ -77,6 +77,20 @@ EVENTS: dict[str, tuple[str, Words]] = {
             "%(mail)s to %(to)s could not be delivered", mail=_purpose(d), to=d.get("to", "")
         ),
     ),
+    "mail_stopped": (
+        "circle-x",
+        lambda who, d: gettext("%(who)s stopped the sending: %(mail)s", who=who, mail=_purpose(d)),
+    ),
+    "mail_readdressed": (
+        "pencil",
+        lambda who, d: gettext(
+            "%(who)s: %(mail)s goes to %(to)s instead of %(old)s",
+            who=who,
+            mail=_purpose(d),
+            to=d["to"],
+            old=d["old"],
+        ),
+    ),
     "mail_send_again": ("refresh-cw", lambda who, d: gettext("%(mail)s is sent again", mail=_purpose(d))),
 }
 

@@ -10,7 +10,7 @@ from flask_login import current_user
 from lucide import jinja as lucide
 
 from blueprints.access import me
-from desk import channels, quarantine, tickets
+from desk import channels, outgoing, quarantine, tickets
 
 
 def init_app(app: Flask) -> None:
@@ -67,15 +67,16 @@ def _rail() -> list[dict[str, Any]]:
                 "label": label,
                 "icon": icon,
                 "url": url_for(endpoint),
-                "count": None,
+                "count": outgoing.in_trouble() if endpoint == "outgoing.index" else None,
                 "active": (request.endpoint or "").startswith(endpoint.partition(".")[0] + "."),
                 "key": endpoint.partition(".")[0],
             }
             for endpoint, label, icon in (
                 ("channels.index", gettext("Channels"), "at-sign"),
                 ("notifications.index", gettext("Notifications"), "bell"),
-                ("ledger.index", gettext("Mail ledger"), "book-open-check"),
                 ("agents.index", gettext("Agents"), "users"),
+                ("outgoing.index", gettext("Outbox"), "send"),
+                ("ledger.index", gettext("Mail ledger"), "book-open-check"),
             )
         ]
     return items

@@ -9,13 +9,13 @@ from werkzeug.datastructures import FileStorage
 
 from blueprints import drafts as draft_views
 from blueprints.access import me
-from blueprints.htmx import change, invalid, page, wants_fragment
+from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.numbers import whole_number
 from blueprints.tickets import ticket_page
-from desk import drafts, outbox, replies, tickets, uploads
+from desk import corrections, drafts, outbox, replies, tickets, uploads
 from desk.office import relay
 from desk.replies import ReplyRefused, Written
-from models import Kind, Message, Status, Ticket, db
+from models import Kind, MailState, Message, Status, Ticket, db
 
 blueprint = Blueprint("replies", __name__)
 
@@ -58,11 +58,22 @@ def undo(message_id: int) -> ResponseReturnValue:
     message = _reply(message_id)
     ticket = message.ticket
     back = url_for("tickets.show", number=ticket.number)
-    if not replies.undo(message, me()):
+    if not corrections.undo(message, me()):
         said = gettext("It is too late to undo: the reply has left.")
         return change("replies/delivery.swap.html", back, said, message=_reply(message_id))
     said = gettext("The reply was not sent. Your text is back in the composer.")
     return change("replies/undo.swap.html", back, said, message=message, **ticket_page(ticket, "reply"))
+
+
+@blueprint.post("/messages/<int:message_id>/change")
+def change_and_send(message_id: int) -> ResponseReturnValue:
+    """»Ändern und senden«: the text of a reply that did not arrive goes into the composer."""
+    message = _reply(message_id)
+    if message.outbound is None or message.outbound.state != MailState.FAILED:
+        abort(404)
+    corrections.change_and_send(message, me())
+    said = gettext("The text is in the composer. Change it and send it as a new reply.")
+    return go(url_for("tickets.show", number=message.ticket.number, _anchor="composer"), said)
 
 
 @blueprint.post("/messages/<int:message_id>/resend")

@@ -46,6 +46,22 @@ DELIVERY = {
     "delayed": lazy_gettext("delayed"),
     "undeliverable": lazy_gettext("undeliverable"),
 }
+RECIPIENT = {
+    "queued": lazy_gettext("waits"),
+    "accepted": lazy_gettext("taken by the mail server"),
+    "delayed": lazy_gettext("delayed, it is tried again"),
+    "undeliverable": lazy_gettext("undeliverable"),
+    "cancelled": lazy_gettext("not sent"),
+}
+# What a mail of ours is for.
+PURPOSE = {
+    "ticket_reply": lazy_gettext("Ticket reply"),
+    "confirmation": lazy_gettext("Confirmation of receipt"),
+    "new_ticket": lazy_gettext("New ticket"),
+    "customer_reply": lazy_gettext("Answer received"),
+    "invitation": lazy_gettext("Invitation"),
+    "password_link": lazy_gettext("New password"),
+}
 # »Warum hier?«: the clue that led a message into its ticket.
 WHY = {
     "reply_address": lazy_gettext("The reply address carried our signature for this ticket."),
@@ -154,6 +170,7 @@ FAILURE = {
     "name_server_failed": lazy_gettext("The name server does not answer properly."),
     "gave_up": lazy_gettext("Given up after four days of trying."),
     "bounced": lazy_gettext("The recipient's mail server sent the mail back."),
+    "stopped": lazy_gettext("Somebody stopped the sending."),
     "internal": lazy_gettext("Poststelle made a mistake; nothing was lost."),
 }
 # Where the settings of an address were found, and what its provider wants besides.
@@ -278,6 +295,8 @@ def init_app(app: Flask) -> None:
         role_word=lambda code: ROLE[code],
         delivery_word=lambda code: DELIVERY[code],
         sender_word=lambda code: SENDER[code],
+        recipient_word=lambda code: RECIPIENT[code],
+        purpose_word=lambda code: PURPOSE[code],
         why_word=lambda code: WHY.get(code) or REASON.get(code, ""),
         reason_word=lambda code: REASON.get(code) or FAILURE.get(code, ""),
         advice_word=lambda code: ADVICE.get(code, ""),

@@ -107,9 +107,9 @@ def send_again(mail: OutboundMail) -> None:
         db.session.rollback()
         return
     mail.state, mail.send_after, mail.attempts, mail.reason, mail.words = MailState.QUEUED, now(), 0, "", ""
-    mail.created_at = now()  # patience begins anew
+    mail.created_at, mail.settled_at = now(), None  # patience begins anew
     for recipient in mail.recipients:
-        if recipient.state == RecipientState.UNDELIVERABLE:
+        if recipient.state in (RecipientState.UNDELIVERABLE, RecipientState.CANCELLED):
             recipient.state, recipient.reason = RecipientState.QUEUED, ""
     _event(mail, "send_again")
     db.session.commit()

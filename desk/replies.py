@@ -19,7 +19,6 @@ from mail.plaintext import text_of
 from mail.types import Address, Outgoing, Part
 from models import (
     Agent,
-    Draft,
     Kind,
     MailState,
     Message,
@@ -109,7 +108,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     message.attachments = add_attachments(parts)
     db.session.add(message)
     db.session.flush()
-    raw = _freeze(ticket, agent, message, answered, quoted, parts)
+    raw = freeze(ticket, agent, message, answered, quoted, parts)
     until = now() + timedelta(seconds=the_account().undo_seconds)
     mail = outbox.queue(
         purpose="ticket_reply",
@@ -166,32 +165,6 @@ def add_note(ticket: Ticket, agent: Agent, written: Written) -> Message:
     drafts.drop(ticket, agent, Kind.NOTE)
     db.session.commit()
     return message
-
-
-def undo(message: Message, agent: Agent) -> bool:
-    """Take a reply back before it leaves: the text returns to the composer. False if it is too late."""
-    mail, ticket = message.outbound, message.ticket
-    if mail is None or message.agent_id != agent.id or not outbox.cancel(mail.id):
-        return False
-    draft = drafts.of(ticket, agent, Kind.REPLY) or Draft(
-        agent_id=agent.id, ticket_id=ticket.id, kind=Kind.REPLY, cc="", bcc="", files=[]
-    )
-    meanwhile = draft.body or ""
-    draft.body = (message.html or message.text) + meanwhile
-    draft.cc = ", ".join(str(Address(**entry)) for entry in message.cc)
-    draft.bcc = ", ".join(str(Address(**entry)) for entry in message.bcc)
-    draft.files = (draft.files or []) + [
-        {"sha256": a.sha256, "name": a.name, "type": a.type, "size": str(a.size)} for a in message.attachments
-    ]
-    db.session.add(draft)
-    _status_back(ticket, message, agent)
-    search.forget_message(message)
-    newest = conversation(ticket, (Kind.INBOUND, Kind.REPLY), 1)
-    if newest:
-        ticket.snippet, ticket.last_message_at = snippet(newest[0].new_text)[:200], newest[0].created_at
-    tickets.note_event(ticket, "undone", agent, message=str(message.id))
-    db.session.commit()
-    return True
 
 
 # --- reading
@@ -273,7 +246,7 @@ def _body(written: Written) -> tuple[str, str]:
     return "", text
 
 
-def _freeze(
+def freeze(
     ticket: Ticket,
     agent: Agent,
     message: Message,
@@ -315,23 +288,6 @@ def _references(answered: Message | None) -> list[str]:
     if answered is None or not answered.message_id:
         return []
     return [*answered.references, answered.message_id]
-
-
-def _status_back(ticket: Ticket, message: Message, agent: Agent) -> None:
-    """The status before the reply, unless anything moved the ticket since."""
-    happened = events(ticket)
-    replied = next(
-        (e for e in happened if e.kind == "replied" and e.details.get("message") == str(message.id)), None
-    )
-    if replied is None:
-        return
-    moves = [event for event in happened if event.kind == "status" and event.id > replied.id]
-    if (
-        len(moves) == 1
-        and moves[0].details["old"] == replied.details["old"]
-        and moves[0].agent_id == agent.id
-    ):
-        tickets.move(ticket, Status(replied.details["old"]), agent)
 
 
 def _sent_before(ticket: Ticket, agent: Agent, once: str) -> Message | None:

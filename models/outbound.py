@@ -37,7 +37,7 @@ ALLOWED_MOVES: dict[MailState, tuple[MailState, ...]] = {
     MailState.DONE: (),
     MailState.FAILED: (MailState.QUEUED,),
     MailState.CANCELLED: (),
-    MailState.KEPT: (MailState.QUEUED,),
+    MailState.KEPT: (MailState.QUEUED, MailState.FAILED),
 }
 
 
@@ -67,6 +67,7 @@ class OutboundMail(Base):
     claimed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     claimed_by: Mapped[str] = mapped_column(String(160), default="")
     done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    settled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # a person put the failure aside
 
     channel: Mapped[Channel | None] = relationship()
     ticket: Mapped[Ticket | None] = relationship()

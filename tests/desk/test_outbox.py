@@ -8,54 +8,20 @@ from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
 from config import Relay
-from desk import channels, outbox, replies, tickets, uploads
+from desk import channels, outbox, tickets, uploads
 from desk.channel_values import ChannelValues
 from desk.office import Office, signing_key
 from mail import ids
-from mail.types import Address, BounceRecipient
+from mail.types import BounceRecipient
 from models import Agent, Channel, MailState, OutboundMail, OutboundRecipient, Status, db, now
-from tests.desk.letters import arrive, mail, ticket_of
+from tests.desk.letters import arrive, mail
 from tests.servers.smtp_sink import CLOSE, SmtpSink
-
-
-@pytest.fixture
-def relay(app: Flask, office: Office, smtp_sink: SmtpSink) -> SmtpSink:
-    """The install's relay is the sink."""
-    office.settings = replace(office.settings, relay=Relay("127.0.0.1", smtp_sink.port, "none"))
-    return smtp_sink
-
-
-@pytest.fixture
-def reply(channel: Channel, alice: Agent) -> Callable[..., OutboundMail]:
-    """An answer to Carol that is due; notices about her mail are out of the way."""
-
-    def write(cc: tuple[str, ...] = (), bcc: tuple[str, ...] = (), **how: Any) -> OutboundMail:
-        ticket = ticket_of(
-            arrive(
-                how.pop("on", channel),
-                mail(message_id=how.pop("question", "<q@customer.example>")),
-                history=True,
-            )
-        )
-        written = replies.Written(
-            text=how.pop("text", "Dear Carol,\n\nwe look into it."),
-            cc=tuple(Address("", address) for address in cc),
-            bcc=tuple(Address("", address) for address in bcc),
-            **how,
-        )
-        sent = replies.send_reply(ticket, alice, written)
-        sent.mail.send_after = now() - timedelta(seconds=1)
-        db.session.commit()
-        return sent.mail
-
-    return write
 
 
 def states(sent: OutboundMail) -> dict[str, str]:

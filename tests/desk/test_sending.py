@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from config import Relay
-from desk import outbox, replies, tickets
+from desk import corrections, outbox, replies, tickets
 from desk.office import Office
 from mail.types import Address
 from models import Agent, Channel, MailState, OutboundMail, Status, Ticket, TicketEvent, db, now
@@ -109,7 +109,7 @@ def test_the_answers_of_a_ticket_leave_in_order(relay: SmtpSink, write: Callable
 def test_before_its_time_nothing_leaves(relay: SmtpSink, ticket: Ticket, alice: Agent) -> None:
     sent = replies.send_reply(ticket, alice, replies.Written(text="x"))
     assert outbox.deliver_due() == {}
-    assert replies.undo(sent.message, alice)
+    assert corrections.undo(sent.message, alice)
     assert outbox.deliver_due(at_once=True) == {}
     assert relay.mails == []
 
@@ -127,7 +127,7 @@ def test_what_somebody_has_cannot_be_undone(
     db.session.expire_all()
     outbox.send_again(sent)
     assert sent.message is not None
-    assert not replies.undo(sent.message, alice)
+    assert not corrections.undo(sent.message, alice)
     assert sent.state == MailState.QUEUED
 
 
@@ -140,7 +140,7 @@ def test_what_was_only_kept_can_be_undone_when_it_is_sent_after_all(
     assert sent.state == MailState.KEPT
     outbox.send_again(sent)
     assert sent.message is not None
-    assert replies.undo(sent.message, alice)
+    assert corrections.undo(sent.message, alice)
 
 
 # --- who is told, and when

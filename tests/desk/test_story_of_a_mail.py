@@ -11,6 +11,7 @@ from sqlalchemy import select
 from desk import (
     accounts,
     channels,
+    corrections,
     door,
     drafts,
     filing,
@@ -291,7 +292,7 @@ def test_undo_gives_everything_back(channel: Channel, alice: Agent) -> None:
         files=(uploads.from_form("a.txt", b"file"),),
     )
     sent = replies.send_reply(ticket, alice, written, Status.RESOLVED)
-    assert replies.undo(sent.message, alice)
+    assert corrections.undo(sent.message, alice)
     draft = drafts.of(ticket, alice, replies.Kind.REPLY)
     assert draft is not None
     assert "<strong>Bold</strong>" in draft.body
@@ -308,9 +309,9 @@ def test_undo_gives_everything_back(channel: Channel, alice: Agent) -> None:
 def test_undo_is_for_the_author_and_in_time(channel: Channel, alice: Agent, bob: Agent) -> None:
     ticket = ticket_of(arrive(channel, mail()))
     sent = replies.send_reply(ticket, alice, replies.Written(text="x"))
-    assert not replies.undo(sent.message, bob)
+    assert not corrections.undo(sent.message, bob)
     outbox.deliver_due(at_once=True)
-    assert not replies.undo(sent.message, alice)
+    assert not corrections.undo(sent.message, alice)
 
 
 def test_a_newer_mail_stops_the_answer(channel: Channel, alice: Agent) -> None:
@@ -377,7 +378,7 @@ def test_undo_respects_what_happened_meanwhile(channel: Channel, alice: Agent) -
     )
     arrive(channel, mail(subject=f"[#{ticket.number}] more"))
     assert ticket.status == Status.OPEN
-    assert replies.undo(sent.message, alice)
+    assert corrections.undo(sent.message, alice)
     assert ticket.status == Status.OPEN
     assert "typo@evil.example" not in people.participants(ticket)
     assert tickets.listing(alice, query="secretword").tickets == []
