@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -124,7 +125,7 @@ def _back(mail: OutboundMail) -> str:
     return url_for(".index", view=view if view in outgoing.VIEWS else "open")
 
 
-def _shown(mail: OutboundMail, wrong: int = 0, typed: str = "", error: str = "") -> dict[str, object]:
+def _shown(mail: OutboundMail, wrong: int = 0, typed: str = "", error: str = "") -> dict[str, Any]:
     raw = outgoing.octets(mail)
     return {
         "mail": mail,
