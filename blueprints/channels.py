@@ -16,8 +16,8 @@ from blueprints.channel_words import ChannelState, channel_state
 from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.limits import limiter
 from blueprints.numbers import whole_number
-from blueprints.trial_words import shown_discovery, shown_trial
-from desk import channels, health, trials
+from blueprints.trial_words import shown_discovery, shown_rehearsal, shown_trial
+from desk import channels, health, rehearsal, trials
 from desk.channel_values import InvalidChannel, with_servers
 from desk.office import the_account
 from models import Channel, now
@@ -136,6 +136,30 @@ def test_steps(token: str) -> ResponseReturnValue:
         return "", 204
     form = ChannelForm(formdata=None, data={"send_mail": bool(trial.message_id)})
     return page("channels/_test.html", form=form, test=test)
+
+
+@blueprint.post("/dry-run")
+@limiter.limit(TESTS_ALLOWED)
+def dry_run() -> ResponseReturnValue:
+    """What the first fetch would do with what lies in the mailbox. Saves nothing, touches nothing."""
+    channel = _channel_in_form()
+    form = posted_form(channel)
+    rehearsed = rehearsal.start(form.values(), channel, current_user.id)
+    if wants_fragment():
+        return page("channels/_rehearsal.html", rehearsal=shown_rehearsal(rehearsed))
+    rehearsed.wait()
+    context = _form_context(form, _channel_in_form())
+    return page("channels/form.html", **context, rehearsal=shown_rehearsal(rehearsed))
+
+
+@blueprint.get("/dry-runs/<token>")
+def dry_run_result(token: str) -> ResponseReturnValue:
+    """The piece when the dry run has ended, nothing before."""
+    found = rehearsal.get(token, current_user.id)
+    if found is not None and found.running:
+        return "", 204
+    shown = shown_rehearsal(found) if found else None
+    return page("channels/_rehearsal.html", rehearsal=shown, interrupted=found is None)
 
 
 @blueprint.post("/<int:channel_id>/active")

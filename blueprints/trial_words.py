@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask_babel import format_date, gettext, ngettext
+from flask_babel import lazy_gettext as _l
 
 from blueprints.trial_advice import advice_for
 from blueprints.words import FAILURE, HINT, STEP, WAY, file_size
 from desk.channels import Discovery
+from desk.rehearsal import Foreseen, Rehearsal
 from desk.trials import RETURNED, Step, Trial
 
 
@@ -45,6 +47,34 @@ class ShownDiscovery:
     looks: list[tuple[str, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class ShownRehearsal:
+    """`summary` in one sentence; each mail with what would become of it; or a failure with its way out."""
+
+    token: str
+    running: bool
+    summary: str
+    mails: list[tuple[Foreseen, str]]
+    failure: str = ""
+    advice: str = ""
+    details: str = ""
+
+
+# What the first fetch would do with a mail.
+FORESEEN = {
+    "new_ticket": _l("becomes a new ticket"),
+    "machine": _l("written by a machine: filed, answered by nobody"),
+    "bounce": _l("a report about an undeliverable mail: tied to that mail"),
+    "own_mail": _l("our own mail: left out"),
+    "held": _l("held in the quarantine"),
+    "dropped": _l("from a blocked sender: left out"),
+    "was_read": _l("already read: left alone"),
+    "existing": _l("already there: left alone"),
+    "known": _l("fetched before: left alone"),
+    "too_large": _l("too large: held, stays on the server"),
+}
+
+
 def shown_trial(trial: Trial) -> ShownTrial:
     sides = {side: list(trial.steps[side]) for side in ("incoming", "outgoing")}
     running = trial.running
@@ -55,6 +85,30 @@ def shown_trial(trial: Trial) -> ShownTrial:
     }
     seen = sum(map(len, sides.values()))
     return ShownTrial(trial.token, running, seen, shown["incoming"], shown["outgoing"])
+
+
+def shown_rehearsal(rehearsal: Rehearsal) -> ShownRehearsal:
+    running = rehearsal.running
+    if running:
+        return ShownRehearsal(rehearsal.token, True, "", [])
+    failure = rehearsal.failure or ("" if rehearsal.done else "timeout")
+    if failure:
+        words = str(FAILURE.get(failure, FAILURE["internal"]))
+        return ShownRehearsal(rehearsal.token, False, "", [], words, advice_for(failure), rehearsal.words)
+    summary = ngettext(
+        "%(num)s mail would be fetched, of %(total)s in the inbox.",
+        "%(num)s mails would be fetched, of %(total)s in the inbox.",
+        rehearsal.takes,
+        total=rehearsal.total,
+    )
+    mails = [(mail, _foreseen(mail)) for mail in rehearsal.mails]
+    return ShownRehearsal(rehearsal.token, False, summary, mails)
+
+
+def _foreseen(mail: Foreseen) -> str:
+    if mail.what == "reply":
+        return gettext("becomes an answer in ticket #%(number)s", number=mail.ticket)
+    return str(FORESEEN[mail.what])
 
 
 def shown_discovery(discovery: Discovery) -> ShownDiscovery:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from flask import current_app
 from flask_babel import force_locale, gettext
@@ -22,7 +23,7 @@ from desk.office import signing_key, the_account
 from mail import ids, presets
 from mail.compose import compose
 from mail.transports import Credentials, ServerAddress, Step, probe
-from mail.transports.returning import wait_for
+from mail.transports.looking import wait_for
 from mail.types import Address, Outgoing
 from models import Channel, InboundMail, db, now
 
@@ -63,14 +64,22 @@ class Trial:
             time.sleep(0.05)
 
 
+class Kept(Protocol):
+    """What is kept for its page: a trial or a rehearsal."""
+
+    token: str
+    began: float
+    agent_id: int
+
+
 class Trials:
     """Those of the last minutes, by their token."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: dict[str, Trial] = {}
+        self._kept: dict[str, Kept] = {}
 
-    def keep(self, trial: Trial) -> None:
+    def keep(self, trial: Kept) -> None:
         with self._lock:
             for token in [key for key, old in self._kept.items() if _is_old(old)]:
                 del self._kept[token]
@@ -78,9 +87,11 @@ class Trials:
                 del self._kept[next(iter(self._kept))]
             self._kept[trial.token] = trial
 
-    def get(self, token: str) -> Trial | None:
+    def get(self, token: str, agent_id: int) -> Kept | None:
+        """What this agent has begun; None when it is forgotten or another's."""
         with self._lock:
-            return self._kept.get(token)
+            found = self._kept.get(token)
+        return found if found is not None and found.agent_id == agent_id else None
 
 
 def start(values: ChannelValues, channel: Channel | None, agent_id: int, send_mail: bool = False) -> Trial:
@@ -122,8 +133,8 @@ def run(values: ChannelValues, channel: Channel | None) -> tuple[list[Step], lis
 
 def get(token: str, agent_id: int) -> Trial | None:
     """The trial that this agent has begun, as far as it is; None when it is forgotten or another's."""
-    trial = trials().get(token)
-    if trial is None or trial.agent_id != agent_id:
+    trial = trials().get(token, agent_id)
+    if not isinstance(trial, Trial):
         return None
     if trial.waits_here:
         _look_for_return(trial)
@@ -229,5 +240,5 @@ def _test_mail(trial: Trial, address: str) -> bytes:
     )
 
 
-def _is_old(trial: Trial) -> bool:
+def _is_old(trial: Kept) -> bool:
     return time.monotonic() - trial.began > KEPT_SECONDS

@@ -72,6 +72,10 @@ class Pop3Wire(poplib.POP3):
         """The header of a mail (TOP), or None."""
         return self._body(f"TOP {number} 0", _LARGEST_HEADER)
 
+    def beginning(self, number: int, lines: int) -> bytes | None:
+        """The header and so many lines below it (TOP), or None."""
+        return self._body(f"TOP {number} {lines}", _LARGEST_HEADER * 4)
+
     def delete(self, number: int) -> str | None:
         """Mark for deletion at QUIT. None, or what the server says if it refuses."""
         with answers():

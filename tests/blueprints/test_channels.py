@@ -359,3 +359,21 @@ def test_deleting_asks_in_words_and_keeps_nothing_secret(as_alice, own):
     db.session.refresh(own)
     assert not own.living and own.password == ""
     assert f"row-{own.id}" not in as_alice.get("/system/channels").text
+
+
+# --- the dry run ---
+
+
+@pytest.mark.dovecot
+@pytest.mark.parametrize("htmx", [True, False])
+def test_the_dry_run_lists_what_would_become_of_the_mails(as_alice, mailbox, trusted_ca, htmx):
+    mailbox.deliver(b"From: carol@customer.example\r\nSubject: <b>Help</b>\r\n\r\nHello\r\n")
+    typed = FORM | {"server": "localhost", "port": str(mailbox.dovecot.imaps), "user": mailbox.user}
+    html = as_alice.post("/system/channels/dry-run", typed | {"password": mailbox.password}, 200, htmx).text
+    while asks := re.search(r'id="rehearsal"[^>]*hx-get="([^"]+)"', html):
+        answer = as_alice.client.get(asks[1], headers={"HX-Request": "true"})
+        html = answer.text if answer.status_code == 200 else html
+        time.sleep(0.02)
+    assert "&lt;b&gt;Help&lt;/b&gt;" in html and "becomes a new ticket" in html
+    assert "1 mail would be fetched, of 1 in the inbox." in html
+    assert as_alice.client.get("/system/channels/dry-runs/unknown").text.count("was interrupted") == 1

@@ -110,7 +110,7 @@ def test_the_oldest_trials_are_forgotten(app):
     made = [trials.Trial(ALICE, "") for _ in range(trials.MOST_KEPT + 5)]
     for trial in made:
         kept.keep(trial)
-    assert kept.get(made[0].token) is None and kept.get(made[-1].token) is made[-1]
+    assert kept.get(made[0].token, ALICE) is None and kept.get(made[-1].token, ALICE) is made[-1]
 
 
 def test_a_fault_of_ours_ends_the_trial(app, monkeypatch):
