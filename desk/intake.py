@@ -108,7 +108,7 @@ def process(inbound_id: int, raw: bytes | None = None) -> Outcome:
                 return _failed(inbound_id, raw, error)
         except Exception as error:
             db.session.rollback()
-            if _is_trouble(error):
+            if is_trouble(error):
                 raise
             log.exception("mail %s could not be processed", inbound_id)
             return _failed(inbound_id, raw, error)
@@ -132,9 +132,9 @@ def process_pending(limit: int = 500, channel_id: int | None = None) -> int:
             after = inbound_id
             try:
                 process(inbound_id)
-            except Exception:
+            except Exception as error:
                 # It stays pending for the next run; the mails behind it do not wait for it.
-                log.exception("mail %s stays pending", inbound_id)
+                log.warning("mail %s stays pending: %s", inbound_id, error, exc_info=not is_trouble(error))
             done += 1
     return done
 
@@ -226,7 +226,7 @@ def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
         return outcome
     except Exception as second:
         db.session.rollback()
-        if _is_trouble(second):
+        if is_trouble(second):
             raise
         row = db.session.get(InboundMail, inbound_id)
         assert row is not None
@@ -237,7 +237,7 @@ def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
         return Outcome.FAILED
 
 
-def _is_trouble(error: Exception) -> bool:
+def is_trouble(error: Exception) -> bool:
     """The database or the disk is at fault, not the mail: it is tried again when they are well."""
     if isinstance(error, FileNotFoundError):
         return False  # the blob is gone: no waiting brings it back

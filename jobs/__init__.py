@@ -17,7 +17,7 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
-from desk import fetching
+from desk import fetching, intake
 from desk.office import Office
 from jobs import check_ledger, fetch_mail, housekeeping, process_mail, retention, send_mail
 from models import db
@@ -173,8 +173,11 @@ class Clock:
         with self._app.app_context():
             try:
                 work()
-            except Exception:
+            except Exception as error:
                 # A fault may end this run, never the clock: the work stands in the database.
-                log.exception("job %s failed; it runs again by itself", name)
+                if intake.is_trouble(error):
+                    log.warning("job %s waits, disk or database are in trouble: %s", name, error)
+                else:
+                    log.exception("job %s failed; it runs again by itself", name)
             finally:
                 db.session.remove()
