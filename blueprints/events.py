@@ -46,6 +46,38 @@ EVENTS: dict[str, tuple[str, Words]] = {
         ),
     ),
     "tags": ("tag", lambda who, d: gettext("%(who)s: tags %(tags)s", who=who, tags=d["new"] or "–")),
+    "merged": (
+        "merge",
+        lambda who, d: gettext(
+            "%(who)s merged ticket #%(number)s into this one", who=who, number=d["number"]
+        ),
+    ),
+    "merged_away": (
+        "merge",
+        lambda who, d: gettext("%(who)s merged this ticket into #%(number)s", who=who, number=d["into"]),
+    ),
+    "unmerged": (
+        "undo-2",
+        lambda who, d: gettext("%(who)s took the merge with #%(number)s back", who=who, number=d["number"]),
+    ),
+    "split_off": (
+        "split",
+        lambda who, d: gettext(
+            "%(who)s split off a message as ticket #%(number)s", who=who, number=d["number"]
+        ),
+    ),
+    "split_from": (
+        "split",
+        lambda who, d: gettext("%(who)s split this ticket off from #%(number)s", who=who, number=d["number"]),
+    ),
+    "admitted": (
+        "user-round-check",
+        lambda who, d: gettext("%(who)s let %(address)s take part", who=who, address=d["address"]),
+    ),
+    "requester": (
+        "user-round",
+        lambda who, d: gettext("%(who)s: requester %(old)s → %(new)s", who=who, old=d["old"], new=d["new"]),
+    ),
     "undone": ("undo-2", lambda who, d: gettext("%(who)s took a reply back before it was sent", who=who)),
     "confirmation_withheld": (
         "shield",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, request, url_for
+from flask import Blueprint, Response, abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -12,7 +12,7 @@ from blueprints.access import me
 from blueprints.htmx import change, go, page
 from blueprints.numbers import whole_number
 from blueprints.words import PRIORITY, STATUS
-from desk import accounts, first_message, thread, tickets
+from desk import accounts, first_message, merging, thread, tickets
 from desk.tickets import MoveRefused
 from models import Priority, Status, Ticket, db
 from models.ticket import ALLOWED_MOVES
@@ -55,9 +55,11 @@ def news() -> ResponseReturnValue:
 @blueprint.get("/tickets/<int:number>")
 def show(number: int) -> ResponseReturnValue:
     ticket = _ticket(number)
+    if ticket.number != number:  # it became part of another one
+        return redirect(url_for("tickets.show", number=ticket.number), 302)
     tab = request.args.get("tab", "reply")
     tab = tab if tab in ("reply", "note", "history") else "reply"
-    response = page("tickets/show.html", **ticket_page(ticket, tab))
+    response = page("tickets/show.html", **ticket_page(ticket, tab), copied=request.args.get("cc", ""))
     _mark_seen_later(response, ticket)
     return response
 
@@ -141,6 +143,8 @@ def ticket_page(ticket: Ticket, tab: str, **more: Any) -> dict[str, Any]:
         "priorities": list(PRIORITY.items()),
         "assignees": _assignees(ticket),
         "earlier": tickets.earlier(ticket),
+        "related": merging.related(ticket),
+        "open_moves": merging.open_moves(ticket),
         **more,
     }
 

@@ -79,8 +79,19 @@ WHY = {
     "other_channel": lazy_gettext(
         "It points to a ticket of another address of ours, so it opened one of its own that is linked to it."
     ),
+    "merge": lazy_gettext("An agent merged its ticket into this one."),
+    "split": lazy_gettext("An agent split it off from another ticket."),
     "bounce": lazy_gettext("A mail server reports on a message that we sent in this ticket."),
     "unreadable": lazy_gettext("The mail could not be read fully; the original is attached."),
+}
+# How another ticket hangs together with the one on screen.
+RELATION = {
+    "continues": lazy_gettext("Continues"),
+    "continued_by": lazy_gettext("Continued by"),
+    "maybe": lazy_gettext("May belong to"),
+    "maybe_here": lazy_gettext("May belong here:"),
+    "split_from": lazy_gettext("Split from"),
+    "split_off": lazy_gettext("Split off:"),
 }
 # Whether the sender wrote the mail, by the receiving server's own check.
 SENDER = {
@@ -294,6 +305,7 @@ def init_app(app: Flask) -> None:
         priority_word=lambda code: PRIORITY[code],
         role_word=lambda code: ROLE[code],
         delivery_word=lambda code: DELIVERY[code],
+        relation_word=lambda code: RELATION[code],
         sender_word=lambda code: SENDER[code],
         recipient_word=lambda code: RECIPIENT[code],
         purpose_word=lambda code: PURPOSE[code],

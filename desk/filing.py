@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sqlalchemy import select
 
@@ -77,19 +77,24 @@ def file_unreadable(row: InboundMail, raw: bytes) -> None:
 
 def contact_of(mail: Mail) -> Contact:
     """The requester, by the address of From; made at the first mail, with the language it is written in."""
-    address = mail.sender.address[:320] or "unknown@invalid"
+    return contact_for(mail.sender.name, mail.sender.address, lambda: detect(mail.text, mail.headers))
+
+
+def contact_for(name: str, address: str, language: Callable[[], str | None]) -> Contact:
+    """The contact of an address, made if there is none; `language` is asked only then."""
+    address = address[:320] or "unknown@invalid"
     contact = db.session.scalar(select(Contact).where(Contact.address_key == mailbox_key(address)))
     if contact is None:
         contact = Contact(
-            name=mail.sender.name[:200],
+            name=name[:200],
             address=address,
             address_key=mailbox_key(address)[:320],
-            locale=detect(mail.text, mail.headers) or "",
+            locale=language() or "",
         )
         db.session.add(contact)
         db.session.flush()
-    elif not contact.name and mail.sender.name:
-        contact.name = mail.sender.name[:200]
+    elif not contact.name and name:
+        contact.name = name[:200]
     return contact
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import or_, select
 
 from desk import channels
 from mail.addresses import valid_address
@@ -13,7 +13,8 @@ from mail.types import Address, ClueKind
 from models import Kind, MailState, Message, OutboundMail, Ticket, db
 
 MOST_WISHED = 3  # addresses of a Reply-To
-CLUES = tuple(ClueKind)  # a message that one of these led here joined a ticket that was there before
+MOST_COPIES = 10  # addresses that the composer offers for Cc
+CLUES = (*ClueKind, "merge")  # a message that one of these led here joined a ticket that was there before
 
 
 def participants(ticket: Ticket) -> set[str]:
@@ -30,7 +31,8 @@ def participants(ticket: Ticket) -> set[str]:
             Message.ticket_id == ticket.id,
             Message.why != "bounce",
             or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
-            or_(Message.kind == Kind.REPLY, and_(Message.kind == Kind.INBOUND, Message.newcomer.is_(False))),
+            Message.kind != Kind.NOTE,
+            Message.newcomer.is_(False),
         )
     )
     for kind, author, to, cc, bcc in rows:
@@ -43,12 +45,15 @@ def participants(ticket: Ticket) -> set[str]:
 
 
 def recipients(ticket: Ticket) -> tuple[Address, ...]:
+    return recipients_after(ticket, last_inbound(ticket))
+
+
+def recipients_after(ticket: Ticket, last: Message | None) -> tuple[Address, ...]:
     """Who gets the answer: the author of the last mail that a person wrote, at the address he asks for.
 
     A Reply-To is a wish of whoever wrote the mail. It leads to somebody new only where a ticket begins
     or where the sender is confirmed; and never to our own addresses or a crowd.
     """
-    last = last_inbound(ticket)
     if last is None or _passed_on(last):
         return _writable([{"name": ticket.contact.name, "address": ticket.contact.address}])
     wished = last.reply_to
@@ -57,6 +62,16 @@ def recipients(ticket: Ticket) -> tuple[Address, ...]:
         wished = [entry for entry in wished if mailbox_key(entry["address"]) in known]
     author = [{"name": last.from_name, "address": last.from_address}]
     return _writable(wished)[:MOST_WISHED] or _writable(author)
+
+
+def copies(ticket: Ticket, last: Message | None, to: Iterable[Address]) -> list[str]:
+    """Whom the last mail went to besides us: nobody of them is answered before an agent says so."""
+    if last is None:
+        return []
+    named = {mailbox_key(one["address"]): one["address"] for one in (*last.to, *last.cc)}
+    writable = _writable([{"name": "", "address": address} for address in named.values()])
+    away = {one.key for one in to} | {mailbox_key(last.from_address), ticket.contact.address_key}
+    return [one.address for one in writable if one.key not in away][:MOST_COPIES]
 
 
 def last_inbound(ticket: Ticket) -> Message | None:

@@ -48,7 +48,8 @@ def matching(query: str) -> ColumnElement[bool]:
     found: ColumnElement[bool] = Ticket.id.in_(_tickets_with(query))
     number = query.strip().lstrip("#")
     if number.isascii() and number.isdigit() and len(number) < 10:
-        found = or_(found, Ticket.number == int(number))
+        whole = select(func.coalesce(Ticket.merged_into_id, Ticket.id)).where(Ticket.number == int(number))
+        found = or_(found, Ticket.id.in_(whole))
     return found
 
 

@@ -16,6 +16,10 @@ BESIDE_MAILS = (
     "mail_delayed",
     "mail_undeliverable",
     "confirmation_withheld",
+    "merged",
+    "unmerged",
+    "split_off",
+    "split_from",
 )
 AS_MESSAGES = ("received", "replied", "noted")
 
@@ -27,7 +31,8 @@ def shown(ticket: Ticket, agent: Agent, tab: str) -> dict[str, Any]:
     kind = Kind.NOTE if tab == "note" else Kind.REPLY
     counted = replies.counts(ticket)
     sender = letters.sender_address(letters.sending_channel(ticket))
-    to = people.recipients(ticket)
+    last = people.last_inbound(ticket)
+    to = people.recipients_after(ticket, last)
     entries = conversation(ticket, tab)
     return {
         "entries": entries,
@@ -39,6 +44,8 @@ def shown(ticket: Ticket, agent: Agent, tab: str) -> dict[str, Any]:
         "sender": str(sender),
         "elsewhere": ticket.channel.id != letters.sending_channel(ticket).id,
         "recipients": to,
+        "copies": people.copies(ticket, last, to),
+        "last_mail": last,
         "once": secrets.token_urlsafe(16),
         "participants": sorted(people.participants(ticket) - {ticket.contact.address_key}),
         "seen": max((entry.id for entry in entries if isinstance(entry, Message)), default=0),

@@ -37,7 +37,9 @@ class MoveRefused(Exception):
 
 
 def by_number(number: int) -> Ticket | None:
-    return db.session.scalar(_whole().where(Ticket.number == number))
+    """The ticket of that number, or the one that it became part of."""
+    ticket = db.session.scalar(_whole().where(Ticket.number == number))
+    return standing(ticket) if ticket is not None else None
 
 
 def locked(number: int) -> Ticket | None:
@@ -45,6 +47,8 @@ def locked(number: int) -> Ticket | None:
     ticket = db.session.scalar(select(Ticket).where(Ticket.number == number).with_for_update())
     if ticket is not None:
         db.session.refresh(ticket)
+    if ticket is not None and ticket.merged_into is not None:
+        return locked(ticket.merged_into.number)
     return ticket
 
 

@@ -62,10 +62,11 @@ OTHER_NAMES = [
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Who wrote the mail that was passed on, and its subject as far as it is known."""
+    """Who wrote the mail that was passed on; its subject and its text as far as they are known."""
 
     author: Address
     subject: str = ""
+    text: str = ""
 
 
 def says_forwarded(mail: Mail) -> bool:
@@ -86,7 +87,9 @@ def read_forward(mail: Mail, attached: Mail | None = None) -> Forward | None:
     if not says_forwarded(mail) and not (attached and len(mail.text.strip()) < 200):
         return None
     found = _in_text(mail.text[:SEARCHED]) or (
-        Forward(attached.sender, attached.subject) if attached and attached.sender.address else None
+        Forward(attached.sender, attached.subject, attached.text)
+        if attached and attached.sender.address
+        else None
     )
     if found is None or mailbox_key(found.author.address) == mail.sender.key:
         return None
@@ -108,8 +111,9 @@ def _in_text(text: str) -> Forward | None:
 def _block(lines: list[str]) -> Forward | None:
     """The fields that stand together, after at most two empty lines."""
     fields: dict[str, str] = {}
-    last, empty = "", 0
+    last, empty, end = "", 0, 0
     for line in lines[:BLOCK_LINES]:
+        end += 1
         found = FIELD.fullmatch(line)
         if found:
             last = found["name"].lower()
@@ -131,4 +135,4 @@ def _block(lines: list[str]) -> Forward | None:
     if not found_addresses or not found_addresses[0].address:
         return None
     subject = next((fields[name] for name in ("betreff", "subject", "objet", "sujet") if name in fields), "")
-    return Forward(found_addresses[0], subject[:1000])
+    return Forward(found_addresses[0], subject[:1000], "\n".join(lines[end:]))

@@ -86,3 +86,8 @@ def test_no_forward_is_invented(mail):
 )
 def test_whether_a_mail_calls_itself_forwarded(subject, text, says):
     assert says_forwarded(Mail(subject=subject, text=text)) is says
+
+
+def test_the_first_mails_own_words_are_known():
+    found = read_forward(Mail(sender=BOB, subject="WG: x", text=BLOCKS["outlook-de"]))
+    assert found is not None and found.text.strip() == "Guten Tag"
