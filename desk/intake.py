@@ -17,6 +17,7 @@ from mail.forwards import says_forwarded
 from mail.reading import Reading, read
 from mail.types import Action, Facts, Mail, Verdict
 from models import InboundMail, InboundState, Outcome, ServerCopy, db, now
+from models.base import one_at_a_time
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ def receive(channel_id: int, arrival: Arrival) -> int | None:
     db.session.rollback()
     digest = office().blobs.put(arrival.raw)
     reach("stored")
+    one_at_a_time([f"{channel_id}:{digest}"])  # a client that gave up on us and comes again meanwhile
     first = db.session.execute(
         select(InboundMail.id, InboundMail.put_back_at)
         .where(

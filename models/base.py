@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, cast
 
 from cryptography.fernet import InvalidToken, MultiFernet
@@ -20,6 +22,8 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     event,
+    func,
+    select,
 )
 from sqlalchemy.orm import DeclarativeBase
 
@@ -137,6 +141,17 @@ def prepare_engine(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
+
+
+def one_at_a_time(names: Iterable[str]) -> None:
+    """Let no other transaction in that names one of these, until this one ends. SQLite has one writer anyway.
+
+    For what no unique key can decide: “if there is none yet, make one”.
+    """
+    if db.session.get_bind().dialect.name == "postgresql":
+        numbers = {int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True) for name in names}
+        for number in sorted(numbers):  # in one order, so that two of them never wait for each other
+            db.session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def rows_changed(statement: Executable) -> int:

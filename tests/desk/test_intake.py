@@ -150,6 +150,23 @@ def test_one_mail_is_filed_once_by_however_many_processes(app: Flask, channel: C
     assert db.session.query(Message).count() == 1
 
 
+def test_a_client_that_tries_again_while_we_still_store_makes_one_ticket(
+    app: Flask, channel: Channel
+) -> None:
+    """It gave up waiting for our 250 and came back by another connection."""
+    channel_id, raw = channel.id, mail()
+    rows = in_threads(
+        app,
+        lambda number: intake.receive(channel_id, intake.Arrival(raw, "smtp", f"smtp:{number}")),
+        range(8),
+    )
+    assert len(set(rows)) == 8
+    intake.process_pending()
+    outcomes = sorted(map(str, db.session.scalars(select(InboundMail.outcome))))
+    assert outcomes == ["duplicate"] * 7 + ["new_ticket"]
+    assert db.session.query(Ticket).count() == 1
+
+
 def test_mails_of_one_new_customer_at_the_same_moment_make_one_contact(app: Flask, channel: Channel) -> None:
     rows = [stored(channel, mail(subject=f"no {number}"), str(number)) for number in range(8)]
     assert set(in_threads(app, intake.process, rows)) == {Outcome.NEW_TICKET}
