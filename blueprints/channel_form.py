@@ -14,10 +14,11 @@ from wtforms import (
     RadioField,
     SelectField,
     StringField,
+    TextAreaField,
 )
 from wtforms.validators import Optional
 
-from blueprints.people import choices
+from blueprints.people import LANGUAGES, choices
 from desk.channel_values import ChannelValues, port_for, smtp_port_for, values_of
 from models import Channel
 
@@ -55,6 +56,8 @@ ERRORS: dict[str | tuple[str, str], Any] = {
     ),
     "plaintext": _l("Choose an encryption, or allow unencrypted connections explicitly."),
     "pop3_move": _l("POP3 has no folders. Choose another option, or use IMAP."),
+    ("forwarded_from", "syntax"): _l("This is not a valid e-mail address."),
+    ("forwarded_from", "ours"): _l("This is an address of this Poststelle: it would forward to itself."),
     ("address", "taken"): _l("There already is a channel with this address."),
     ("address", "syntax"): _l("This is not a valid e-mail address."),
     ("address", "whole"): _l("Enter the whole address first, for example support@your-company.example."),
@@ -77,6 +80,11 @@ class ChannelForm(FlaskForm):
     provider = RadioField(_l("E-mail provider"), choices=choices(*PROVIDER.items()), default="standard")
     address = StringField(_l("E-mail address"))
     send_mail = BooleanField(_l("Also send a test mail to this address and wait for it"))
+    signature = TextAreaField(_l("Signature"))
+    locale = SelectField(
+        _l("Language"), choices=choices(("", _l("Language of the company")), *LANGUAGES), default=""
+    )
+    forwarded_from = StringField(_l("Forwarded address"))
     ask_database = BooleanField(_l("Also ask Thunderbird's public database"))
     sender_name = StringField(_l("Sender name"))
 
@@ -91,6 +99,8 @@ class ChannelForm(FlaskForm):
     after_fetch = SelectField(_l("After fetching"), choices=choices(*AFTER_FETCH.items()), default="delete")
     move_to = StringField(_l("Folder"))
     existing = SelectField(_l("At the first fetch"), choices=choices(*EXISTING.items()), default="take")
+    only_unseen = BooleanField(_l("Only unread mails"))
+    authserv_id = StringField(_l("Name of the checking server"))
     allow_plaintext = BooleanField(_l("Allow unencrypted"))
 
     smtp_server = StringField(_l("Server name"))
@@ -100,6 +110,7 @@ class ChannelForm(FlaskForm):
     smtp_auth = SelectField(_l("Authentication"), choices=choices(*AUTH.items()), default="auto")
     smtp_user = StringField(_l("User name"))
     smtp_password = PasswordField(_l("Password"))
+    keep_sent = BooleanField(_l("Copy to “Sent”"))
 
     @property
     def is_own(self) -> bool:

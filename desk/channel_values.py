@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select
 
+from config import LOCALES
 from desk.office import the_account
 from mail.addresses import ascii_address, valid_address
 from mail.presets import MailServers
@@ -22,7 +23,8 @@ SMTP_PORTS = {"none": 25, "starttls": 587, "ssl": 465}
 LONGEST_LOCAL_PART = 30
 LOCAL_PART = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.))*(?<!\.)")
 LONGEST = {"key": 80, "address": 254, "sender_name": 200, "server": 255, "user": 255, "move_to": 255,
-           "smtp_server": 255, "smtp_user": 255, "password": 1000, "smtp_password": 1000}  # fmt: skip
+           "smtp_server": 255, "smtp_user": 255, "password": 1000, "smtp_password": 1000,
+           "signature": 2000, "authserv_id": 255, "forwarded_from": 254}  # fmt: skip
 # A stored password is good for exactly this door; a change of one of these asks for it again, so that
 # nobody can have it sent to a server of their own. The outgoing password may be the incoming one.
 AGAIN = "password_again"
@@ -44,6 +46,9 @@ class ChannelValues:
     provider: str = Provider.STANDARD
     active: bool = True
     sender_name: str = ""
+    signature: str = ""
+    locale: str = ""
+    forwarded_from: str = ""
     protocol: str = Protocol.IMAP
     server: str = ""
     port: int | None = None
@@ -53,6 +58,8 @@ class ChannelValues:
     after_fetch: str = AfterFetch.DELETE
     move_to: str = ""
     existing: str = Existing.TAKE
+    only_unseen: bool = False
+    authserv_id: str = ""
     allow_plaintext: bool = False
     smtp_server: str = ""
     smtp_port: int | None = None
@@ -60,6 +67,7 @@ class ChannelValues:
     smtp_auth: str = "auto"
     smtp_user: str = ""
     smtp_password: str = field(default="", repr=False)
+    keep_sent: bool = False
 
     @property
     def is_own(self) -> bool:
@@ -107,7 +115,15 @@ def completed(values: ChannelValues) -> ChannelValues:
         address = address.lower()
         address = address if "@" in address or not address else f"{address}@{the_account().mail_domain}"
         # What belongs to a mailbox elsewhere is not kept for an address of our own.
-        return ChannelValues(text["key"], address, active=values.active, sender_name=text["sender_name"])
+        return ChannelValues(
+            text["key"],
+            address,
+            active=values.active,
+            sender_name=text["sender_name"],
+            signature=text["signature"],
+            locale=values.locale,
+            forwarded_from=text["forwarded_from"],
+        )
     port, smtp_port = values.port, values.smtp_port
     if port is None and values.protocol in tuple(Protocol):
         port = port_for(values.protocol, values.ssl)
@@ -116,7 +132,7 @@ def completed(values: ChannelValues) -> ChannelValues:
     user = text["user"] or address
     same_user = text["smtp_user"] == user
     text |= {"user": user, "smtp_user": "" if same_user else text["smtp_user"]}
-    return replace(values, **text, port=port, smtp_port=smtp_port)
+    return replace(values, **text | {"forwarded_from": ""}, port=port, smtp_port=smtp_port)
 
 
 def with_servers(values: ChannelValues, servers: MailServers) -> ChannelValues:
@@ -150,12 +166,13 @@ def check(values: ChannelValues, channel: Channel | None) -> None:
     Raises InvalidChannel with all that is wrong at once.
     """
     errors: dict[str, str] = {}
-    for problem in (_key, _address, _incoming, _outgoing, _passwords):
+    for problem in (_key, _address, _language, _forward, _incoming, _outgoing, _passwords):
         for name, code in problem(values, channel).items():
             errors.setdefault(name, code)
     for name, longest in LONGEST.items():
         text = getattr(values, name)
-        if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        lines = text.replace("\r\n", "").replace("\n", "") if name == "signature" else text
+        if any(ord(character) < 32 or ord(character) == 127 for character in lines):
             errors[name] = "control"
         elif len(text) > longest:
             errors[name] = "too_long"
@@ -212,6 +229,21 @@ def _address(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
     elif len(local) > LONGEST_LOCAL_PART:
         return {"address": "too_long"}
     return {"address": "taken"} if _other(Channel.address_key == key, channel) else {}
+
+
+def _language(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
+    return {} if values.locale in ("", *LOCALES) else {"locale": "choice"}
+
+
+def _forward(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
+    """The address elsewhere that is forwarded here: a real one, and none of ours, which would go in circles."""
+    if not values.forwarded_from:
+        return {}
+    if not valid_address(values.forwarded_from):
+        return {"forwarded_from": "syntax"}
+    key = address_key(values.forwarded_from)
+    ours = key == address_key(values.address) or _other(Channel.address_key == key, None)
+    return {"forwarded_from": "ours"} if ours else {}
 
 
 def _incoming(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:

@@ -142,6 +142,10 @@ def update(channel: Channel, values: ChannelValues) -> None:
         channel.mailbox += 1
         channel.activated_at = now()
         channel.last_success_at = None
+    if elsewhere and columns["authserv_id"] == channel.authserv_id:
+        columns["authserv_id"] = ""  # another server has another name
+    if columns["forwarded_from"] != channel.forwarded_from:
+        channel.forward_probe, channel.forward_sent_at, channel.forward_back_at = "", None, None
     if elsewhere or columns["password"] != channel.password or not keeps_door(values, channel, INCOMING_DOOR):
         _forget_failures(channel)
     _activate(channel, values.active)

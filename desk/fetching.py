@@ -140,6 +140,7 @@ class Session:
         channel = self._channel()
         self.first = channel.first_fetch_at is None
         self.activated_at = channel.activated_at
+        self.only_unseen = channel.only_unseen and channel.protocol == Protocol.IMAP
         self.prefix = f"{channel.mailbox}/"
         self.ends = time.monotonic() + SESSION_SECONDS
         idle = office().idle
@@ -223,6 +224,16 @@ class Session:
         """Which of the mails that the server shows are to be fetched; what is too large gets its row and stays."""
         known = self._known([self._ours(listed.source_id) for listed in page])
         unknown = [listed for listed in page if self._ours(listed.source_id) not in known]
+        if self.only_unseen:
+            read = [listed for listed in unknown if listed.seen]
+            self._enter(
+                [
+                    self._row(one.source_id, InboundState.LEFT_ALONE, "was_read", one.size, one.arrived_at)
+                    for one in read
+                ]
+            )
+            self.result.left_alone += len(read)
+            unknown = [listed for listed in unknown if not listed.seen]
         limit = office().settings.max_mail_bytes
         held = [listed for listed in unknown if listed.size > limit]
         self._enter(

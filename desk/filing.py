@@ -104,7 +104,7 @@ def _open(row: InboundMail, mail: Mail, match: Match) -> Ticket:
         subject=mail.subject,
         channel=row.channel,
         contact=contact,
-        locale=contact.locale or the_account().locale,
+        locale=contact.locale or row.channel.locale or the_account().locale,
         continues=match.continues,
         maybe=match.maybe,
     )

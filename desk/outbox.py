@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
-from desk import channels, letters, tickets
+from desk import channels, letters, sent_copies, tickets
 from desk.failpoints import reach
 from desk.office import office, owner_is_gone
 from mail.domains import mailbox_key
@@ -274,6 +274,7 @@ def _conclude(mail: OutboundMail, told: bool) -> None:
     if mail.purpose in LINK_MAILS:
         office().blobs.forget(mail.sha256)  # it holds a link that lets in whoever reads it
     if not failed:
+        sent_copies.wish(mail)
         _event(mail, "sent", to=", ".join(r.address for r in mail.recipients))
 
 

@@ -19,7 +19,7 @@ from flask import Flask
 
 from desk import fetching, intake
 from desk.office import Office
-from jobs import check_ledger, fetch_mail, housekeeping, process_mail, retention, send_mail
+from jobs import check_ledger, fetch_mail, housekeeping, process_mail, retention, send_mail, sent_copies
 from models import db
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ JOBS = (
     Job("fetch", fetch_mail.run, 5, each=fetch_mail.due, threads=16),
     Job("process", process_mail.run, 5),
     Job("send", send_mail.run, 5, each=send_mail.due, threads=24),
+    Job("sent_copies", sent_copies.run, 15, each=sent_copies.due, threads=4),
     Job("housekeeping", housekeeping.run, 3600),
     Job("retention", retention.run, 3600),
     Job("check_ledger", check_ledger.run, 3600),

@@ -46,6 +46,8 @@ class Channel(Base):
     is_default: Mapped[bool] = mapped_column(default=False)
     active: Mapped[bool] = mapped_column(default=True)
     sender_name: Mapped[str] = mapped_column(String(200), default="")
+    signature: Mapped[str] = mapped_column(Text, default="")  # below answers; empty: the company's name
+    locale: Mapped[str] = mapped_column(String(5), default="")  # of customers whose language nobody knows
     # Mail older than this is history: it becomes a ticket, but nobody is told (mail rules, 1.5).
     activated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     deactivated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -63,6 +65,7 @@ class Channel(Base):
     move_to: Mapped[str] = mapped_column(String(255), default="")
     existing: Mapped[Existing] = mapped_column(Code(Existing), default=Existing.TAKE)
     allow_plaintext: Mapped[bool] = mapped_column(default=False)
+    only_unseen: Mapped[bool] = mapped_column(default=False)  # what was read before the fetch is never taken
     # The name under which the receiving server writes its checks (authserv-id, RFC 8601); empty: not known.
     authserv_id: Mapped[str] = mapped_column(String(255), default="")
 
@@ -73,6 +76,13 @@ class Channel(Base):
     smtp_auth: Mapped[str] = mapped_column(String(10), default="auto")
     smtp_user: Mapped[str] = mapped_column(String(255), default="")
     smtp_password: Mapped[str] = mapped_column(Secret, default="")
+    keep_sent: Mapped[bool] = mapped_column(default=False)  # a copy of every answer goes to the Sent folder
+
+    # An address elsewhere whose provider forwards to this one, and the mail that checks whether it does.
+    forwarded_from: Mapped[str] = mapped_column(String(254), default="")
+    forward_probe: Mapped[str] = mapped_column(String(255), default="")  # its Message-ID
+    forward_sent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    forward_back_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     # Where the fetch stands: IMAP's UIDVALIDITY and the highest UID taken care of.
     # Raised when the channel moves to another mailbox: the same UIDs mean other mails there.

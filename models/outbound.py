@@ -67,6 +67,7 @@ class OutboundMail(Base):
     claimed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     claimed_by: Mapped[str] = mapped_column(String(160), default="")
     done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    sent_copy: Mapped[str] = mapped_column(String(10), default="", index=True)  # wanted, stored or failed
     settled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # a person put the failure aside
 
     channel: Mapped[Channel | None] = relationship()
