@@ -182,7 +182,7 @@ class Crash:
         done = self._steps()
         work = self.way.steps * len(self.sent) - done
         target = done + self.chance.randrange(
-            max(2, min(work, 6 * self.way.steps * self.mails // self.kills))
+            max(2, min(work, 2 * self.way.steps * self.mails // self.kills))
         )
         self.process.start()
         ends = time.monotonic() + 60
