@@ -49,6 +49,8 @@ NOTICES = (
 PER_HOUR, PER_DAY = 2, 5
 # Agents' notices: enough for a busy desk, an end for two out-of-office robots that talk to each other.
 AGENT_PER_HOUR, AGENT_PER_TICKET = 60, 5
+# Notices to one agent about mails that came in the name of a colleague: robots of two agents end here.
+COLLEAGUES_PER_DAY = 10
 
 
 def enabled(name: str) -> bool:
@@ -149,7 +151,7 @@ def _tell(agents: Iterable[Agent], purpose: str, ticket: Ticket, message: Messag
         # Nobody is told of his own mail, and our own channels are never written to.
         if agent.email_key == mailbox_key(message.from_address) or channels.untagged(agent.email) in own:
             continue
-        if not _agent_brake_allows(agent, ticket):
+        if not _agent_brake_allows(agent, ticket) or (message.posing and not _colleague_brake_allows(agent)):
             continue
         outbox.queue(
             purpose=purpose,
@@ -192,3 +194,17 @@ def _agent_brake_allows(agent: Agent, ticket: Ticket) -> bool:
         .all()
     )
     return len(recent) < AGENT_PER_HOUR and recent.count(ticket.id) < AGENT_PER_TICKET
+
+
+def _colleague_brake_allows(agent: Agent) -> bool:
+    recent = db.session.scalar(
+        select(func.count())
+        .select_from(OutboundMail)
+        .join(Message, Message.id == OutboundMail.about_id)
+        .where(
+            OutboundMail.agent_id == agent.id,
+            OutboundMail.created_at > now() - timedelta(days=1),
+            Message.posing,
+        )
+    )
+    return (recent or 0) < COLLEAGUES_PER_DAY

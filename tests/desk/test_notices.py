@@ -216,3 +216,10 @@ def test_each_can_be_switched_off_alone_and_on_again(channel: Channel, off: str)
 def test_an_unknown_notice_cannot_be_switched(app: object) -> None:
     with pytest.raises(KeyError):
         notices.switch("invented", False)
+
+
+def test_the_robots_of_two_agents_do_not_keep_each_other_awake(channel: Channel, bob: Agent) -> None:
+    """Bob is away, and his robot answers every notice with a mail that says nothing of itself."""
+    for number in range(notices.COLLEAGUES_PER_DAY + 3):
+        arrive(channel, mail("Bob <bob@acme.example>", subject=f"Thanks {number}", text=f"Later. {number}"))
+    assert told("new_ticket") == ["alice@acme.example"] * notices.COLLEAGUES_PER_DAY
