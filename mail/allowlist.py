@@ -11,6 +11,8 @@ from mail.quoted_html import MARK as QUOTE_MARK
 
 # A cleaner can change the value of an attribute but not its name, so it leaves these for `mail.clean`.
 REMOTE_MARK = "poststelle-remote:"
+# The address of a background, in hexadecimal, as the last font of a style: the only place that may hold a word.
+STYLE_MARK = "poststelle-background-"
 CID_MARK = "poststelle-cid:"
 
 _TAGS = {
@@ -25,7 +27,7 @@ _WITHOUT_CONTENT = {
     "script", "style", "title", "template", "noscript", "textarea", "select", "svg", "math", "iframe",
     "object", "noframes", "noembed", "xmp", "audio", "video", "canvas",
 }  # fmt: skip
-_CELL = {"align", "valign", "width", "height", "bgcolor", "colspan", "rowspan", "nowrap"}
+_CELL = {"align", "valign", "width", "height", "bgcolor", "background", "colspan", "rowspan", "nowrap"}
 _ATTRIBUTES = {
     "*": {"style", "dir", "lang", "title", "align"},
     "a": {"href"},
@@ -34,19 +36,19 @@ _ATTRIBUTES = {
     "div": {"class", "id", "name"},
     "font": {"color", "face", "size"},
     "hr": {"width", "size", "color", "noshade"},
-    "img": {"src", "alt", "width", "height"},
+    "img": {"src", "srcset", "alt", "width", "height"},
     "li": {"value"},
     "ol": {"start", "type", "reversed"},
     "span": {"class"},
-    "table": {"width", "height", "bgcolor", "border", "cellpadding", "cellspacing", "summary"},
+    "table": {"width", "height", "bgcolor", "background", "border", "cellpadding", "cellspacing", "summary"},
     "td": _CELL,
     "th": _CELL | {"scope"},
-    "tr": {"valign", "bgcolor", "height"},
+    "tr": {"valign", "bgcolor", "background", "height"},
     "ul": {"type"},
 }
 _SIDES = ("", "-top", "-right", "-bottom", "-left")
 _STYLES = {
-    "background-color", "border-collapse", "border-radius", "border-spacing", "clear", "color",
+    "background", "background-color", "border-collapse", "border-radius", "border-spacing", "clear", "color",
     "direction", "display", "float", "font", "font-family", "font-size", "font-style", "font-variant",
     "font-weight", "height", "letter-spacing", "line-height", "list-style-type", "max-height",
     "max-width", "min-height", "min-width", "overflow-wrap", "table-layout", "text-align",
@@ -56,8 +58,17 @@ _STYLES = {
 _STYLES |= {box + side for box in ("border", "margin", "padding") for side in _SIDES}
 _STYLES |= {f"border{side}-{what}" for side in _SIDES for what in ("color", "style", "width")}
 _REL = "noopener noreferrer nofollow"
-# Values that load something or that hide it from this list behind an escape.
-_LOADS = re.compile(r"(?i)url\s*\(|image-set|image\s*\(|expression|-moz-binding|src\s*\(|\\|@|<")
+# Values that load something, or that hide it from this list behind an escape or a comment.
+_LOADS = re.compile(
+    r"(?i)url\s*\(|image-set|image\s*\(|element\s*\(|paint\s*\(|attr\s*\(|var\s*\(|env\s*\(|expression|-moz-binding"
+    r"|src\s*\(|\\|@|<|/\*"
+    # The frame is as high as its mail: heights that follow the frame's would grow for ever.
+    r"|\d\s*(?:[sld]?v[hb]|vmin|vmax)\b"
+)
+_ADDRESS = re.compile(r"(?i)url\s*\(\s*(?:\"[^\"]*\"|'[^']*'|[^)\"']*)\s*\)")
+_BACKGROUND = re.compile(
+    r"(?i)(?:^|;)\s*background(?:-image)?\s*:[^;]{0,200}?url\s*\(\s*[\"']?\s*((?:https?:)?//[^\s\"'()\\<>]{1,1000})"
+)
 _LINK = re.compile(r"(?i)(?:https?://|mailto:|tel:)")
 _REMOTE = re.compile(r"(?i)(?:https?:)?//[^\s]")
 _DATA_IMAGE = re.compile(r"(?i)data:image/(?:png|jpe?g|gif|webp)\s*;\s*base64,\s*([A-Za-z0-9+/]{16})")
@@ -96,6 +107,8 @@ def _attribute(tag: str, attribute: str, value: str) -> str | None:
         return _style(value)
     if attribute == "src":
         return _image(value.strip())
+    if attribute in ("background", "srcset"):
+        return _remote(value.strip().split(" ", 1)[0].rstrip(","))
     if attribute == "href":
         return value if _LINK.match(value.strip()) else None
     names = _QUOTE_NAMES.get((tag, attribute))
@@ -110,16 +123,27 @@ def _attribute(tag: str, attribute: str, value: str) -> str | None:
 def _image(source: str) -> str | None:
     if source[:4].lower() == "cid:":
         return CID_MARK + source[4:]
-    if _REMOTE.match(source):
-        scheme, _, rest = source.partition("//")
-        return f"{REMOTE_MARK}{scheme.lower() or 'https:'}//{rest}"
-    return source if _is_picture(source) else None
+    return _remote(source) or (source if _is_picture(source) else None)
+
+
+def _remote(source: str) -> str | None:
+    if not _REMOTE.match(source):
+        return None
+    scheme, _, rest = source.partition("//")
+    return f"{REMOTE_MARK}{scheme.lower() or 'https:'}//{rest}"
 
 
 def _style(value: str) -> str | None:
-    if _LOADS.search(value):
-        value = ";".join(declaration for declaration in value.split(";") if not _LOADS.search(declaration))
-    return value or None
+    """Without what loads; a remote background is noted, so that a click can show it."""
+    if not _LOADS.search(value):
+        return value or None
+    background = _BACKGROUND.search(value)
+    value = _ADDRESS.sub("none", value)
+    kept = [declaration for declaration in value.split(";") if not _LOADS.search(declaration)]
+    remote = _remote(background[1]) if background else None
+    if remote:
+        kept.append(f"font-family:{STYLE_MARK}{remote.removeprefix(REMOTE_MARK).encode().hex()}")
+    return ";".join(kept) or None
 
 
 def _is_picture(source: str) -> bool:

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from markupsafe import Markup
 
 from mail import quoted_html
-from mail.allowlist import CID_MARK, MAIL, REMOTE_MARK, REPLY
+from mail.allowlist import CID_MARK, MAIL, REMOTE_MARK, REPLY, STYLE_MARK
 from mail.plaintext import text_of, too_costly
 from mail.quotes import fold_text, is_forward
 from mail.types import SafeHtml
@@ -32,7 +32,15 @@ __all__ = [
 
 MAX_HTML = 2_000_000  # characters; a quarter of a second
 
-_BLANKED = re.compile(r'(<img(?:[^<>"]|"[^"]*")*?) data-remote-src="(https?://[^"]*)"')
+# What may load comes back only inside the tags that this module blanked: `<img … data-remote-src="https…"`.
+_BLANKED = re.compile(r'(<[a-z]+(?:[^<>"]|"[^"]*")*?) data-remote-(src|background)="(https?://[^"]*)"')
+_BLANKED_STYLE = re.compile(
+    r'(<[a-z]+(?:[^<>"]|"[^"]*")*?)(?: style="([^"]*)")? data-remote-style="(https?://[^"]*)"'
+)
+_BARE = re.compile(r"https?://[^\s\"'()\\<>]{1,1000}")
+_MARKED = re.compile(rf' (src|background)="{REMOTE_MARK}')
+_MARKED_SET = re.compile(rf'(<img(?:[^<>"]|"[^"]*")*?) srcset="{REMOTE_MARK}([^"]*)"((?:[^<>"]|"[^"]*")*>)')
+_MARKED_STYLE = re.compile(rf'(?: style="|;)font-family:\s*"?{STYLE_MARK}((?:[0-9a-f]{{2}})+)"?;?"')
 _SPACES = re.compile(r"\s+")
 _MARKED_CID = re.compile(rf' src="{CID_MARK}([^"]*)"')
 _MARKED_QUOTE = re.compile(rf' (?:class|id|name|type)="{quoted_html.MARK}[a-z]+"')
@@ -49,9 +57,7 @@ def clean_html(html: str, cids: Mapping[str, str], *, forwarded: bool = False) -
     if too_costly(html):
         return SafeHtml(_preformatted(html))
     cleaned = MAIL.clean(html)
-    # The parser writes `"` in attributes as an entity, so these stand for themselves or in plain words.
-    blanked = cleaned.count(f' src="{REMOTE_MARK}')
-    cleaned = cleaned.replace(f' src="{REMOTE_MARK}', ' data-remote-src="')
+    cleaned, blanked = _blank(cleaned)
     if CID_MARK in cleaned:
         cleaned = _MARKED_CID.sub(lambda match: _own_source(match[1], cids), cleaned)
     if not forwarded:
@@ -61,9 +67,41 @@ def clean_html(html: str, cids: Mapping[str, str], *, forwarded: bool = False) -
     return SafeHtml(cleaned, blanked)
 
 
+def _blank(cleaned: str) -> tuple[str, int]:
+    """What the cleaner marked becomes attributes that load nothing; how many there are.
+
+    The parser writes `"` in attributes as an entity, so the marks stand for themselves or in plain words.
+    """
+    if REMOTE_MARK in cleaned:
+        cleaned = _MARKED_SET.sub(_one_source, cleaned)
+    cleaned, count = _MARKED.subn(r' data-remote-\1="', cleaned)
+    if STYLE_MARK in cleaned:
+        cleaned = _MARKED_STYLE.sub(_noted_background, cleaned)
+        count += cleaned.count(' data-remote-style="')
+    return cleaned, count
+
+
+def _one_source(match: re.Match[str]) -> str:
+    """A set of sources counts only where there is no single one."""
+    tag = f"{match[1]}{match[3]}"
+    return tag if ' src="' in tag else f'{match[1]} src="{REMOTE_MARK}{match[2]}"{match[3]}'
+
+
+def _noted_background(match: re.Match[str]) -> str:
+    end = '"' if match[0][0] == ";" else ""
+    address = bytes.fromhex(match[1]).decode("utf-8", "replace")
+    return f'{end} data-remote-style="{entities.escape(address)}"' if _BARE.fullmatch(address) else end
+
+
 def show_remote(html: str) -> str:
     """The output of `clean_html` with its blanked images back in place, http and https only."""
-    return _BLANKED.sub(r'\1 src="\2"', html)
+    html = _BLANKED.sub(r'\1 \2="\3"', html)
+    return _BLANKED_STYLE.sub(_with_background, html)
+
+
+def _with_background(match: re.Match[str]) -> str:
+    style = f"{match[2]};" if match[2] else ""
+    return f'{match[1]} style="{style}background-image:url(&quot;{match[3]}&quot;)"'
 
 
 def snippet(text: str, limit: int = 140) -> str:

@@ -100,7 +100,7 @@ function countInTitle() {
 function fitFrame(frame) {
   const fit = () => {
     const page = frame.contentDocument;
-    if (!page?.documentElement) return;
+    if (!page?.documentElement || page.URL === "about:blank") return; // lazy: not there yet
     const root = page.documentElement;
     const bar = root.scrollWidth > root.clientWidth ? 18 : 2; // a wide mail scrolls sideways
     frame.style.height = `${Math.min(root.offsetHeight + bar, 20000)}px`;

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from mail.clean import clean_html, clean_reply_html, markup, show_remote, text_of
+from mail.types import SafeHtml
 
 PNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUg=="
 REL = 'rel="noopener noreferrer nofollow"'
@@ -29,10 +30,12 @@ REL = 'rel="noopener noreferrer nofollow"'
             "a",
         ),
         ("<p style='color:red;position:fixed;top:0;z-index:9'>a</p>", '<p style="color:red">a</p>'),
-        ("<p style='color:red;background-color:url(https://x.example)'>a</p>", '<p style="color:red">a</p>'),
+        ("<p style='color:red;list-style-image:url(https://x.example)'>a</p>", '<p style="color:red">a</p>'),
+        ("<p style='color:red;height:100vh;min-height:50svh'>a</p>", '<p style="color:red">a</p>'),
+        ("<p style='color:red;width:attr(x)'>a</p>", '<p style="color:red">a</p>'),
         ("<p style='background-color:u\\72l(x);color:red'>a</p>", '<p style="color:red">a</p>'),
         ("<td background=https://x.example/a.png>a</td>", "a"),
-        ("<img srcset='https://x.example/a 2x' onerror=x alt=Logo>", '<img alt="Logo">'),
+        ("<img srcset='/a 2x' onerror=x alt=Logo>", '<img alt="Logo">'),
         ("<img src='javascript:alert(1)'>", "<img>"),
         ("<img src='data:image/svg+xml;base64,PHN2Zz48L3N2Zz48YQ=='>", "<img>"),
         ("<img src='data:image/png;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+'>", "<img>"),
@@ -74,6 +77,40 @@ def test_remote_images_wait_until_asked_for() -> None:
         "http://x.example/c",
     ]
     assert "data-remote-src" not in shown
+
+
+@pytest.mark.parametrize(
+    ("html", "shown"),
+    [
+        ("<img srcset='https://x.example/a 1x, https://x.example/b 2x'>", ' src="https://x.example/a"'),
+        ("<img src=https://x.example/a srcset='https://x.example/b 2x'>", ' src="https://x.example/a"'),
+        ("<table background=//x.example/a><tr><td>b</table>", ' background="https://x.example/a"'),
+        ("<table><tr><td background=http://x.example/a>b</table>", ' background="http://x.example/a"'),
+        (
+            "<p style=\"color:red;background:#fff url('https://x.example/a;b.png?c=1&d') repeat\">a</p>",
+            ' style="color:red;background:#fff none repeat;'
+            'background-image:url(&quot;https://x.example/a;b.png?c=1&amp;d&quot;)"',
+        ),
+        (
+            "<p style='background-image:url(//x.example/a)'>a</p>",
+            ' style="background-image:url(&quot;https://x.example/a&quot;)"',
+        ),
+    ],
+)
+def test_backgrounds_and_sets_of_sources_wait_too(html: str, shown: str) -> None:
+    safe = clean_html(html, {})
+    assert safe.remote_images == 1
+    assert not re.search(r" (src|srcset|background)=|url\(", safe.html)
+    assert shown in show_remote(safe.html)
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:1", 'https://x"onerror=1', "https://x)};y", "file:///x", "https://x\\"]
+)
+def test_a_forged_note_of_a_background_shows_nothing(address: str) -> None:
+    html = f"<p style='color:red;font-family:poststelle-background-{address.encode().hex()}'>a</p>"
+    safe = clean_html(html, {})
+    assert safe == SafeHtml('<p style="color:red">a</p>')
 
 
 def test_only_what_was_blanked_is_shown_again() -> None:
