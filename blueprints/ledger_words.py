@@ -91,8 +91,34 @@ def init_app(app: Flask) -> None:
         event_sentence=lambda event: EVENT[event.code] % {"name": event.agent.name if event.agent else "–"},
         finding_word=lambda code: FINDING.get(code, code),
         missing_words=missing_words,
+        verdict_count=verdict_count,
     )
     app.jinja_env.filters["number"] = format_number
+
+
+def verdict_count(verdict: str, count: int) -> str:
+    """“18 new tickets”: how many of a verdict, inside the sentence of the balance."""
+    match verdict:
+        case "new_ticket":
+            return ngettext("%(num)s new ticket", "%(num)s new tickets", count)
+        case "reply":
+            return ngettext("%(num)s answer", "%(num)s answers", count)
+        case "bounce":
+            return ngettext("%(num)s returned mail", "%(num)s returned mails", count)
+        case "quiet":
+            return ngettext("%(num)s filed silently", "%(num)s filed silently", count)
+        case "duplicate":
+            return ngettext("%(num)s identical copy", "%(num)s identical copies", count)
+        case "left_alone":
+            return ngettext("%(num)s left alone", "%(num)s left alone", count)
+        case "dropped":
+            return ngettext("%(num)s dropped", "%(num)s dropped", count)
+        case "held":
+            return ngettext("%(num)s in quarantine", "%(num)s in quarantine", count)
+        case "failed":
+            return ngettext("%(num)s failed", "%(num)s failed", count)
+        case _:
+            return ngettext("%(num)s not processed yet", "%(num)s not processed yet", count)
 
 
 def put_back_word(code: str) -> str:
