@@ -414,6 +414,15 @@ def export_tickets(form: str) -> None:
         click.echo(json.dumps(row, ensure_ascii=False))
 
 
+@export_cli.command("ledger")
+@click.option("--format", "form", type=click.Choice(["jsonl"]), default="jsonl", show_default=True)
+@ready
+def export_ledger(form: str) -> None:
+    """One JSON object per mail that a server showed us."""
+    for row in export.ledger():
+        click.echo(json.dumps(row, ensure_ascii=False))
+
+
 @click.command()
 @ready
 def seed() -> None:

@@ -12,6 +12,9 @@ from lucide import jinja as lucide
 from blueprints.access import me
 from desk import channels, outgoing, quarantine, tickets
 
+# Pages that stand under another entry of the rail.
+PART_OF = {"blocked_senders": "ledger"}
+
 
 def init_app(app: Flask) -> None:
     app.jinja_env.globals["lucide"] = lucide.lucide
@@ -68,7 +71,8 @@ def _rail() -> list[dict[str, Any]]:
                 "icon": icon,
                 "url": url_for(endpoint),
                 "count": outgoing.in_trouble() if endpoint == "outgoing.index" else None,
-                "active": (request.endpoint or "").startswith(endpoint.partition(".")[0] + "."),
+
+                "active": _part() == endpoint.partition(".")[0],
                 "key": endpoint.partition(".")[0],
             }
             for endpoint, label, icon in (
@@ -80,6 +84,12 @@ def _rail() -> list[dict[str, Any]]:
             )
         ]
     return items
+
+
+def _part() -> str:
+    """The part of »System« that this page belongs to."""
+    name = (request.endpoint or "").partition(".")[0]
+    return PART_OF.get(name, name)
 
 
 def _channel_state() -> dict[str, str]:

@@ -223,8 +223,9 @@ def check_export(company: Company, reply_id: str, request: bytes) -> None:
     assert ticket["requester"] == {"name": "Carol Weiß", "email": carol.ADDRESS}
     asked, reply, thanks, note = ticket["messages"]
     assert [message["kind"] for message in ticket["messages"]] == ["inbound", "reply", "inbound", "note"]
-    assert set(asked) == {"kind", "from", "to", "cc", "subject", "text", "html", "message_id", "created_at",
+    assert set(asked) == {"kind", "from", "to", "cc", "subject", "text", "html", "message_id", "sha256", "created_at",
                           "attachments", "delivery", "reason"}  # fmt: skip
+    assert asked["sha256"] and reply["sha256"] is None
     assert asked["message_id"] == Got(request, "", ()).header("Message-ID")
     assert described(asked) == [
         ("Lieferschein März.bin", len(carol.PICTURE), sha256(carol.PICTURE).hexdigest())
