@@ -71,7 +71,6 @@ def _rail() -> list[dict[str, Any]]:
                 "icon": icon,
                 "url": url_for(endpoint),
                 "count": outgoing.in_trouble() if endpoint == "outgoing.index" else None,
-
                 "active": _part() == endpoint.partition(".")[0],
                 "key": endpoint.partition(".")[0],
             }
