@@ -90,6 +90,10 @@ loops: python-dev ## Robots, bouncing addresses and two installs that answer eac
 realmail: python-dev ## Send collections of real mail through the door and compare: make realmail MAILS=folder
 	@$(BIN)/python -m tests.realmail "$(MAILS)"
 
+.PHONY: hostile
+hostile: python-dev ## Mails built to crash or stall, through the door, a hundred good ones behind them
+	@$(BIN)/python -m tests.hostile_run
+
 .PHONY: check
 check: test-needs lint ## Everything that must hold: style, types, arrows, tests on SQLite and PostgreSQL
 	$(BIN)/pytest -q -n $(WORKERS)
