@@ -25,7 +25,8 @@ def test_hostile_mails_are_visible_and_the_good_ones_behind_them_arrive() -> Non
     assert len(CASES) >= 100
     assert [one["name"] for one in found[: len(CASES)]] == list(CASES), done.stderr[-2000:]
     assert [one for one in found if one["outcome"] not in VISIBLE] == []
-    assert [one for one in found if one["page"] != 200 and one["outcome"] != "held"] == []
+    shown = [one["page"] == 200 or one["outcome"] == "held" for one in found[: len(CASES)]]
+    assert all(shown)
     assert [one for one in found if one["computing"] > PATIENCE] == []
     good = found[len(CASES) :]
     assert [one["outcome"] for one in good] == ["new_ticket"] * GOOD
