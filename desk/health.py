@@ -19,9 +19,10 @@ LONGEST_REST = {"person": timedelta(hours=1), "network": timedelta(minutes=15)}
 RECORDS_KEPT = 50  # of a channel's fetches that brought something or failed
 
 
-def due(at: datetime, fetch_seconds: int) -> list[int]:
+def due(at: datetime, fetch_seconds: int, failing: bool | None = None) -> list[int]:
     """The own channels whose mailbox is to be fetched now, the longest waiting first.
 
+    `failing`: only those in trouble, or only the others.
     The clock that asks ticks in the same interval and never quite on time: a little early counts.
     """
     early = min(timedelta(seconds=5), timedelta(seconds=fetch_seconds) / 2)
@@ -35,6 +36,10 @@ def due(at: datetime, fetch_seconds: int) -> list[int]:
         Channel.provider == Provider.OWN,
         or_(Channel.next_try_at <= at, and_(Channel.next_try_at.is_(None), waited)),
     )
+    if failing is not None:
+        query = query.where(
+            Channel.failing_since.is_not(None) if failing else Channel.failing_since.is_(None)
+        )
     return list(db.session.scalars(query.order_by(Channel.last_success_at, Channel.id)))
 
 

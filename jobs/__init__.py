@@ -38,11 +38,16 @@ class Job:
     seconds: int
     each: Callable[[], Iterable[Any]] | None = None
     threads: int = 2
+    lane_of: str = (
+        ""  # another job that does the same work: rung with it, and never at the same thing at once
+    )
 
 
 # What runs, and how often. How often a mailbox is really fetched is its own interval and back-off.
 JOBS = (
     Job("fetch", fetch_mail.run, 5, each=fetch_mail.due, threads=16),
+    # Servers that hang take their time here, where no healthy mailbox waits behind them.
+    Job("fetch_failing", fetch_mail.run, 5, each=fetch_mail.due_failing, threads=4, lane_of="fetch"),
     Job("process", process_mail.run, 5),
     Job("send", send_mail.run, 5, each=send_mail.due, threads=24),
     Job("sent_copies", sent_copies.run, 15, each=sent_copies.due, threads=4),
@@ -82,7 +87,7 @@ class Clock:
     def start(self) -> None:
         for job in JOBS:
             seconds = job.seconds
-            if job.name == "fetch":
+            if job.run is fetch_mail.run:
                 seconds = min(seconds, self._office.settings.fetch_seconds)
             self._scheduler.add_job(
                 self._look,
@@ -100,20 +105,24 @@ class Clock:
 
     def ring(self, name: str, at: datetime | None = None) -> None:
         """Run a job now, or at a time as well."""
-        with suppress(JobLookupError, RuntimeError):  # the clock is stopping
-            if at is None:
-                self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
-            else:
-                job = next(job for job in JOBS if job.name == name)
-                at = max(at, datetime.now(UTC))
-                self._scheduler.add_job(
-                    self._look,
-                    "date",
-                    run_date=at,
-                    args=[job],
-                    id=f"{name} at {at.timestamp():.1f}",
-                    replace_existing=True,
-                )
+        for job in JOBS:
+            if name in (job.name, job.lane_of):
+                with suppress(JobLookupError, RuntimeError):  # the clock is stopping
+                    self._ring(job, at)
+
+    def _ring(self, job: Job, at: datetime | None) -> None:
+        if at is None:
+            self._scheduler.modify_job(job.name, next_run_time=datetime.now(UTC))
+        else:
+            at = max(at, datetime.now(UTC))
+            self._scheduler.add_job(
+                self._look,
+                "date",
+                run_date=at,
+                args=[job],
+                id=f"{job.name} at {at.timestamp():.1f}",
+                replace_existing=True,
+            )
 
     def stop(self) -> None:
         """Let what runs come to its next safe point, and start nothing more."""
@@ -144,7 +153,7 @@ class Clock:
     def _fetch_now(self, channel_id: int) -> None:
         """A mailbox stirs: its fetch begins, whatever its turn is."""
         for job in JOBS:
-            if job.run is fetch_mail.run:
+            if job.name == "fetch":
                 self._start(f"{job.name}:{channel_id}", job, (channel_id,))
 
     def _start(self, name: str, job: Job, arguments: tuple[Any, ...]) -> None:
@@ -166,7 +175,8 @@ class Clock:
                 )
 
     def _run(self, name: str, job: Job, arguments: tuple[Any, ...]) -> None:
-        with self._locks[name]:
+        kind, _, item = name.partition(":")
+        with self._locks[f"{job.lane_of or kind}:{item}"]:
             if not self._office.stopping.is_set():
                 self._guarded(name, lambda: job.run(*arguments))
 

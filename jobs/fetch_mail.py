@@ -13,11 +13,16 @@ log = logging.getLogger(__name__)
 
 
 def due() -> list[int]:
-    """The channels whose turn it is. A mailbox whose channel was changed meanwhile is hung up."""
+    """The healthy channels whose turn it is. A mailbox whose channel was changed meanwhile is hung up."""
     idle = office().idle
     if idle is not None and idle.resting():
         idle.keep_only(health.fetched_editions())
-    return health.due(now(), office().settings.fetch_seconds)
+    return health.due(now(), office().settings.fetch_seconds, failing=False)
+
+
+def due_failing() -> list[int]:
+    """The channels in trouble whose next try has come."""
+    return health.due(now(), office().settings.fetch_seconds, failing=True)
 
 
 def run(channel_id: int) -> None:

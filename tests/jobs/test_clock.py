@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 from apscheduler.schedulers import SchedulerNotRunningError
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import create_engine, select, text
 
 import jobs
 from desk import door
 from desk.office import Office
 from jobs import Clock, Job, process_mail
 from models import Channel, Ticket, db
-from tests.jobs.test_kill import connect, imported, mail, when_it_has_stored
+from tests.jobs.test_kill import connect, imported, mail
 from tests.servers import carol
 from tests.servers.ca import Authority
 from tests.servers.carol import Got
@@ -176,6 +176,22 @@ def test_sigterm_stops_a_fetch_between_two_mails(
     serving.start()
     until(lambda: not mailbox.messages(), patience=60)
     assert imported(serving) == Counter(f"<{number}@customer.example>" for number in range(mails))
+
+
+def when_it_has_stored(serving: Serving, number: int, end: Callable[[], object]) -> None:
+    """End the process as soon as so many mails are in the ledger."""
+    engine = create_engine(serving.database_url)
+    with engine.connect() as connection:
+
+        def stored() -> bool:
+            connection.rollback()
+            assert serving.running, "".join(serving.output)
+            return bool(connection.scalar(text("SELECT count(*) FROM inbound_mail")) >= number)
+
+        until(stored, patience=60, every=0.002)
+        connection.rollback()
+        end()
+    engine.dispose()
 
 
 # --- a start that cannot be: one sentence, and an exit code
