@@ -24,6 +24,12 @@ POINTS = {
     "removal_noted": "noted, or with POP3 remembered until QUIT",
     "before_quit": "the conversation is about to end; POP3 deletes with it",
     "after_quit": "it has ended; what POP3 deleted is not noted",
+    # A mail goes back into its mailbox.
+    "put_back_promised": "we remember that we will, nothing was said to the server",
+    "put_back_done": "it lies there, its row does not say as which mail",
+    # The time of raw mails is over.
+    "raw_going": "they are marked, their bytes are here",
+    "raw_removed": "the bytes are gone, the rows do not say so",
     # Our own receiver.
     "before_250": "the mail is safe, the client does not know it",
     "after_250": "the client knows",

@@ -12,8 +12,9 @@ import signal
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,12 @@ from sqlalchemy import select
 
 from app import create_app
 from config import Settings
-from desk import channels, fetching, intake, outbox, replies
+from desk import channels, fetching, intake, outbox, replies, retention
 from desk.channel_values import ChannelValues
 from desk.failpoints import POINTS
-from models import Agent, InboundMail, Message, OutboundMail, Ticket, db
+from desk.office import Office
+from models import Agent, Channel, InboundMail, Message, OutboundMail, RawMail, Ticket, db, now
+from tests.desk.letters import arrive
 from tests.jobs.crash import Crash, Delivered, Fetched, Way, letter
 from tests.servers.ca import Authority
 from tests.servers.carol import Got
@@ -52,6 +55,8 @@ AT_THE_DOOR = ("before_250", "after_250")
 RECEIVING = (*FILING, *AT_THE_DOOR)
 # How often a mail may reach the customer then.
 SENDING = {"claimed": 1, "before_handover": 1, "after_handover": 2}
+PUTTING_BACK = ("put_back_promised", "put_back_done")  # tests/desk/test_put_back.py
+FORGETTING = ("raw_going", "raw_removed")
 POINTS_OF = {"imap": FETCHING, "pop3": FETCHING, "smtp": RECEIVING, "lmtp": RECEIVING}
 
 
@@ -59,19 +64,32 @@ def mail(number: int) -> bytes:
     return letter(number, "help@acme.test")
 
 
+def called(*names: str) -> Iterator[tuple[str, ast.Call]]:
+    """Every call of a function or method of these names in our code, with its module."""
+    for room in ("blueprints", "desk", "jobs", "mail", "models"):
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in names:
+                    yield path.relative_to(ROOT).as_posix(), node
+
+
+def test_one_place_takes_mail_off_a_server_and_one_commits_a_verdict() -> None:
+    """Stored, decided, removed: the order can be read at these two places."""
+    assert [module for module, _ in called("dispose") if module != "desk/schema.py"] == ["desk/removal.py"]
+    points = {node.args[0].value: module for module, node in called("reach") if node.args}
+    assert points["before_commit"] == points["filed"] == "desk/intake.py"
+    assert points["before_removal"] == points["after_removal"] == "desk/removal.py"
+
+
 def test_every_point_in_the_code_is_died_at() -> None:
     """A point that no test knows proves nothing."""
     found = Counter(
         node.args[0].value
-        for room in ("desk", "jobs", "mail")
-        for path in (ROOT / room).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func).rpartition(".")[2] in ("reach", "reached")
-        and isinstance(node.args[0], ast.Constant)
+        for _module, node in called("reach", "reached")
+        if node.args and isinstance(node.args[0], ast.Constant)
     )
     assert found == dict.fromkeys(POINTS, 1), "each stands at one place, and in the table"
-    assert {*FETCHING, *RECEIVING, *SENDING} == POINTS.keys()
+    assert {*FETCHING, *RECEIVING, *SENDING, *PUTTING_BACK, *FORGETTING} == POINTS.keys()
 
 
 # --- serve, killed again and again while mail comes in
@@ -210,6 +228,27 @@ def test_sending_dies_at_a_named_point(
     assert sorted(delivered.values()) == [1, SENDING[point]]
     assert len({sunk.raw for sunk in smtp_sink.mails}) == 2, "and the same bytes"
     assert set(db.session.scalars(select(OutboundMail.state))) == {"done"}
+
+
+@pytest.mark.parametrize("point", FORGETTING)
+def test_forgetting_old_raw_mails_dies_at_a_named_point(
+    point: str, app: Flask, office: Office, channel: Channel, settings: Settings
+) -> None:
+    """No row claims bytes that are not there, and the next run finishes what this one began."""
+    row = arrive(channel, mail(1))
+    row_id, digest = row.id, row.sha256
+    row.filed_at = now() - timedelta(days=31)
+    db.session.commit()
+    os.utime(office.blobs.root / digest[:2] / digest[2:4] / digest, (0, 0))
+    dies(settings, point, retention.purge)
+    after = db.session.get_one(InboundMail, row_id, populate_existing=True)
+    assert after.raw == RawMail.GOING
+    db.session.rollback()
+    retention.purge()
+    assert db.session.get_one(InboundMail, row_id, populate_existing=True).raw == RawMail.GONE
+    with pytest.raises(FileNotFoundError):
+        office.blobs.get(digest)
+    assert db.session.query(Message).count() == 1, "the message stays"
 
 
 def own_channel(protocol: str, mailbox: Mailbox, sink: SmtpSink) -> int:
