@@ -9,7 +9,7 @@ from babel.dates import format_timedelta
 from flask_babel import get_locale, gettext, ngettext
 
 from blueprints.words import ADVICE, FAILURE, full_time
-from desk import health
+from desk import forwards, health
 from models import Channel
 
 
@@ -32,6 +32,9 @@ def channel_state(channel: Channel, at: datetime) -> ChannelState:
         return ChannelState("", gettext("Inactive"), text)
     if channel.failing_since is not None:
         return _trouble(channel, channel.failing_since)
+    if not channel.is_own and forwards.state(channel, at) == forwards.ForwardState.LOST:
+        text = gettext("from %(address)s", address=channel.forwarded_from)
+        return ChannelState("warning", gettext("The forwarding does not arrive"), text)
     if not channel.is_own:
         return ChannelState("ok", gettext("Ready to receive"), _last_received(channel, at))
     if health.is_stale(channel, at):

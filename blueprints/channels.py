@@ -13,11 +13,12 @@ from flask_login import current_user
 from blueprints.channel_form import ChannelForm, filled_form, follow_choices, form_of, posted_form
 from blueprints.channel_history import channel_history
 from blueprints.channel_words import ChannelState, channel_state
+from blueprints.forward_words import REFUSED, STEPS, shown_forward
 from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.limits import limiter
 from blueprints.numbers import whole_number
 from blueprints.trial_words import shown_discovery, shown_rehearsal, shown_trial
-from desk import channels, health, rehearsal, trials
+from desk import channels, forwards, health, rehearsal, trials
 from desk.channel_values import InvalidChannel, with_servers
 from desk.office import the_account
 from models import Channel, now
@@ -186,6 +187,25 @@ def fetch(channel_id: int) -> ResponseReturnValue:
     return go(url_for(".edit", channel_id=channel.id), gettext("The mailbox is being fetched now."))
 
 
+@blueprint.post("/<int:channel_id>/forward-check")
+@limiter.limit(TESTS_ALLOWED)
+def check_forward(channel_id: int) -> ResponseReturnValue:
+    """A mail to the forwarded address; it has to come back through our receiver."""
+    channel = _channel(channel_id)
+    try:
+        forwards.check(channel)
+    except forwards.CheckRefused as refused:
+        abort(409, str(REFUSED[refused.code]))
+    return go(url_for(".edit", channel_id=channel.id), gettext("The check was sent. It should be back soon."))
+
+
+@blueprint.get("/<int:channel_id>/forward")
+def forward(channel_id: int) -> ResponseReturnValue:
+    """How the check fares; the piece asks for itself while it is on its way."""
+    channel = _channel(channel_id)
+    return page("channels/_forward.html", channel=channel, forward=shown_forward(channel, now()))
+
+
 @blueprint.get("/<int:channel_id>/delete")
 def confirm_delete(channel_id: int) -> ResponseReturnValue:
     channel = _channel(channel_id)
@@ -228,6 +248,8 @@ def _form_context(form: ChannelForm, channel: Channel | None) -> dict[str, Any]:
         "state": channel_state(channel, now()) if channel else None,
         "history": channel_history(channel) if channel else None,
         "mail_domain": the_account().mail_domain,
+        "forward": shown_forward(channel, now()) if channel and not channel.is_own else None,
+        "forward_steps": STEPS,
     }
 
 

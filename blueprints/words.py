@@ -61,6 +61,7 @@ PURPOSE = {
     "customer_reply": lazy_gettext("Answer received"),
     "invitation": lazy_gettext("Invitation"),
     "password_link": lazy_gettext("New password"),
+    "forward_check": lazy_gettext("Check of a forwarding"),
 }
 # »Warum hier?«: the clue that led a message into its ticket.
 WHY = {

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
-from desk import blocking, bounced, filing, matching, senders
+from desk import blocking, bounced, filing, forwards, matching, senders
 from desk.failpoints import reach
 from desk.office import office, signing_key
 from mail import clues, guards, ids
@@ -158,6 +158,7 @@ def _decide(inbound_id: int, reading: Reading, released: bool) -> Outcome:
             row.state, row.outcome = InboundState.DROPPED, Outcome.DROPPED
             if verdict.reason == "own_mail":
                 senders.learn(row.channel, mail)
+                forwards.note_return(row.channel, mail)
         case Action.HOLD:
             row.state, row.outcome = InboundState.HELD, Outcome.HELD
         case Action.BOUNCE:

@@ -19,7 +19,16 @@ from flask import Flask
 
 from desk import fetching, intake
 from desk.office import Office
-from jobs import check_ledger, fetch_mail, housekeeping, process_mail, retention, send_mail, sent_copies
+from jobs import (
+    check_forwards,
+    check_ledger,
+    fetch_mail,
+    housekeeping,
+    process_mail,
+    retention,
+    send_mail,
+    sent_copies,
+)
 from models import db
 
 log = logging.getLogger(__name__)
@@ -53,6 +62,7 @@ JOBS = (
     Job("sent_copies", sent_copies.run, 15, each=sent_copies.due, threads=4),
     Job("housekeeping", housekeeping.run, 3600),
     Job("retention", retention.run, 3600),
+    Job("check_forwards", check_forwards.run, 3600),
     Job("check_ledger", check_ledger.run, 3600),
 )
 

@@ -9,9 +9,11 @@ from html import unescape
 
 import pytest
 
-from desk import channels, health
+from config import Relay
+from desk import channels, health, intake
 from desk.channel_values import ChannelValues
 from models import db
+from tests.desk.test_forwards import GMAIL
 
 OWN = ChannelValues(
     key="Billing",
@@ -377,3 +379,27 @@ def test_the_dry_run_lists_what_would_become_of_the_mails(as_alice, mailbox, tru
     assert "&lt;b&gt;Help&lt;/b&gt;" in html and "becomes a new ticket" in html
     assert "1 mail would be fetched, of 1 in the inbox." in html
     assert as_alice.client.get("/system/channels/dry-runs/unknown").text.count("was interrupted") == 1
+
+
+# --- forwarding ---
+
+
+def test_the_form_shows_steps_question_and_check_of_a_forwarding(as_alice, channel, office, smtp_sink):
+    html = as_alice.get(f"/system/channels/{channel.id}").text
+    for name in ("Gmail", "Microsoft 365", "GMX", "WEB.DE", "IONOS", "STRATO", "mailbox.org", "A1",
+                 "World4You", "Hetzner", "Infomaniak"):  # fmt: skip
+        assert f"<dt>{name}</dt>" in html
+    typed = {"key": channel.key, "forwarded_from": "info@acme.example"}
+    as_alice.post(f"/system/channels/{channel.id}", typed)
+    intake.process(intake.receive(channel.id, intake.Arrival(GMAIL, "smtp", "1")))
+    html = unescape(as_alice.get(f"/system/channels/{channel.id}").text)
+    assert (
+        "Not checked yet" in html and "Gmail asks for a confirmation" in html and ">123456789</code>" in html
+    )
+    assert 'href="https://mail-settings.google.com/mail/vf-' in html
+    check = f"/system/channels/{channel.id}/forward-check"
+    as_alice.post(check, status=409)  # there is no way out
+    office.settings = replace(office.settings, relay=Relay("localhost", smtp_sink.port, "none"))
+    assert as_alice.post(check).location == f"/system/channels/{channel.id}"
+    piece = as_alice.get(f"/system/channels/{channel.id}/forward", htmx=True).text
+    assert "The check is on its way" in piece and "hx-get" in piece
