@@ -73,7 +73,7 @@ def accepts(address: str) -> bool:
         writing.reset(token)
 
 
-def take(raw: bytes, envelope_from: str | None, recipients: Iterable[str], via: str) -> Taken:
+def take(raw: bytes, envelope_from: str | None, recipients: Iterable[str], via: str, peer: str = "") -> Taken:
     """Store a mail durably, once for every channel among its recipients. The filing follows at once, in a job.
 
     The sender may forget the mail for the `safe` ones when this returns. What it brings again for
@@ -98,6 +98,7 @@ def take(raw: bytes, envelope_from: str | None, recipients: Iterable[str], via: 
                     source_id=_source_id(via),
                     envelope_from=envelope_from,
                     envelope_to=named[0],
+                    peer=peer,
                 ),
             )
             assert row is not None, "its source id is new"
@@ -121,7 +122,7 @@ def take_for(channel: Channel, raw: bytes, envelope_from: str | None) -> int:
 
 
 def _deliver(arrival: Arrival, via: str) -> Collection[str]:
-    taken = take(arrival.raw, arrival.envelope_from, arrival.recipients, via)
+    taken = take(arrival.raw, arrival.envelope_from, arrival.recipients, via, arrival.client)
     if taken.fault is not None:
         log.warning("A mail by %s stays with its sender for now: %s", via, taken.fault)
     return taken.safe

@@ -15,11 +15,14 @@ from desk.office import office, signing_key
 from mail import clues, guards, ids
 from mail.forwards import says_forwarded
 from mail.reading import Reading, read
+from mail.senders import Result
 from mail.types import Action, Facts, Mail, Verdict
 from models import InboundMail, InboundState, Outcome, ServerCopy, db, now
 from models.base import one_at_a_time
 
 log = logging.getLogger(__name__)
+
+Results = tuple[Result, ...]  # of the check of a sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Arrival:
     """A mail at our door. `source_id` is its identity at the server, unique per channel.
 
     `envelope_from` is empty for the null sender and None where nobody knows it (fetched mail).
+    `peer`: the IP address that brought it to our own receiver.
     `history`: older than the channel's connection, so nobody is told of it. `arrived_at`: INTERNALDATE.
     """
 
@@ -36,6 +40,7 @@ class Arrival:
     envelope_from: str | None = None
     envelope_to: str = ""
     history: bool = False
+    peer: str = ""
     arrived_at: datetime | None = None
 
 
@@ -67,6 +72,7 @@ def receive(channel_id: int, arrival: Arrival) -> int | None:
         size=len(arrival.raw),
         envelope_from=arrival.envelope_from,
         envelope_to=arrival.envelope_to[:320],
+        peer=arrival.peer[:60],
         history=arrival.history,
         arrived_at=arrival.arrived_at,
         server_copy=ServerCopy.PRESENT if arrival.via in ("imap", "pop3") else ServerCopy.NONE,
@@ -98,11 +104,14 @@ def process(inbound_id: int, raw: bytes | None = None) -> Outcome:
         db.session.rollback()
         return row.outcome if row else Outcome.PENDING
     digest, released = row.sha256, row.reason == "released"
+    peer, envelope_from = senders.to_check(row)
     db.session.rollback()  # reading a mail may take a while: nothing is locked meanwhile
     for last_try in (False, False, True):
         try:
             raw = office().blobs.get(digest) if raw is None else raw
-            return _decide(inbound_id, read(raw), released)
+            reading = read(raw)
+            results = senders.own_check(raw, reading.mail, envelope_from, peer)
+            return _decide(inbound_id, reading, released, results)
         except IntegrityError as error:
             # Two mails at once made the same contact: the second try finds what the other one made.
             db.session.rollback()
@@ -141,7 +150,7 @@ def process_pending(limit: int = 500, channel_id: int | None = None) -> int:
     return done
 
 
-def _decide(inbound_id: int, reading: Reading, released: bool) -> Outcome:
+def _decide(inbound_id: int, reading: Reading, released: bool, results: Results = ()) -> Outcome:
     mail, bounce = reading.mail, reading.bounce
     # One writer per row: a second process waits here and then finds the state changed.
     row = db.session.scalar(select(InboundMail).where(InboundMail.id == inbound_id).with_for_update())
@@ -165,11 +174,11 @@ def _decide(inbound_id: int, reading: Reading, released: bool) -> Outcome:
             assert bounce is not None
             if not bounced.take_back(row, mail, bounce):
                 if released:
-                    _file(row, mail, quiet=True, released=True)
+                    _file(row, mail, True, True, results)
                 else:
                     row.state, row.outcome = InboundState.HELD, Outcome.HELD
         case Action.FILE | Action.QUIET:
-            _file(row, mail, verdict.action == Action.QUIET, released)
+            _file(row, mail, verdict.action == Action.QUIET, released, results)
     if verdict.reason == "blocked_sender" and row.outcome == Outcome.DROPPED:
         blocking.count_stopped(row.sender)
     outcome = row.outcome
@@ -180,9 +189,9 @@ def _decide(inbound_id: int, reading: Reading, released: bool) -> Outcome:
     return outcome
 
 
-def _file(row: InboundMail, mail: Mail, quiet: bool, released: bool) -> None:
+def _file(row: InboundMail, mail: Mail, quiet: bool, released: bool, results: Results) -> None:
     found = clues.find_clues(mail, signing_key(), [row.envelope_to] if row.envelope_to else [])
-    speaker = senders.speaker_of(mail, senders.verdict_of(row, mail))
+    speaker = senders.speaker_of(mail, senders.verdict_of(row, mail, results))
     match = matching.find_ticket(found, speaker, row.channel, says_forwarded(mail))
     if quiet and match.ticket is None and guards.is_mail_server(mail) and not released:
         row.state, row.outcome = InboundState.HELD, Outcome.HELD  # MAILER-DAEMON is never a requester

@@ -15,6 +15,7 @@ from flask import current_app
 from config import Relay, Settings
 from mail.transports.discovery import Internet
 from mail.transports.idle import IdleWatch
+from mail.transports.sender_check import Lookup, NameServers
 from models import Account, db
 from models.blobs import BlobStore
 
@@ -37,6 +38,7 @@ class Office:
     ring: Callable[[str, datetime | None], None] = _silent
     setup_token: str = ""
     internet: Internet = field(default_factory=Internet)  # where the settings of an address are looked up
+    lookup: Lookup = field(default_factory=NameServers)  # for the check of senders
     idle: IdleWatch | None = None  # where jobs run: mailboxes rest there between two fetches
     stopping: Event = field(default_factory=Event)  # set when the process ends: long work stops between mails
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from desk import accounts
+from desk.office import office
 from mail import senders
 from mail.domains import mailbox_key
-from mail.senders import SenderState, SenderVerdict
+from mail.senders import Result, SenderState, SenderVerdict
+from mail.transports import sender_check
 from mail.types import Mail
 from models import Channel, InboundMail, OutboundMail, OutboundRecipient, db
 
@@ -36,9 +38,25 @@ def speaker_of(mail: Mail, verdict: SenderVerdict) -> Speaker:
     return Speaker(mail.sender.key, verdict, accounts.agent_by_email(mail.sender.key) is not None)
 
 
-def verdict_of(row: InboundMail, mail: Mail) -> SenderVerdict:
-    """By what the receiving server wrote on top, if the channel knows its name."""
-    return senders.verdict_by_header(mail, server_name(row.channel))
+def to_check(row: InboundMail) -> tuple[str, str]:
+    """Peer and envelope sender of a mail whose sender we check ourselves; no peer where a server before us did."""
+    return ("" if server_name(row.channel) else row.peer), row.envelope_from or ""
+
+
+def own_check(raw: bytes, mail: Mail, envelope_from: str, peer: str) -> tuple[Result, ...]:
+    """Asks the name servers, so no transaction is open meanwhile. Empty without a peer or without an answer."""
+    if not peer:
+        return ()
+    return sender_check.check(raw, mail.sender.address, envelope_from, peer, office().lookup)
+
+
+def verdict_of(row: InboundMail, mail: Mail, results: tuple[Result, ...] = ()) -> SenderVerdict:
+    """By our own check, else by what the receiving server wrote on top, if the channel knows its name."""
+    return (
+        senders.verdict(mail, results)
+        if results
+        else senders.verdict_by_header(mail, server_name(row.channel))
+    )
 
 
 def learn(channel: Channel, mail: Mail) -> None:

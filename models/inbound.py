@@ -73,7 +73,6 @@ class InboundMail(Base):
     envelope_from: Mapped[str | None] = mapped_column(String(320))  # None: not known (fetched)
     envelope_to: Mapped[str] = mapped_column(String(320), default="")
     peer: Mapped[str] = mapped_column(String(60), default="")  # who brought it to our receiver, an IP address
-    helo: Mapped[str] = mapped_column(String(255), default="")  # and the name it gave
     state: Mapped[State] = mapped_column(Code(State), default=State.PENDING)
     outcome: Mapped[Outcome] = mapped_column(Code(Outcome), default=Outcome.PENDING)
     reason: Mapped[str] = mapped_column(String(40), default="")  # a code, translated on screen

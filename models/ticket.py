@@ -73,9 +73,11 @@ class Ticket(Base):
     last_inbound_id: Mapped[int] = mapped_column(default=0)  # message id, for unread and for collisions
     resolved_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    continues_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"))  # the older one of this matter
+    continues_id: Mapped[int | None] = mapped_column(
+        ForeignKey("ticket.id"), index=True
+    )  # the older one of this matter
     # A ticket that this one may belong to: a clue named it, but the sender took no part there.
-    maybe_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"))
+    maybe_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)
 
     # This ticket became part of another one; its number and its mails lead there for ever.
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)

@@ -1,0 +1,154 @@
+"""Our own check of a sender, against name servers that a test plays: what is confirmed, and what is left open."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import Any
+
+import dkim
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from mail import senders
+from mail.parse import parse
+from mail.senders import SenderState
+from mail.transports import sender_check
+from mail.transports.sender_check import NameServers, Unreachable, check
+
+CAROL = "carol@customer.example"
+PEER = "93.184.215.14"
+RAW = (
+    b"From: Carol <carol@customer.example>\r\nTo: a@b.example\r\nSubject: Hello\r\nDate: x\r\n\r\nHello.\r\n"
+)
+
+_key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+PRIVATE = _key.private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+)
+PUBLIC = base64.b64encode(
+    _key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+)
+ZONE: dict[tuple[str, str], list[Any]] = {
+    ("customer.example", "TXT"): [b"v=spf1 ip4:93.184.215.0/24 include:more.example mx -all"],
+    ("more.example", "TXT"): [b"v=spf1 a:relay.example -all"],
+    ("relay.example", "A"): ["93.184.216.1"],
+    ("customer.example", "MX"): [(10, "mx.customer.example")],
+    ("mx.customer.example", "A"): ["93.184.217.1"],
+    ("s1._domainkey.customer.example", "TXT"): [b"v=DKIM1; k=rsa; p=" + PUBLIC],
+    ("s1._domainkey.evil.example", "TXT"): [b"v=DKIM1; k=rsa; p=" + PUBLIC],
+    ("evil.example", "TXT"): [b"v=spf1 +all"],
+    ("_dmarc.strict.example", "TXT"): [b"v=spf1", b"v=DMARC1; p=Reject; rua=mailto:x@strict.example"],
+}
+
+
+def zone(name: str, kind: str) -> list[Any]:
+    return ZONE.get((name.lower(), kind), [])
+
+
+def signed(domain: str, raw: bytes = RAW) -> bytes:
+    line = dkim.sign(raw, b"s1", domain.encode(), PRIVATE, include_headers=[b"from", b"subject"])
+    return line + raw
+
+
+def judged(raw: bytes = RAW, envelope: str = CAROL, peer: str = PEER, lookup=zone):
+    mail = parse(raw)
+    return senders.verdict(mail, check(raw, mail.sender.address, envelope, peer, lookup))
+
+
+def test_spf_confirms_the_domain_of_the_envelope():
+    for peer in (PEER, "93.184.216.1", "93.184.217.1"):
+        assert (judged(peer=peer).state, judged(peer=peer).proof) == (SenderState.CONFIRMED, "SPF"), peer
+
+
+def test_dkim_confirms_the_domain_that_signed():
+    found = judged(signed("customer.example"), "bounce@elsewhere.example", "198.51.100.1")
+    assert (found.state, found.proof) == (SenderState.CONFIRMED, "DKIM")
+    assert judged(signed("customer.example")).proof == "DKIM, SPF"
+
+
+@pytest.mark.parametrize(
+    ("raw", "envelope", "peer"),
+    [
+        (RAW, CAROL, "8.8.8.8"),  # SPF fails: a redirect, or a forgery
+        (RAW, "x@evil.example", "8.8.8.8"),
+        (signed("evil.example"), "x@evil.example", "8.8.8.8"),
+        (signed("customer.example").replace(b"Hello.", b"Pills."), "x@evil.example", "8.8.8.8"),
+        (signed("unknown.example"), "x@evil.example", "8.8.8.8"),
+    ],
+)
+def test_what_proves_nothing_is_unconfirmed_and_no_reproach(raw, envelope, peer):
+    found = judged(raw, envelope, peer)
+    assert (found.state, found.refuted) == (SenderState.UNCONFIRMED, False)
+
+
+def test_a_domain_that_refuses_what_it_did_not_confirm_is_believed():
+    raw = RAW.replace(b"customer.example", b"mail.strict.example")
+    found = judged(raw, "x@evil.example", "8.8.8.8")
+    assert (found.state, found.proof, found.refuted) == (SenderState.UNCONFIRMED, "DMARC", True)
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "10.0.0.5", "::1", "", "nonsense", "local"])
+def test_a_neighbour_is_not_the_one_that_spf_speaks_of(peer):
+    assert judged(peer=peer).state == SenderState.UNCHECKED
+    assert judged(signed("customer.example"), peer=peer).proof == "DKIM"
+
+
+def test_without_name_servers_nothing_is_said():
+    def lookup(name: str, kind: str) -> list[Any]:
+        raise Unreachable
+
+    assert check(signed("customer.example"), CAROL, CAROL, PEER, lookup) == ()
+
+
+def test_all_questions_together_have_a_limit(monkeypatch):
+    monkeypatch.setattr(sender_check, "ALL", 0.2)
+    ZONE_LOOP = {f"n{n}.example": [f"v=spf1 include:n{n + 1}.example -all".encode()] for n in range(500)}
+    asked = []
+
+    def slow(name: str, kind: str) -> list[Any]:
+        asked.append(name)
+        time.sleep(0.06)
+        return ZONE_LOOP.get(name, [])
+
+    assert check(RAW, CAROL, "x@n0.example", PEER, slow) == ()
+    assert len(asked) < 10
+
+
+@pytest.mark.parametrize(
+    "record",
+    [b"v=spf1 include:customer.example -all", b"v=spf1 exists:%{i}.%{d} %{x", b"v=spf1 \xff\xfe", b"v=spf1 " + b"a " * 500],
+)  # fmt: skip
+def test_odd_records_do_no_harm(record):
+    def odd(name: str, kind: str) -> list[Any]:
+        return [record] if kind == "TXT" else []
+
+    assert all(
+        result.value != "pass" for result in check(signed("customer.example"), CAROL, CAROL, PEER, odd)
+    )
+
+
+@pytest.mark.parametrize(
+    "field", [b"v=1", b"v=1; a=rsa-sha256; d=x; s=y; b=!!; bh=!!; h=from", b"\xff" * 200]
+)
+def test_odd_signatures_do_no_harm(field):
+    results = check(b"DKIM-Signature: " + field + b"\r\n" + RAW, CAROL, "", "127.0.0.1", zone)
+    assert all(result.value != "pass" for result in results)
+
+
+def test_name_servers_that_do_not_answer_are_left_alone(monkeypatch):
+    asked = []
+
+    def timeout(*args: object, **options: object) -> None:
+        asked.append(args)
+        raise sender_check.dns.exception.Timeout
+
+    monkeypatch.setattr(sender_check.dns.resolver, "resolve", timeout)
+    servers = NameServers()
+    for _ in range(3):
+        with pytest.raises(Unreachable):
+            servers("customer.example", "TXT")
+    assert len(asked) == 1
