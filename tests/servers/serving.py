@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import multiprocessing
 import os
@@ -61,6 +62,15 @@ class Serving:
         self.printed = ""  # by the commands beside it, to both outputs
         self._begin = 0
         self._process: subprocess.Popen[str] | None = None
+
+    def beside(self) -> Serving:
+        """Another process on the same data, with ports of its own; not started yet."""
+        other = copy.copy(self)
+        other.port, other.smtp_port = free_port(), free_port()
+        ports = {"POSTSTELLE_PORT": str(other.port), "POSTSTELLE_SMTP_PORT": str(other.smtp_port)}
+        other.environment = {**self.environment, **ports}
+        other.output, other.printed, other._begin, other._process = [], "", 0, None
+        return other
 
     @property
     def url(self) -> str:
@@ -181,14 +191,16 @@ class Serving:
 
 @pytest.fixture
 def make_serving(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
-    """Builds a Serving that is not started yet; keywords are its environment.
+    """Builds a Serving that is not started yet; keywords are its environment. `beside` another: on its data.
 
     One that still runs at the end gets SIGTERM and must leave well; none may have printed a traceback.
     """
     made: list[Serving] = []
 
-    def make(**environment: str) -> Serving:
-        made.append(Serving(tmp_path / f"data{len(made) or ''}", **environment))
+    def make(beside: Serving | None = None, **environment: str) -> Serving:
+        made.append(
+            beside.beside() if beside else Serving(tmp_path / f"data{len(made) or ''}", **environment)
+        )
         return made[-1]
 
     yield make
