@@ -153,6 +153,13 @@ def form_of(channel: Channel) -> ChannelForm:
     return ChannelForm(formdata=None, data=_with_defaults(typed, _defaults(typed)))
 
 
+def clone_form(channel: Channel) -> ChannelForm:
+    """A new channel like this one: its servers and settings; what is its alone is to be entered."""
+    typed = form_of(channel).data
+    alone = {name: "" for name in ("key", "address", "user", "user_default", "smtp_user", "forwarded_from")}
+    return ChannelForm(formdata=None, data=typed | alone | {"active": True})
+
+
 def follow_choices(form: ChannelForm) -> ChannelForm:
     """The form again, with ports and user name as the choices ask; what a person typed stays."""
     return ChannelForm(formdata=None, data=_with_defaults(form.data, _defaults(form.data)))

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
-from blueprints.channel_form import ChannelForm, filled_form, follow_choices, form_of, posted_form
+from blueprints.channel_form import ChannelForm, clone_form, filled_form, follow_choices, form_of, posted_form
 from blueprints.channel_history import channel_history
 from blueprints.channel_words import ChannelState, channel_state
 from blueprints.forward_words import REFUSED, STEPS, shown_forward
@@ -40,12 +40,19 @@ class Row:
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    return page("channels/index.html", rows=_rows(channels.living()))
+    words = request.args.get("q", "").strip()
+    listing = channels.listing(words, request.args.get("page", 1, type=whole_number))
+    return page(
+        "channels/index.html", rows=_rows(listing.channels), listing=listing, words=words, size=channels.PAGE
+    )
 
 
 @blueprint.get("/new")
 def new() -> ResponseReturnValue:
-    return page("channels/form.html", **_form_context(follow_choices(ChannelForm(formdata=None)), None))
+    """An empty form, or that of another channel (`like`) without its ID, its address and its passwords."""
+    like = request.args.get("like", type=whole_number)
+    form = ChannelForm(formdata=None) if like is None else clone_form(_channel(like))
+    return page("channels/form.html", **_form_context(follow_choices(form), None))
 
 
 @blueprint.post("/new")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from desk import health
@@ -44,6 +44,18 @@ class Protected(Exception):
     """The default address cannot be deactivated, deleted or moved elsewhere (S33, S52)."""
 
 
+PAGE = 50  # channels of one page of the list
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of the list: `first` is the number of its first row, from 1; `total` of all that match."""
+
+    channels: list[Channel]
+    first: int
+    total: int
+
+
 @dataclass(frozen=True, slots=True)
 class Overview:
     """How many channels are active, and how many of these are in trouble."""
@@ -63,6 +75,22 @@ def living() -> list[Channel]:
     """All channels that were not deleted, the default one first."""
     query = select(Channel).where(Channel.deleted_at.is_(None))
     return list(db.session.scalars(query.order_by(Channel.is_default.desc(), func.lower(Channel.key))))
+
+
+def listing(words: str = "", number: int = 1) -> Listing:
+    """Page `number` of the living channels whose ID or address contains `words`, in the order of `living`."""
+    matches: list[ColumnElement[bool]] = [Channel.deleted_at.is_(None)]
+    for word in words.split():
+        like = f"%{word.casefold().replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
+        matches.append(
+            or_(Channel.key_fold.like(like, escape="!"), Channel.address_key.like(like, escape="!"))
+        )
+    total = db.session.scalar(select(func.count()).where(*matches)) or 0
+    start = min(max(number - 1, 0) * PAGE, max(total - 1, 0) // PAGE * PAGE)
+    query = select(Channel).where(*matches).order_by(Channel.is_default.desc(), func.lower(Channel.key))
+    return Listing(
+        list(db.session.scalars(query.limit(PAGE).offset(start))), start + 1 if total else 0, total
+    )
 
 
 def by_key(key: str) -> Channel | None:

@@ -12,7 +12,7 @@ import pytest
 from config import Relay
 from desk import channels, health, intake
 from desk.channel_values import ChannelValues
-from models import db
+from models import Channel, db
 from tests.desk.test_forwards import GMAIL
 
 OWN = ChannelValues(
@@ -403,3 +403,58 @@ def test_the_form_shows_steps_question_and_check_of_a_forwarding(as_alice, chann
     assert as_alice.post(check).location == f"/system/channels/{channel.id}"
     piece = as_alice.get(f"/system/channels/{channel.id}/forward", htmx=True).text
     assert "The check is on its way" in piece and "hx-get" in piece
+
+
+# --- many channels ---
+
+
+@pytest.fixture
+def many(app):
+    """Three hundred standard channels, without the check of each that the form makes."""
+    for number in range(300):
+        key = f"Team {number:03}"
+        address = f"team-{number:03}@poststelle.example"
+        db.session.add(
+            Channel(
+                key=key, key_fold=key.casefold(), address=address, address_key=address, provider="standard"
+            )
+        )
+    db.session.commit()
+
+
+def shown(html: str) -> list[str]:
+    return re.findall(r"data-item>([^<]+)</a>", html)
+
+
+def test_the_list_has_pages_and_a_search(as_alice, many, own):
+    first = as_alice.get("/system/channels").text
+    assert len(shown(first)) == 50 and shown(first)[0] == "Support" and "1–50 of 302" in first
+    last = as_alice.get("/system/channels?page=7").text
+    assert shown(last) == ["Team 298", "Team 299"] and "301–302 of 302" in last and 'rel="next"' not in last
+    assert shown(as_alice.get("/system/channels?page=999").text) == ["Team 298", "Team 299"]
+    assert shown(as_alice.get("/system/channels?q=TEAM+12").text) == [f"Team {n:03}" for n in (12, 112, *range(120, 130), 212)]  # fmt: skip
+    assert shown(as_alice.get("/system/channels?q=billing%40acme").text) == ["Billing"]
+    for nothing in ("%25", "100%25_", "nobody", "'"):
+        assert "No channel found" in as_alice.get(f"/system/channels?q={nothing}").text
+
+
+def test_three_hundred_are_listed_with_as_many_questions_as_five(as_alice, own, many, app):
+    from sqlalchemy import event
+
+    asked = []
+    event.listen(db.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    as_alice.get("/system/channels")
+    with_many = len(asked)
+    db.session.query(Channel).filter(Channel.key.like("Team%")).delete()
+    db.session.commit()
+    asked.clear()
+    as_alice.get("/system/channels")
+    assert with_many == len(asked) <= 12
+
+
+def test_a_clone_has_the_servers_but_neither_address_nor_password(as_alice, own):
+    html = as_alice.get(f"/system/channels/new?like={own.id}").text
+    assert value(html, "server") == "imap.acme.example" and value(html, "smtp_server") == "smtp.acme.example"
+    assert [value(html, name) for name in ("key", "address", "user", "password")] == [""] * 4
+    assert "secret" not in html and 'action="/system/channels/new"' in html
+    as_alice.get("/system/channels/new?like=999", status=404)
