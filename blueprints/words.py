@@ -167,10 +167,19 @@ FAILURE = {
     "mailbox_locked": lazy_gettext("The mailbox is in use by somebody else."),
     "over_quota": lazy_gettext("The mailbox is full."),
     "sender_refused": lazy_gettext("The server does not accept this sender."),
-    "recipients_refused": lazy_gettext("The server refused every recipient."),
+    "recipients_refused": lazy_gettext("The mail server refused the recipient."),
+    "unknown_recipient": lazy_gettext("The recipient's address does not exist."),
+    "unknown_domain": lazy_gettext("The recipient's domain takes no mail."),
+    "mailbox_disabled": lazy_gettext("The recipient's mailbox is switched off."),
+    "mailbox_full": lazy_gettext("The recipient's mailbox is full."),
+    "greylisted": lazy_gettext("The recipient's server asks every new sender to try again."),
+    "sender_not_proven": lazy_gettext(
+        "The recipient's server does not believe that we may send for this address."
+    ),
+    "gave_up_there": lazy_gettext("The recipient's server could not be reached for a long time."),
     "too_large": lazy_gettext("The mail is larger than the server accepts."),
     "smtputf8_missing": lazy_gettext("The server cannot deliver to an address with such characters."),
-    "content_refused": lazy_gettext("The server refused the mail."),
+    "content_refused": lazy_gettext("The recipient's server takes the mail for spam or for dangerous."),
     "server_busy": lazy_gettext("The server is busy."),
     "removal_refused": lazy_gettext("The server does not remove mails that became tickets."),
     "password_missing": lazy_gettext("The password is missing; enter it again."),
@@ -182,6 +191,10 @@ FAILURE = {
     "name_server_failed": lazy_gettext("The name server does not answer properly."),
     "gave_up": lazy_gettext("Given up after four days of trying."),
     "bounced": lazy_gettext("The recipient's mail server sent the mail back."),
+    "unconfirmed": lazy_gettext(
+        "The server fell silent after it had the whole mail. Most likely it was delivered."
+    ),
+    "brake": lazy_gettext("Unusually much mail left by this channel within an hour; the rest waits."),
     "stopped": lazy_gettext("Somebody stopped the sending."),
     "internal": lazy_gettext("Poststelle made a mistake; nothing was lost."),
 }
@@ -293,6 +306,13 @@ ADVICE = {
     "sender_refused": lazy_gettext("The address of the channel must belong to the signed-in mailbox."),
     "content_refused": lazy_gettext("The server's own words say why; its operator can help."),
     "over_quota": lazy_gettext("Make room in the mailbox."),
+    "brake": lazy_gettext("Look for a loop in the outbox. “Send now” lets a single mail through."),
+    "unknown_recipient": lazy_gettext("Check the spelling, or reach the person another way."),
+    "unknown_domain": lazy_gettext("Check the part behind the @."),
+    "mailbox_full": lazy_gettext("Try again later, or reach the person another way."),
+    "sender_not_proven": lazy_gettext(
+        "An administrator has to mend SPF, DKIM or DMARC of the channel's domain."
+    ),
     "removal_refused": lazy_gettext(
         "They do not become tickets again, and removing them is tried at every fetch. Check in the mailbox's "
         "settings whether this sign-in may delete, or choose another way after the fetch."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from desk import filing, outbox
+from desk import filing, settling
 from desk.matching import Match
 from mail.types import Bounce, Mail
 from models import InboundMail, InboundState, OutboundMail, Outcome, Ticket, db
@@ -22,7 +22,7 @@ def take_back(row: InboundMail, mail: Mail, bounce: Bounce) -> bool:
     if sent is None or not bounce.returned_message_id:
         return False
     for recipient in bounce.recipients:
-        outbox.came_back(sent, recipient)
+        settling.came_back(sent, recipient)
     ticket = db.session.get(Ticket, sent.ticket_id) if sent.ticket_id else None
     if ticket is not None:
         filing.file_mail(row, mail, Match(ticket, "bounce"), quiet=True)

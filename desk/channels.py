@@ -36,6 +36,7 @@ from mail.transports.smtp import SmtpSender
 from models import Channel, Protocol, Provider, db, now
 
 FETCH_TIMEOUTS = Timeouts(connect=10, command=60, session=1800)
+SEND_TIMEOUTS = Timeouts(connect=10, command=60)
 # A password typed for the incoming server only serves the outgoing one too; it is stored once.
 SAME_AS_INCOMING = ""
 
@@ -277,6 +278,7 @@ def outgoing_server(own: Channel | ChannelValues) -> ServerAddress:
         own.smtp_encryption,
         allow_plaintext=own.allow_plaintext,
         allow_private=office().settings.allow_private_hosts,
+        timeouts=SEND_TIMEOUTS,
     )
 
 
@@ -292,7 +294,12 @@ def relay_door() -> tuple[ServerAddress, Credentials] | None:
     if way is None:
         return None
     server = ServerAddress(
-        way.host, way.port, way.encryption, allow_plaintext=way.encryption == "none", allow_private=True
+        way.host,
+        way.port,
+        way.encryption,
+        allow_plaintext=way.encryption == "none",
+        allow_private=True,
+        timeouts=SEND_TIMEOUTS,
     )
     return server, Credentials(way.user, way.password, "auto" if way.user else "none")
 

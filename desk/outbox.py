@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy.orm import aliased
 
-from desk import channels, letters, sent_copies, tickets
+from desk import channels, letters
 from desk.failpoints import reach
 from desk.office import office, owner_is_gone
+from desk.settling import UNCONFIRMED, UNSENT, note, settle
 from mail.domains import mailbox_key
-from mail.transports import Handover, PermanentFailure, Sender, TransportFailure
-from mail.types import BounceRecipient
+from mail.transports import PermanentFailure, Sender, TransportFailure
 from models import (
     Channel,
     MailState,
@@ -21,7 +22,6 @@ from models import (
     OutboundMail,
     OutboundRecipient,
     RecipientState,
-    Status,
     Ticket,
     db,
     now,
@@ -30,16 +30,10 @@ from models.base import rows_changed
 
 log = logging.getLogger(__name__)
 
-# Minutes after each failed attempt; the last one repeats until PATIENCE is over.
-RETRY_MINUTES = (1, 5, 15, 60)
-PATIENCE = timedelta(days=4)
-TELL_AFTER = timedelta(hours=1)  # a mail that waits longer is shown as delayed
 STUCK_AFTER = timedelta(minutes=15)  # no hand-over takes longer; its process is gone
 SERVER_DOWN = ("timeout", "connection_lost", "connect_timeout", "connect_refused", "name_not_found")
-
-LINK_MAILS = ("invitation", "password_link")
-UNSENT = (RecipientState.QUEUED, RecipientState.DELAYED)
-
+IN_ORDER_FOR = timedelta(hours=1)  # so long a reply waits for an earlier one of its ticket
+BRAKE_REST = timedelta(minutes=5)
 
 # --- putting mails in
 
@@ -102,16 +96,18 @@ def cancel(mail_id: int) -> bool:
 
 
 def send_again(mail: OutboundMail) -> None:
-    """A person asks: a failed or kept mail goes to the recipients that did not get it. Commits."""
-    if mail.state not in (MailState.FAILED, MailState.KEPT):
+    """A person asks: a failed or kept mail goes to the recipients that did not get it, or perhaps not. Commits."""
+    unsure = mail.state == MailState.DONE and any(r.reason == UNCONFIRMED for r in mail.recipients)
+    if mail.state not in (MailState.FAILED, MailState.KEPT) and not unsure:
         db.session.rollback()
         return
     mail.state, mail.send_after, mail.attempts, mail.reason, mail.words = MailState.QUEUED, now(), 0, "", ""
     mail.created_at, mail.settled_at = now(), None  # patience begins anew
     for recipient in mail.recipients:
-        if recipient.state in (RecipientState.UNDELIVERABLE, RecipientState.CANCELLED):
+        lost = recipient.state in (RecipientState.UNDELIVERABLE, RecipientState.CANCELLED)
+        if lost or recipient.reason == UNCONFIRMED:
             recipient.state, recipient.reason = RecipientState.QUEUED, ""
-    _event(mail, "send_again")
+    note(mail, "send_again")
     db.session.commit()
     office().ring("send", None)
 
@@ -165,7 +161,8 @@ def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
         db.session.rollback()
         if sender is None:
             return {"kept": _keep(condition)}
-        mail_id = _claim(condition)
+        left = _left_before_the_brake(channel_id)
+        mail_id = _claim(condition, left)
         if mail_id is None:
             return counted
         with sender as open_sender:
@@ -175,12 +172,13 @@ def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
                 mail_id = None
                 if failure is not None and failure.code in SERVER_DOWN:
                     raise failure  # not this mail's fault: the others need not find out one by one
-                mail_id = None if office().stopping.is_set() else _claim(condition)
+                left -= 1
+                mail_id = None if office().stopping.is_set() else _claim(condition, left)
     except TransportFailure as failure:
         # The server did not let us in: no mail is at fault, all of them wait; but not for a deleted channel.
         mail_id = mail_id or _claim(condition)
         while mail_id is not None:
-            count(_settle(mail_id, failure, connected=gone))
+            count(settle(mail_id, failure, connected=gone))
             mail_id = _claim(condition)
     return counted
 
@@ -197,12 +195,12 @@ def _hand_over(sender: Sender, mail_id: int) -> tuple[str, TransportFailure | No
         answers = sender.send(raw, envelope_from, recipients)
         reach("after_handover")
     except TransportFailure as failure:
-        return _settle(mail_id, failure), failure
+        return settle(mail_id, failure), failure
     except Exception as error:
         db.session.rollback()
         log.exception("mail %s could not be sent", mail_id)
-        return _settle(mail_id, PermanentFailure("internal", repr(error)[:300])), None
-    return _settle(mail_id, answers), None
+        return settle(mail_id, PermanentFailure("internal", repr(error)[:300])), None
+    return settle(mail_id, answers), None
 
 
 def _frozen(mail: OutboundMail) -> bytes:
@@ -210,100 +208,6 @@ def _frozen(mail: OutboundMail) -> bytes:
         mail.sha256 = office().blobs.put(letters.compose_queued(mail))
         db.session.commit()
     return office().blobs.get(mail.sha256)
-
-
-def _settle(mail_id: int, result: dict[str, Handover] | TransportFailure, connected: bool = True) -> str:
-    """Write down what became of each recipient, and of the mail. One transaction."""
-    mail = db.session.scalar(select(OutboundMail).where(OutboundMail.id == mail_id).with_for_update())
-    assert mail is not None
-    waited = now() - mail.created_at
-    told = any(recipient.state == RecipientState.DELAYED for recipient in mail.recipients)
-    failed: list[OutboundRecipient] = []
-    for recipient in mail.recipients:
-        if recipient.state not in UNSENT:
-            continue
-        outcome, reply, reason = _answer_for(recipient.address, result, connected)
-        recipient.reply = reply[:1000]
-        if outcome == "accepted":
-            recipient.state, recipient.reason = RecipientState.ACCEPTED, ""
-        elif outcome == "permanent" or waited > PATIENCE:
-            recipient.state = RecipientState.UNDELIVERABLE
-            recipient.reason = reason if outcome == "permanent" else "gave_up"
-            failed.append(recipient)
-        else:
-            recipient.state = RecipientState.DELAYED if waited > TELL_AFTER else RecipientState.QUEUED
-            recipient.reason = reason
-    _conclude(mail, told)
-    if failed:  # at once, also while others still wait
-        back_to_author(mail, failed)
-    state = str(mail.state)
-    db.session.commit()
-    return state
-
-
-def _answer_for(
-    address: str, result: dict[str, Handover] | TransportFailure, connected: bool
-) -> tuple[str, str, str]:
-    """Outcome, the server's words, and a reason code."""
-    if isinstance(result, TransportFailure):
-        # A wrong password or a changed port is for an administrator to mend; the mails wait for that.
-        final = isinstance(result, PermanentFailure) and connected
-        return ("permanent" if final else "temporary"), result.words, result.code
-    answer = result.get(address)
-    if answer is None:
-        return "temporary", "", "connection_lost"
-    return answer.outcome, answer.reply, "" if answer.outcome == "accepted" else "recipients_refused"
-
-
-def _conclude(mail: OutboundMail, told: bool) -> None:
-    """The state of the whole mail. `told`: its delay stands in the ticket's history already."""
-    waiting = [r for r in mail.recipients if r.state in UNSENT]
-    failed = [r for r in mail.recipients if r.state == RecipientState.UNDELIVERABLE]
-    blamed = next(iter(failed or waiting), None)
-    mail.reason = blamed.reason if blamed else ""
-    mail.words = blamed.reply if blamed else ""
-    if waiting:
-        delay = RETRY_MINUTES[min(mail.attempts, len(RETRY_MINUTES)) - 1]
-        mail.state, mail.send_after = MailState.QUEUED, now() + timedelta(minutes=delay)
-        office().ring("send", mail.send_after)
-        if not told and any(r.state == RecipientState.DELAYED for r in waiting):
-            _event(mail, "delayed", reason=mail.reason)
-        return
-    mail.done_at = now()
-    mail.state = MailState.FAILED if failed else MailState.DONE
-    if mail.purpose in LINK_MAILS:
-        office().blobs.forget(mail.sha256)  # it holds a link that lets in whoever reads it
-    if not failed:
-        sent_copies.wish(mail)
-        _event(mail, "sent", to=", ".join(r.address for r in mail.recipients))
-
-
-def back_to_author(mail: OutboundMail, failed: Iterable[OutboundRecipient]) -> None:
-    """An undeliverable reply returns the ticket to who wrote it, in the running transaction."""
-    first = next(iter(failed))
-    _event(mail, "undeliverable", to=first.address, reason=first.reason, words=first.reply[:300])
-    if mail.purpose != "ticket_reply" or mail.ticket is None or mail.message is None:
-        return
-    if mail.ticket.status in (Status.WAITING, Status.RESOLVED, Status.CLOSED):
-        tickets.move(mail.ticket, Status.OPEN, None)
-    if mail.ticket.assignee_id is None:
-        mail.ticket.assignee_id = mail.message.agent_id
-
-
-def came_back(mail: OutboundMail, report: BounceRecipient) -> None:
-    """A delivery report for one recipient of a mail that left, in the running transaction."""
-    known = [r for r in mail.recipients if r.address_key == mailbox_key(report.address)]
-    hit = known or (mail.recipients if len(mail.recipients) == 1 else [])
-    for recipient in hit:
-        recipient.reply = report.words[:1000] or report.status
-        if report.permanent:
-            recipient.state, recipient.reason = RecipientState.UNDELIVERABLE, "bounced"
-        elif recipient.state == RecipientState.ACCEPTED:
-            recipient.reason = "delayed"  # the other server has it: it is not ours to send again
-    if hit and report.permanent:
-        if mail.state == MailState.DONE:  # while others still wait, the sending goes on
-            mail.state, mail.reason, mail.words = MailState.FAILED, "bounced", report.words
-        back_to_author(mail, hit)
 
 
 def _keep(condition: ColumnElement[bool]) -> int:
@@ -319,13 +223,43 @@ def _keep(condition: ColumnElement[bool]) -> int:
             mail = db.session.get(OutboundMail, mail_id)
             assert mail is not None
             db.session.refresh(mail)
-            _event(mail, "kept")
+            note(mail, "kept")
         db.session.commit()
     return len(ids)
 
 
-def _claim(condition: ColumnElement[bool]) -> int | None:
+def _left_before_the_brake(channel_id: int | None) -> int:
+    """How many mails may still leave by this channel within the hour (POSTSTELLE_SEND_PER_HOUR)."""
+    limit = office().settings.send_per_hour
+    if not limit:
+        return 1_000_000
+    gone = db.session.scalar(
+        select(func.count()).where(
+            OutboundMail.channel_id.is_(None)
+            if channel_id is None
+            else OutboundMail.channel_id == channel_id,
+            OutboundMail.done_at > now() - timedelta(hours=1),
+        )
+    )
+    return limit - (gone or 0)
+
+
+def _brake(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Unusually much has left: what is due rests and says why, but for what a person let through. Commits."""
+    db.session.execute(
+        update(OutboundMail)
+        .where(condition, OutboundMail.hurried.is_(False))
+        .values(send_after=now() + BRAKE_REST, reason="brake")
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+    return and_(condition, OutboundMail.hurried)
+
+
+def _claim(condition: ColumnElement[bool], left: int = 1) -> int | None:
     """Take the next mail: the conditional UPDATE lets only one process have it. Commits."""
+    if left <= 0:
+        condition = _brake(condition)
     while True:
         mail_id = db.session.scalar(
             select(OutboundMail.id).where(condition).order_by(OutboundMail.id).limit(1)
@@ -378,7 +312,21 @@ def _due(at_once: bool, channel_id: int | None) -> ColumnElement[bool]:
         due = and_(due, or_(OutboundMail.claimed_at.is_(None), OutboundMail.claimed_at < now()))
     else:
         due = and_(due, OutboundMail.send_after <= now())
+    due = and_(due, ~_behind_another())
     return and_(due, OutboundMail.channel_id == channel_id) if channel_id is not None else due
+
+
+def _behind_another() -> ColumnElement[bool]:
+    """Customers read the replies of a ticket in the order in which they were written."""
+    earlier = aliased(OutboundMail)
+    waits = exists().where(
+        earlier.ticket_id == OutboundMail.ticket_id,
+        earlier.id < OutboundMail.id,
+        earlier.purpose == "ticket_reply",
+        earlier.state.in_((MailState.QUEUED, MailState.SENDING)),
+        earlier.created_at > now() - IN_ORDER_FOR,
+    )
+    return and_(OutboundMail.purpose == "ticket_reply", waits)
 
 
 def _mark_recipients(mail_id: int, state: RecipientState) -> None:
@@ -387,12 +335,3 @@ def _mark_recipients(mail_id: int, state: RecipientState) -> None:
         .where(OutboundRecipient.mail_id == mail_id, OutboundRecipient.state.in_(UNSENT))
         .values(state=state)
     )
-
-
-def _event(mail: OutboundMail, kind: str, **details: str) -> None:
-    """Into the ticket's history, where a person cares: replies and what the customer gets."""
-    if mail.ticket_id is None or mail.agent_id is not None:
-        return
-    ticket = mail.ticket or db.session.get(Ticket, mail.ticket_id)
-    if ticket is not None:
-        tickets.note_event(ticket, f"mail_{kind}", None, purpose=mail.purpose, **details)

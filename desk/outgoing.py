@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import joinedload, selectinload
 
-from desk import corrections, letters, outbox, tickets
+from desk import corrections, letters, outbox, settling, tickets
 from desk.office import office
 from mail.addresses import valid_address
 from mail.clean import clean_html
@@ -85,7 +85,7 @@ def by_id(mail_id: int) -> OutboundMail | None:
 
 def may_be_read(mail: OutboundMail) -> bool:
     """A mail with a link that lets in whoever reads it is for its reader alone."""
-    return mail.purpose not in outbox.LINK_MAILS
+    return mail.purpose not in settling.LINK_MAILS
 
 
 def octets(mail: OutboundMail) -> bytes | None:
@@ -124,7 +124,7 @@ def retry(mail: OutboundMail) -> None:
     hurried = rows_changed(
         update(OutboundMail)
         .where(OutboundMail.id == mail.id, OutboundMail.state == MailState.QUEUED)
-        .values(send_after=now())
+        .values(send_after=now(), hurried=True)
     )
     db.session.commit()
     if not hurried:
@@ -154,7 +154,7 @@ def stop(mail: OutboundMail, by: Agent) -> None:
         raise Refused("gone")
     db.session.execute(
         update(OutboundRecipient)
-        .where(OutboundRecipient.mail_id == mail.id, OutboundRecipient.state.in_(outbox.UNSENT))
+        .where(OutboundRecipient.mail_id == mail.id, OutboundRecipient.state.in_(settling.UNSENT))
         .values(state=RecipientState.CANCELLED)
     )
     if mail.ticket is not None and mail.agent_id is None:

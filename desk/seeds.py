@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select, update
 
-from desk import accounts, channels, intake, outbox, replies, tickets
+from desk import accounts, channels, intake, replies, settling, tickets
 from desk.channel_values import ChannelValues
 from desk.office import office, the_account
 from desk.scenes import (
@@ -278,13 +278,13 @@ def _answer(ticket: Ticket, agent: Agent, answer: Answer, moment: datetime) -> N
     for recipient in mail.recipients:
         recipient.created_at = moment
         if answer.refused:
-            recipient.state, recipient.reason = RecipientState.UNDELIVERABLE, "recipients_refused"
+            recipient.state, recipient.reason = RecipientState.UNDELIVERABLE, "unknown_recipient"
         else:
             recipient.state = RecipientState.ACCEPTED
         recipient.reply = answer.refused or HANDED_OVER
     if answer.refused:
-        mail.state, mail.reason, mail.words = MailState.FAILED, "recipients_refused", answer.refused
-        outbox.back_to_author(mail, mail.recipients)
+        mail.state, mail.reason, mail.words = MailState.FAILED, "unknown_recipient", answer.refused
+        settling.back_to_author(mail, mail.recipients)
     else:
         mail.state = MailState.DONE
         to = ", ".join(recipient.address for recipient in mail.recipients)

@@ -68,6 +68,7 @@ class OutboundMail(Base):
     claimed_by: Mapped[str] = mapped_column(String(160), default="")
     done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     sent_copy: Mapped[str] = mapped_column(String(10), default="", index=True)  # wanted, stored or failed
+    hurried: Mapped[bool] = mapped_column(default=False)  # a person said »now«: the brake lets it through
     settled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # a person put the failure aside
 
     channel: Mapped[Channel | None] = relationship()
@@ -77,7 +78,10 @@ class OutboundMail(Base):
         back_populates="mail", order_by="OutboundRecipient.id", cascade="all, delete-orphan"
     )
 
-    __table_args__ = (Index("ix_outbound_mail_state", "state", "send_after"),)
+    __table_args__ = (
+        Index("ix_outbound_mail_state", "state", "send_after"),
+        Index("ix_outbound_mail_done", "channel_id", "done_at"),
+    )
 
 
 class OutboundRecipient(Base):

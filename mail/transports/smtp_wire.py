@@ -143,8 +143,9 @@ def answers() -> Iterator[None]:
         raise
     except smtplib.SMTPResponseException as error:
         kind = PermanentFailure if error.smtp_code // 100 == 5 else TemporaryFailure
-        code = "protocol_error" if error.smtp_code // 100 == 5 else "server_busy"
-        raise kind(code, f"{error.smtp_code} {words(error.smtp_error)}") from error
+        code = "server_busy" if error.smtp_code // 100 == 4 else "protocol_error"
+        said = f"{error.smtp_code} " if error.smtp_code > 0 else ""  # -1: it is no SMTP at all
+        raise kind(code, said + words(error.smtp_error)) from error
     except smtplib.SMTPServerDisconnected as error:
         # smtplib hides the timeout behind it.
         code = "timeout" if isinstance(error.__context__, TimeoutError) else "connection_lost"

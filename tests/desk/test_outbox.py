@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from config import Relay
-from desk import channels, outbox, tickets, uploads
+from desk import channels, outbox, settling, tickets, uploads
 from desk.channel_values import ChannelValues
 from desk.office import Office, signing_key
 from mail import ids
@@ -270,7 +270,7 @@ def test_a_bounce_of_one_does_not_stop_the_others(
     relay.reject("later@x.example", "450 4.2.1 Greylisted")
     outbox.deliver_due()
     db.session.expire_all()
-    outbox.came_back(sent, BounceRecipient("carol@customer.example"))
+    settling.came_back(sent, BounceRecipient("carol@customer.example"))
     db.session.commit()
     relay.rejected.clear()
     outbox.deliver_due(at_once=True)
@@ -282,8 +282,8 @@ def test_a_report_of_a_delay_sends_nothing_again(relay: SmtpSink, reply: Callabl
     sent = reply(cc=("dave@x.example",))
     outbox.deliver_due()
     db.session.expire_all()
-    outbox.came_back(sent, BounceRecipient("carol@customer.example", permanent=False))
-    outbox.came_back(sent, BounceRecipient("dave@x.example"))
+    settling.came_back(sent, BounceRecipient("carol@customer.example", permanent=False))
+    settling.came_back(sent, BounceRecipient("dave@x.example"))
     db.session.commit()
     outbox.send_again(sent)
     outbox.deliver_due()

@@ -69,8 +69,8 @@ def test_nothing_of_it_leaves_and_all_is_accounted_for(planted):
     }
     assert {mail.purpose for mail in outbound} == {"ticket_reply"}
     assert {mail.reason for mail in outbound if mail.state == MailState.FAILED} == {
-        "recipients_refused",
-        "bounced",
+        "unknown_recipient",
+        "mailbox_full",
     }
     assert outbox.deliver_due(at_once=True) == {}
     assert office.the_account().undo_seconds == 10

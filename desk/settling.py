@@ -1,0 +1,130 @@
+"""What a mail server said becomes the state of each recipient, of the mail, and of its ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from desk import sent_copies, tickets
+from desk.office import office
+from mail.domains import mailbox_key
+from mail.refusals import reason_of
+from mail.transports import Handover, PermanentFailure, TransportFailure
+from mail.types import BounceRecipient
+from models import MailState, OutboundMail, OutboundRecipient, RecipientState, Status, Ticket, db, now
+
+# Minutes after each failed attempt; the last one repeats until PATIENCE is over.
+RETRY_MINUTES = (1, 5, 15, 60)
+PATIENCE = timedelta(days=4)
+TELL_AFTER = timedelta(hours=1)  # a mail that waits longer is shown as delayed
+LINK_MAILS = ("invitation", "password_link")
+UNCONFIRMED = "unconfirmed"  # the reason of a recipient whose server took the mail without a word
+UNSENT = (RecipientState.QUEUED, RecipientState.DELAYED)
+
+
+def settle(mail_id: int, result: dict[str, Handover] | TransportFailure, connected: bool = True) -> str:
+    """Write down what became of each recipient, and of the mail. One transaction."""
+    mail = db.session.scalar(select(OutboundMail).where(OutboundMail.id == mail_id).with_for_update())
+    assert mail is not None
+    waited = now() - mail.created_at
+    told = any(recipient.state == RecipientState.DELAYED for recipient in mail.recipients)
+    failed: list[OutboundRecipient] = []
+    for recipient in mail.recipients:
+        if recipient.state not in UNSENT:
+            continue
+        outcome, reply, reason = _answer_for(recipient.address, result, connected)
+        recipient.reply = reply[:1000]
+        if outcome == "accepted":
+            recipient.state, recipient.reason = RecipientState.ACCEPTED, reason
+        elif outcome == "permanent" or waited > PATIENCE:
+            recipient.state = RecipientState.UNDELIVERABLE
+            recipient.reason = reason if outcome == "permanent" else "gave_up"
+            failed.append(recipient)
+        else:
+            recipient.state = RecipientState.DELAYED if waited > TELL_AFTER else RecipientState.QUEUED
+            recipient.reason = reason
+    _conclude(mail, told)
+    if failed:  # at once, also while others still wait
+        back_to_author(mail, failed)
+    state = str(mail.state)
+    db.session.commit()
+    return state
+
+
+def _answer_for(
+    address: str, result: dict[str, Handover] | TransportFailure, connected: bool
+) -> tuple[str, str, str]:
+    """Outcome, the server's words, and a reason code."""
+    if isinstance(result, TransportFailure):
+        # A wrong password or a changed port is for an administrator to mend; the mails wait for that.
+        final = isinstance(result, PermanentFailure) and connected
+        return ("permanent" if final else "temporary"), result.words, result.code
+    answer = result.get(address)
+    if answer is None:
+        return "temporary", "", "connection_lost"
+    if answer.outcome == "accepted":  # without a reply the server fell silent when it had the whole mail
+        return "accepted", answer.reply, "" if answer.reply else UNCONFIRMED
+    return answer.outcome, answer.reply, reason_of(answer.reply, "recipients_refused")
+
+
+def _conclude(mail: OutboundMail, told: bool) -> None:
+    """The state of the whole mail. `told`: its delay stands in the ticket's history already."""
+    waiting = [r for r in mail.recipients if r.state in UNSENT]
+    failed = [r for r in mail.recipients if r.state == RecipientState.UNDELIVERABLE]
+    blamed = next(iter(failed or waiting), None)
+    mail.reason = blamed.reason if blamed else ""
+    mail.words = blamed.reply if blamed else ""
+    if waiting:
+        delay = RETRY_MINUTES[min(mail.attempts, len(RETRY_MINUTES)) - 1]
+        mail.state, mail.send_after = MailState.QUEUED, now() + timedelta(minutes=delay)
+        office().ring("send", mail.send_after)
+        if not told and any(r.state == RecipientState.DELAYED for r in waiting):
+            note(mail, "delayed", reason=mail.reason)
+        return
+    mail.done_at = now()
+    mail.state = MailState.FAILED if failed else MailState.DONE
+    if mail.purpose in LINK_MAILS:
+        office().blobs.forget(mail.sha256)  # it holds a link that lets in whoever reads it
+    if not failed:
+        sent_copies.wish(mail)
+        note(mail, "sent", to=", ".join(r.address for r in mail.recipients))
+
+
+def back_to_author(mail: OutboundMail, failed: Iterable[OutboundRecipient]) -> None:
+    """An undeliverable reply returns the ticket to who wrote it, in the running transaction."""
+    first = next(iter(failed))
+    note(mail, "undeliverable", to=first.address, reason=first.reason, words=first.reply[:300])
+    if mail.purpose != "ticket_reply" or mail.ticket is None or mail.message is None:
+        return
+    if mail.ticket.status in (Status.WAITING, Status.RESOLVED, Status.CLOSED):
+        tickets.move(mail.ticket, Status.OPEN, None)
+    if mail.ticket.assignee_id is None:
+        mail.ticket.assignee_id = mail.message.agent_id
+
+
+def came_back(mail: OutboundMail, report: BounceRecipient) -> None:
+    """A delivery report for one recipient of a mail that left, in the running transaction."""
+    known = [r for r in mail.recipients if r.address_key == mailbox_key(report.address)]
+    hit = known or (mail.recipients if len(mail.recipients) == 1 else [])
+    for recipient in hit:
+        recipient.reply = report.words[:1000] or report.status
+        if report.permanent:
+            recipient.state = RecipientState.UNDELIVERABLE
+            recipient.reason = reason_of(report.words, "bounced", report.status)
+        elif recipient.state == RecipientState.ACCEPTED:
+            recipient.reason = "delayed"  # the other server has it: it is not ours to send again
+    if hit and report.permanent:
+        if mail.state == MailState.DONE:  # while others still wait, the sending goes on
+            mail.state, mail.reason, mail.words = MailState.FAILED, hit[0].reason, report.words
+        back_to_author(mail, hit)
+
+
+def note(mail: OutboundMail, kind: str, **details: str) -> None:
+    """Into the ticket's history, where a person cares: replies and what the customer gets."""
+    if mail.ticket_id is None or mail.agent_id is not None:
+        return
+    ticket = mail.ticket or db.session.get(Ticket, mail.ticket_id)
+    if ticket is not None:
+        tickets.note_event(ticket, f"mail_{kind}", None, purpose=mail.purpose, **details)
