@@ -39,6 +39,7 @@ _ATTRIBUTES = {
     "img": {"src", "srcset", "alt", "width", "height"},
     "li": {"value"},
     "ol": {"start", "type", "reversed"},
+    "p": {"class"},
     "span": {"class"},
     "table": {"width", "height", "bgcolor", "background", "border", "cellpadding", "cellspacing", "summary"},
     "td": _CELL,
@@ -69,6 +70,7 @@ _ADDRESS = re.compile(r"(?i)url\s*\(\s*(?:\"[^\"]*\"|'[^']*'|[^)\"']*)\s*\)")
 _BACKGROUND = re.compile(
     r"(?i)(?:^|;)\s*background(?:-image)?\s*:[^;]{0,200}?url\s*\(\s*[\"']?\s*((?:https?:)?//[^\s\"'()\\<>]{1,1000})"
 )
+WORD = "MsoNormal"
 _LINK = re.compile(r"(?i)(?:https?://|mailto:|tel:)")
 _REMOTE = re.compile(r"(?i)(?:https?:)?//[^\s]")
 _DATA_IMAGE = re.compile(r"(?i)data:image/(?:png|jpe?g|gif|webp)\s*;\s*base64,\s*([A-Za-z0-9+/]{16})")
@@ -111,6 +113,11 @@ def _attribute(tag: str, attribute: str, value: str) -> str | None:
         return _remote(value.strip().split(" ", 1)[0].rstrip(","))
     if attribute == "href":
         return value if _LINK.match(value.strip()) else None
+    if (tag, attribute) == (
+        "p",
+        "class",
+    ):  # Word's paragraphs have no margins; the style sheet that says so is gone
+        return WORD if value.startswith("Mso") or value == "elementToProof" else None
     names = _QUOTE_NAMES.get((tag, attribute))
     if names is None:
         return value
