@@ -208,7 +208,9 @@ def _facts(row: InboundMail, mail: Mail) -> Facts:
             InboundMail.received_at > now() - timedelta(hours=1),
         )
     )
+    own = {row.channel.address.casefold(), row.envelope_to.casefold()}
     return Facts(
+        own_addresses=frozenset(own - {""}),
         own_message_id=ids.read_message_id(key, mail.message_id) is not None,
         own_loop_header=any(ids.read_loop(key, value) for value in mail.all(ids.LOOP_HEADER)),
         sender_blocked=blocking.stops(row.sender),

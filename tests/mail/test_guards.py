@@ -87,10 +87,44 @@ def test_facts(facts: Facts, bounce: Bounce | None, action: Action, reason: str)
         (replace(CAROL, sender=Address("", "MAILER-DAEMON")), "mailer_daemon"),
         (replace(CAROL, sender=Address("", "do-not-reply+17@shop.test")), "mailer_daemon"),
         (replace(CAROL, sender=Address("", "noreplyce@kunde.test")), "person"),
+        (replace(CAROL, sender=Address("", "shop-noreply@kunde.test")), "mailer_daemon"),
+        (replace(CAROL, sender=Address("", "ne-pas-repondre@kunde.test")), "mailer_daemon"),
+        (replace(CAROL, sender=Address("", "notifications+42@kunde.test")), "mailer_daemon"),
+        (replace(CAROL, sender=Address("", "wordpress@kunde.test")), "mailer_daemon"),
+        (replace(CAROL, sender=Address("", "hans.cron@kunde.test")), "person"),
+        (replace(CAROL, sender=Address("", "newsletterredaktion@kunde.test")), "person"),
+        (replace(CAROL, sender=Address("", "postmaster@kunde.test")), "mailer_daemon"),
+        (
+            replace(headers(User_Agent="Mozilla Thunderbird"), sender=Address("", "postmaster@kunde.test")),
+            "person",
+        ),
     ],
 )
 def test_headers(mail: Mail, reason: str) -> None:
     assert judge(mail, Facts(), None).reason == reason
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {
+            "List_Id": "<support.firma.test>",
+            "Precedence": "list",
+            "Mailing_list": "list support@firma.test; contact x",
+        },
+        {"List_Post": "<https://groups.google.com/a/x>, <mailto:Support@firma.test>", "Precedence": "list"},
+    ],
+)
+def test_a_group_that_is_our_own_address_brings_the_mails_of_persons(said: dict[str, str]) -> None:
+    ours = Facts(own_addresses=frozenset({"support@firma.test"}))
+    assert judge(headers(**said), ours, None).reason == "person"
+    for others in (
+        frozenset[str](),
+        frozenset({"port@firma.test"}),
+        frozenset({"support@firma.test.example"}),
+    ):
+        assert judge(headers(**said), Facts(own_addresses=others), None).reason != "person"
+    assert judge(headers(**said | {"Precedence": "bulk"}), ours, None).reason == "precedence"
 
 
 def test_the_envelope_goes_before_the_header() -> None:
@@ -106,6 +140,11 @@ def test_the_envelope_goes_before_the_header() -> None:
         "Out of the office until Monday", "Réponse automatique : Panne", "Absent du bureau",
         "Message d'absence", "Risposta automatica: Guasto", "Fuori sede", "Respuesta automática: Avería",
         "Fuera de la oficina", "Automatisch antwoord: Storing", "Afwezig", "Afwezigheidsbericht: Storing",
+        "Resposta automática: Avaria", "Ausência temporária", "Autosvar: Fel", "Automatiskt svar: Fel", "Frånvaro",
+        "Automatisk svar: Feil", "Fravær til mandag", "Automaattinen vastaus: Vika", "Poissa", "Odpowiedź automatyczna: Awaria",
+        "Nieobecność do 3 marca", "Automatická odpověď: Porucha", "Nepřítomnost", "Automatikus válasz: Hiba",
+        "Răspuns automat: Defect", "Automatski odgovor: Kvar", "Otomatik yanıt: Arıza", "Автоматический ответ: Сбой",
+        "Автоответ", "Αυτόματη απάντηση: Βλάβη", "自動応答: 障害", "自動返信：障害", "自动回复: 故障", "자동 회신: 장애",
     ],
 )  # fmt: skip
 def test_out_of_office(subject: str) -> None:
