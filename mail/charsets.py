@@ -54,6 +54,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _WESTERN = re.compile(rb"[\x80\x82\x84\x85\x91-\x97\xa0\xa7\xab\xae\xb0\xb4\xbb\xc0-\xff]")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _HIGH_RUN = re.compile(rb"[\x80-\xff]{3}")
+# Letters of German, French, Spanish and the Nordic languages: in short words they tell more than statistics.
+_WESTERN_LETTERS = re.compile(
+    rb"[\xc4\xc5\xc6\xc9\xd6\xd8\xdc\xdf-\xe2\xe4-\xea\xed\xf1\xf3\xf4\xf6\xf8\xfa\xfc]"
+)
 _ISO_2022 = re.compile(rb"\x1b(?:\$[@B)]|\([BJ])")
 
 
@@ -63,7 +67,7 @@ def decode(data: bytes, declared: str = "") -> str:
     Never raises. The result has no NUL, no other control characters but tab and line ends,
     and no lone surrogates.
     """
-    return scrub(_decode(data, codec_name(declared)))
+    return scrub(_decode(data, codec_name(declared)).removeprefix("\ufeff"))
 
 
 def scrub(text: str) -> str:
@@ -128,6 +132,12 @@ def _detected(data: bytes) -> str:
     sample = data[:DETECT_BYTES]
     high = len(_HIGH.findall(sample))
     if high * 5 <= len(sample) and len(_WESTERN.findall(sample)) == high and not _HIGH_RUN.search(sample):
+        return "cp1252"
+    if (
+        high * 2 <= len(sample)
+        and len(_WESTERN_LETTERS.findall(sample)) == high
+        and not _HIGH_RUN.search(sample)
+    ):
         return "cp1252"
     try:
         best = from_bytes(sample, cp_isolation=_CANDIDATES, steps=4, chunk_size=256).best()

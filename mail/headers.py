@@ -254,7 +254,7 @@ def _tokens(value: bytes) -> Iterator[tuple[bytes, str]]:
 
 
 def _mailbox(words: list[bytes], angle: bytes | None, comment: bytes) -> Address | None:
-    name = b"".join(words).strip(b" ,\t")
+    name = b"".join(words).strip(b" ,\t" if angle is None else b" ,\t<>")
     if angle is not None:
         address = _spec(angle)
         if address:

@@ -22,7 +22,7 @@ MAX_FALSE_DELIMITERS = 10_000
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:[ \t]*")
 _BLOCK_END = re.compile(rb"\n\r*\n")
-_MBOX_LINE = re.compile(rb">?From .*(?:\n|\Z)")
+_MBOX_LINE = re.compile(rb">?From (?![ \t]*:).*(?:\n|\Z)")
 _BLANK_START = re.compile(rb"(?:[ \t]*\r?\n)+")
 _GUESSED_DELIMITER = re.compile(rb"(?im)^--([^\r\n]{1,100}?)[ \t]*\r?\ncontent-[a-z-]+:")
 # A line that is no header field ends the header, unless one of these still follows: then it is damage.
@@ -193,7 +193,7 @@ def _fields(block: bytes, start: int, body: int, defects: dict[str, None]) -> tu
         line = line.rstrip(b"\r")
         match = _FIELD.match(line)
         if line[:1] in (b" ", b"\t") and pieces:
-            pieces.append(line)
+            pieces.append(b" " + line[1:])  # a tab is how some fold, and no part of the words
         elif match:
             _finish(fields, pieces)
             if len(fields) >= MAX_FIELDS:

@@ -11,7 +11,7 @@ import pytest
 
 from mail import parse as parsing
 from mail.parse import parse
-from mail.types import Address, Mail
+from mail.types import Address, Invitation, Mail
 
 MAILS = sorted((Path(__file__).parents[1] / "mails").glob("read-*.eml"))
 
@@ -109,6 +109,20 @@ def _seen(mail: Mail) -> dict[str, Any]:
             for part in mail.attachments
         ],
         "defects": list(mail.defects),
+        **({"seals": [seal.value for seal in mail.seals]} if mail.seals else {}),
+        **({"invitation": _invited(mail.invitation)} if mail.invitation else {}),
+    }
+
+
+def _invited(invitation: Invitation) -> dict[str, Any]:
+    return {
+        "method": invitation.method,
+        "summary": invitation.summary,
+        "start": invitation.start.isoformat() if invitation.start else None,
+        "end": invitation.end.isoformat() if invitation.end else None,
+        "location": invitation.location,
+        "organizer": [invitation.organizer.name, invitation.organizer.address],
+        "attendees": [[one.address.name, one.address.address, one.answer] for one in invitation.attendees],
     }
 
 
