@@ -87,12 +87,12 @@ WHY = {
 }
 # How another ticket hangs together with the one on screen.
 RELATION = {
-    "continues": lazy_gettext("Continues"),
-    "continued_by": lazy_gettext("Continued by"),
-    "maybe": lazy_gettext("May belong to"),
-    "maybe_here": lazy_gettext("May belong here:"),
-    "split_from": lazy_gettext("Split from"),
-    "split_off": lazy_gettext("Split off:"),
+    "continues": lazy_gettext("Earlier part"),
+    "continued_by": lazy_gettext("Later part"),
+    "maybe": lazy_gettext("Perhaps"),
+    "maybe_here": lazy_gettext("Perhaps"),
+    "split_from": lazy_gettext("Origin"),
+    "split_off": lazy_gettext("Split off"),
 }
 # Whether the sender wrote the mail, by the receiving server's own check.
 SENDER = {
