@@ -126,6 +126,10 @@ bench: test-needs ## Measure start, idle memory, and how fast mail is taken in b
 	@$(BIN)/python bench/start.py
 	@$(BIN)/python bench/ingest.py
 
+.PHONY: bench-ledger
+bench-ledger: python ## Measure the mail ledger with half a million rows
+	@$(BIN)/python -m bench.ledger
+
 .PHONY: clean
 clean: ## Remove everything that make has built; the data folder stays
 	rm -rf .venv .cache node_modules static/vendor .pytest_cache .mypy_cache .ruff_cache \

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import select
@@ -12,6 +12,20 @@ from models import Channel, InboundMail, MailState, Message, OutboundMail, Ticke
 
 TICKETS_AT_ONCE = 200
 MAILS_AT_ONCE = 1000
+_MAIL = (
+    InboundMail.id,
+    InboundMail.via,
+    InboundMail.source_id,
+    InboundMail.sha256,
+    InboundMail.message_id,
+    InboundMail.sender,
+    InboundMail.subject,
+    InboundMail.outcome,
+    InboundMail.reason,
+    InboundMail.received_at,
+    InboundMail.filed_at,
+    InboundMail.server_copy,
+)
 
 
 def channel(row: Channel) -> dict[str, Any]:
@@ -64,7 +78,14 @@ def ledger() -> Iterator[dict[str, Any]]:
     last, first = 0, aliased(InboundMail)
     while True:
         rows = db.session.execute(
-            select(InboundMail, Channel.key, Ticket.number, first.message_id, first.sender, first.subject)
+            select(
+                *_MAIL,
+                Channel.key,
+                Ticket.number,
+                first.message_id.label("first_message_id"),
+                first.sender.label("first_sender"),
+                first.subject.label("first_subject"),
+            )
             .join(Channel, Channel.id == InboundMail.channel_id)
             .outerjoin(Ticket, Ticket.id == InboundMail.ticket_id)
             .outerjoin(first, first.id == InboundMail.duplicate_of_id)
@@ -74,10 +95,9 @@ def ledger() -> Iterator[dict[str, Any]]:
         ).all()
         if not rows:
             return
-        lines = [_mail(row, key, number, described) for row, key, number, *described in rows]
-        last = rows[-1][0].id
+        last = rows[-1].id
         _let_go()
-        yield from lines
+        yield from map(_mail, rows)
 
 
 def _let_go() -> None:
@@ -86,9 +106,9 @@ def _let_go() -> None:
     db.session.expunge_all()
 
 
-def _mail(row: InboundMail, key: str, number: int | None, described: Sequence[str | None]) -> dict[str, Any]:
-    """`described` is what the first of identical mails says of itself: Message-ID, sender, subject."""
-    message_id, sender, subject = described
+def _mail(row: Any) -> dict[str, Any]:
+    # What identical mails say of themselves stands with the first of them.
+    *_, key, number, message_id, sender, subject = row
     return {
         "channel": key,
         "via": row.via,

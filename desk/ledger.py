@@ -32,8 +32,8 @@ STATE_OF = {
     Outcome.FAILED: InboundState.FAILED,
     Outcome.PENDING: InboundState.PENDING,
 }
-# Rows without a message of a ticket: a Message-ID is looked for among these themselves.
-UNFILED = tuple(outcome for outcome, state in STATE_OF.items() if state != InboundState.FILED)
+# No ticket has them, but they were read: a Message-ID is looked for among these themselves.
+UNFILED = (Outcome.DROPPED, Outcome.HELD, Outcome.FAILED, Outcome.PENDING)
 _QUESTIONS_AT_ONCE = 100  # SQLite takes at most 500 in one union
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 
@@ -187,9 +187,8 @@ def _search(query: str) -> Conditions:
         return (InboundMail.id.in_(exact),)
     return tuple(
         or_(
-            func.lower(InboundMail.sender).contains(word, autoescape=True),
-            func.lower(InboundMail.subject).contains(word, autoescape=True),
-            func.lower(InboundMail.message_id).contains(word, autoescape=True),
+            InboundMail.sender.contains(word, autoescape=True),  # in lower case already
+            InboundMail.subject.icontains(word, autoescape=True),
         )
         for word in key.split()[:6]
     )

@@ -1,0 +1,125 @@
+"""No code without words: each reason that a part of the engine can write has its sentence on screen."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from flask import Flask
+
+from blueprints.ledger_words import COPY, EVENT, FINDING, PERIOD, PUT_BACK, SIGN, VERDICT, VIA
+from blueprints.words import FAILURE, REASON, WHY
+from desk import balance, ledger
+from mail import guards
+from mail.types import ClueKind
+from models import Outcome, ServerCopy
+
+ROOT = Path(__file__).resolve().parent.parent
+# Every module that writes a row of the ledger, or a message's »Warum hier?«.
+WRITERS = (
+    "desk/intake.py",
+    "desk/fetching.py",
+    "desk/filing.py",
+    "desk/quarantine.py",
+    "desk/put_back.py",
+    "desk/bounced.py",
+    "desk/matching.py",
+    "desk/door.py",
+)
+
+
+def constants(node: ast.AST) -> Iterator[str]:
+    """The texts of an expression that may become the value: of both branches, of a tuple, of `or`."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from (*constants(node.body), *constants(node.orelse))
+    elif isinstance(node, ast.BoolOp):
+        yield from (one for value in node.values for one in constants(value))
+
+
+def reasons(path: Path) -> Iterator[str]:
+    """What is put into a column, a keyword or a variable called `reason`, or is a Verdict's or Rule's."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                pairs = (
+                    zip(target.elts, node.value.elts, strict=False)
+                    if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
+                    else [(target, node.value)]
+                )
+                for place, value in pairs:
+                    if getattr(place, "attr", getattr(place, "id", "")) == "reason":
+                        yield from constants(value)
+        elif isinstance(node, ast.Call):
+            called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            yield from (one for kw in node.keywords if kw.arg == "reason" for one in constants(kw.value))
+            if called in ("Verdict", "Rule") and len(node.args) > 1:
+                yield from constants(node.args[1])
+            if called in ("_row", "_again"):
+                yield from (one for value in node.args[2:] for one in constants(value))
+        elif isinstance(node, ast.FunctionDef) and node.name == "_left_at_first":
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Return) and inner.value is not None:
+                    yield from constants(inner.value)
+
+
+def whys(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Match" and len(node.args) > 1:
+            yield from constants(node.args[1])
+        if isinstance(node, ast.Tuple) and len(node.elts) == 2:  # a ticket and why
+            yield from constants(node.elts[1])
+
+
+def test_every_reason_of_the_ledger_has_its_sentence() -> None:
+    written = {rule.reason for rule in guards.RULES} | {"person"}
+    for file in (*WRITERS, "mail/guards.py"):
+        written |= set(reasons(ROOT / file))
+    # The look into the code finds what is known to be there; else it would prove nothing.
+    assert written >= {
+        "person", "released", "duplicate", "put_back", "unreadable", "fault", "discarded", "copy", "oversize",
+        "was_read", "existing", "blocked_sender", "own_mail", "",
+    }  # fmt: skip
+    assert {code for code in written - set(EVENT) | {"discarded"} if not REASON.get(code)} == set()
+
+
+def test_every_clue_that_leads_into_a_ticket_has_its_sentence() -> None:
+    led = {kind.value for kind in ClueKind}
+    for file in ("desk/matching.py", "desk/filing.py", "desk/bounced.py"):
+        led |= set(whys(ROOT / file))
+    assert led >= {"new", "maybe", "unreadable", "bounce"}
+    assert {code for code in led if not WHY.get(code)} == set()
+
+
+def test_every_verdict_copy_period_and_finding_has_its_words(app: Flask) -> None:
+    assert list(VERDICT) == [str(outcome) for outcome in Outcome] and set(SIGN) <= set(VERDICT)
+    assert set(COPY) == {str(copy) for copy in ServerCopy}
+    assert set(PERIOD) == set(ledger.PERIODS)
+    assert set(FINDING) == {*balance._QUESTIONS, "raw_missing"}
+    assert set(VIA) == {"imap", "pop3", "smtp", "lmtp", "pipe"}
+
+
+def test_every_event_and_refusal_has_its_words() -> None:
+    events: set[str] = set()
+    for file in ("desk/quarantine.py", "desk/put_back.py", "blueprints/mail_page.py"):
+        for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            if called == "InboundEvent":
+                events |= {one for kw in node.keywords if kw.arg == "code" for one in constants(kw.value)}
+            place = {"_note": 1, "note": 1, "_again": 2}.get(called)
+            if place is not None and len(node.args) > place:
+                events |= set(constants(node.args[place]))
+    assert events == set(EVENT)
+    tree = ast.parse((ROOT / "desk/put_back.py").read_text(encoding="utf-8"))
+    refusal = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "refusal")
+    codes = {
+        one
+        for node in ast.walk(refusal)
+        if isinstance(node, ast.Return) and node.value is not None
+        for one in constants(node.value)
+    }
+    assert codes - {""} == set(PUT_BACK) and not set(PUT_BACK) & set(FAILURE)
