@@ -123,12 +123,16 @@ def _written_to(mail: Mail, copy: str) -> list[str]:
 
 
 def _recipient(address: str, final: bool, report: str) -> BounceRecipient:
-    """With the line that gives the reason, at or below the address: one with a code before any other."""
+    """With the line that gives the reason, at or below the address: one with a code before any other.
+
+    Where nothing is said near it, the first line of the report that has a code.
+    """
     lines = report.split("\n")
     place = next((number for number, line in enumerate(lines) if address.lower() in line.lower()), 0)
     near = [line[:2000] for line in lines[place : place + 7]]
     reasons = [
         line for pattern in (CODES, REASONS) for line in near if pattern.search(line.replace(address, ""))
     ]
+    reasons = reasons or [line for line in lines[:300] if CODES.search(line[:2000])]
     words = reasons[0] if reasons else ""
     return BounceRecipient(address, status_in("", words), final, short(words))
