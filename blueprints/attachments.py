@@ -6,6 +6,7 @@ from io import BytesIO
 
 from flask import Blueprint, Response, abort, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 
 from blueprints.htmx import change, page, wants_fragment
 from desk import contents, files
@@ -83,7 +84,17 @@ def headers(message_id: int) -> ResponseReturnValue:
     """The header lines of the mail as it came (or left)."""
     message = db.session.get(Message, message_id) or abort(404)
     lines = files.header_lines(message) or abort(404)
-    return page("tickets/headers.html", message=message, lines=lines)
+    about = gettext("The header lines of the mail as they stand in the original.")
+    return page("tickets/raw.html", message=message, lines=lines, heading=gettext("Headers"), about=about)
+
+
+@blueprint.get("/messages/<int:message_id>/text")
+def whole_text(message_id: int) -> ResponseReturnValue:
+    """A text that is too long for the conversation, to its last character."""
+    message = db.session.get(Message, message_id) or abort(404)
+    heading = message.subject or gettext("(no subject)")
+    about = gettext("The whole text of the message.")
+    return page("tickets/raw.html", message=message, lines=message.text, heading=heading, about=about)
 
 
 @blueprint.get("/messages/<int:message_id>/original")

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from blueprints.access import me
-from blueprints.htmx import change, go, page
+from blueprints.htmx import change, go, page, wants_fragment
 from blueprints.numbers import whole_number
 from blueprints.words import PRIORITY, STATUS
 from desk import accounts, first_message, merging, thread, tickets
@@ -72,6 +72,18 @@ def ticket_news(number: int) -> ResponseReturnValue:
     if not thread.newer_messages(ticket, me(), seen):
         return "", 204
     return page("tickets/_ticket_news.html", ticket=ticket, seen=seen)
+
+
+@blueprint.get("/tickets/<int:number>/earlier")
+def earlier(number: int) -> ResponseReturnValue:
+    """Earlier messages of a long conversation: a piece above the others, or a page of their own."""
+    ticket = _ticket(number)
+    tab = request.args.get("tab", "reply")
+    tab = tab if tab in ("reply", "note", "history") else "reply"
+    before = request.args.get("before", 0, type=whole_number)
+    entries, more = thread.conversation(ticket, tab, before)
+    template = "tickets/_earlier.html" if wants_fragment() else "tickets/earlier.html"
+    return page(template, ticket=ticket, tab=tab, entries=entries, earlier_messages=more)
 
 
 @blueprint.post("/tickets/<int:number>/status")

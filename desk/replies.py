@@ -170,8 +170,13 @@ def add_note(ticket: Ticket, agent: Agent, written: Written) -> Message:
 # --- reading
 
 
-def conversation(ticket: Ticket, kinds: Sequence[Kind], newest: int = 200) -> list[Message]:
-    """Messages of these kinds, oldest first, with all that their cards show; three statements in all."""
+def conversation(
+    ticket: Ticket, kinds: Sequence[Kind], newest: int = 200, before: int | None = None
+) -> list[Message]:
+    """Messages of these kinds, oldest first, with all that their cards show; three statements in all.
+
+    `before` is the id of a message: only older ones are meant then.
+    """
     rows = db.session.scalars(
         select(Message)
         .outerjoin(OutboundMail, OutboundMail.message_fk == Message.id)
@@ -179,6 +184,7 @@ def conversation(ticket: Ticket, kinds: Sequence[Kind], newest: int = 200) -> li
             Message.ticket_id == ticket.id,
             Message.kind.in_(kinds),
             or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
+            *((Message.id < before,) if before is not None else ()),
         )
         .options(
             selectinload(Message.attachments),

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from desk import drafts, letters, people, replies
-from models import Agent, Kind, Message, Ticket, TicketEvent
+from models import Agent, Kind, Message, Ticket, TicketEvent, db
 
 # Beside the mails of the tab »Antwort« only what concerns them; the rest stands under »Verlauf«.
 BESIDE_MAILS = (
@@ -21,6 +21,8 @@ BESIDE_MAILS = (
     "split_off",
     "split_from",
 )
+# The newest messages come with the page, earlier ones by as many more when somebody asks.
+SHOWN = 40
 AS_MESSAGES = ("received", "replied", "noted")
 
 newer_messages = replies.newer_messages
@@ -33,9 +35,10 @@ def shown(ticket: Ticket, agent: Agent, tab: str) -> dict[str, Any]:
     sender = letters.sender_address(letters.sending_channel(ticket))
     last = people.last_inbound(ticket)
     to = people.recipients_after(ticket, last)
-    entries = conversation(ticket, tab)
+    entries, earlier = conversation(ticket, tab)
     return {
         "entries": entries,
+        "earlier_messages": earlier,
         "counts": {
             "reply": counted.get(Kind.INBOUND, 0) + counted.get(Kind.REPLY, 0),
             "note": counted.get(Kind.NOTE, 0),
@@ -52,16 +55,40 @@ def shown(ticket: Ticket, agent: Agent, tab: str) -> dict[str, Any]:
     }
 
 
-def conversation(ticket: Ticket, tab: str) -> list[Message | TicketEvent]:
+def conversation(
+    ticket: Ticket, tab: str, before: int | None = None
+) -> tuple[list[Message | TicketEvent], int | None]:
+    """The newest entries (older than the message `before`), oldest first, and what to ask for next.
+
+    The second value is the id of the oldest message shown if there are earlier ones, else None.
+    """
     kinds = {
         "reply": (Kind.INBOUND, Kind.REPLY),
         "note": (Kind.NOTE,),
         "history": (Kind.INBOUND, Kind.REPLY, Kind.NOTE),
     }[tab]
-    entries: list[Message | TicketEvent] = list(replies.conversation(ticket, kinds))
+    messages = replies.conversation(ticket, kinds, SHOWN + 1, before)
+    earlier = messages[1].id if len(messages) > SHOWN else None
+    messages = messages[-SHOWN:]
+    entries: list[Message | TicketEvent] = list(messages)
     if tab != "note":
-        entries += [event for event in replies.events(ticket) if _stands_here(event, tab)]
-    return sorted(entries, key=_moment)
+        first = messages[0].created_at if earlier is not None else None
+        end = _created(before)
+        entries += [
+            event
+            for event in replies.events(ticket)
+            if _stands_here(event, tab) and _between(event.at, first, end)
+        ]
+    return sorted(entries, key=_moment), earlier
+
+
+def _created(message_id: int | None) -> datetime | None:
+    message = db.session.get(Message, message_id) if message_id is not None else None
+    return message.created_at if message is not None else None
+
+
+def _between(moment: datetime, first: datetime | None, end: datetime | None) -> bool:
+    return (first is None or moment >= first) and (end is None or moment < end)
 
 
 def _stands_here(event: TicketEvent, tab: str) -> bool:

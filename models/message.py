@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from models.outbound import OutboundMail
 
 
+LONG_TEXT = 60_000  # characters; of longer texts a page shows the beginning and the way to the rest
+
+
 class Kind(StrEnum):
     INBOUND = "inbound"
     REPLY = "reply"
@@ -88,6 +91,15 @@ class Message(Base):
     @property
     def new_text(self) -> str:
         return self.text[self.opening or 0 : self.visible]
+
+    @property
+    def shown_text(self) -> str:
+        """The new text, as much of it as a page shows at once."""
+        return self.new_text.strip()[:LONG_TEXT]
+
+    @property
+    def is_long(self) -> bool:
+        return len(self.text) > LONG_TEXT
 
     @property
     def opening_text(self) -> str:
