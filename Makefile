@@ -125,6 +125,7 @@ format: python-dev ## Format the code
 bench: test-needs ## Measure start, idle memory, and how fast mail is taken in beside bare limits
 	@$(BIN)/python bench/start.py
 	@$(BIN)/python bench/ingest.py
+	@$(BIN)/python bench/replies.py
 
 .PHONY: bench-ledger
 bench-ledger: python ## Measure the mail ledger with half a million rows
