@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from config import LOCALES, Relay
+from desk.circumstances import asked_once
 from desk.office import account, office, the_account
 from desk.passwords import LONGEST, SHORTEST, hash_password, is_outdated, password_fits
 from mail.addresses import local_part_of_company, valid_address
@@ -139,6 +140,7 @@ def authenticate(email: str, password: str) -> Agent | None:
 # --- the agents ---
 
 
+@asked_once
 def agents() -> list[Agent]:
     """Everybody, by name; the deactivated last."""
     return list(db.session.scalars(select(Agent).order_by(Agent.active.desc(), func.lower(Agent.name))))
@@ -151,6 +153,12 @@ def active_agents() -> list[Agent]:
 
 def agent_by_email(email: str) -> Agent | None:
     return db.session.scalar(select(Agent).where(Agent.email_key == email.strip().casefold()))
+
+
+@asked_once
+def agent_addresses() -> frozenset[str]:
+    """Keys of all agents' addresses, the deactivated as well."""
+    return frozenset(agent.email_key for agent in agents())
 
 
 def create_agent(name: str, email: str, role: Role | str, password: str) -> Agent:

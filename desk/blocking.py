@@ -6,6 +6,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from desk import accounts, channels
+from desk.circumstances import asked_once
 from mail.addresses import valid_address
 from models import Agent, BlockedSender, db, now
 
@@ -22,10 +23,7 @@ def stops(sender: str) -> bool:
     """Whether mail from this address (casefolded) is blocked. Anybody can write any From: this is no proof."""
     if not sender:
         return False
-    return (
-        db.session.scalar(select(BlockedSender.id).where(BlockedSender.pattern.in_(_patterns(sender))))
-        is not None
-    )
+    return not _all_patterns().isdisjoint(_patterns(sender))
 
 
 def count_stopped(sender: str) -> None:
@@ -39,6 +37,11 @@ def count_stopped(sender: str) -> None:
             .where(BlockedSender.pattern == min(found, key=lambda pattern: pattern.startswith("@")))
             .values(stopped=BlockedSender.stopped + 1, last_stopped_at=now())
         )
+
+
+@asked_once
+def _all_patterns() -> frozenset[str]:
+    return frozenset(db.session.scalars(select(BlockedSender.pattern)))
 
 
 def blocked() -> list[BlockedSender]:

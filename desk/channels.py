@@ -19,6 +19,7 @@ from desk.channel_values import (
     keeps_door,
     outgoing_password,
 )
+from desk.circumstances import asked_once
 from desk.office import office, relay, the_account
 from mail.transports import (
     Credentials,
@@ -124,6 +125,7 @@ def for_recipient(address: str) -> Channel | None:
     return db.session.scalar(query)
 
 
+@asked_once
 def own_addresses() -> frozenset[str]:
     """Every living channel's address, casefolded, as typed and with its domain in ASCII: never written to."""
     query = select(Channel.address, Channel.address_key).where(Channel.deleted_at.is_(None))

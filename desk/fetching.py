@@ -18,7 +18,7 @@ from desk import channels, health, intake, leases, removal
 from desk.batches import batches
 from desk.failpoints import reach
 from desk.office import office
-from mail.transports import Listed, Source, TemporaryFailure, TransportFailure
+from mail.transports import Fetched, Listed, Source, TemporaryFailure, TransportFailure
 from mail.transports.idle import IdleWatch
 from models import (
     AfterFetch,
@@ -35,6 +35,7 @@ from models import (
 )
 
 BATCH = 50  # mails between two looks at the lease and the channel, and between two removals
+BYTES_AT_ONCE = 8 * 1024 * 1024  # of raw mail that is stored together; beyond that nothing is won
 PAGE = 500  # mails listed at once, and compared with the ledger in one question
 ENTERED_AT_ONCE = 1000  # rows of a transaction that enters what is left alone
 SESSION_SECONDS = 600  # then another conversation begins: no server likes endless ones
@@ -249,24 +250,24 @@ class Session:
         """Store and file a batch: the rows of these mails, and what the server did not hand out whole."""
         rows: list[int] = []
         missing = {listed.source_id: listed for listed in batch}
-        for fetched in self.source.fetch(batch):
+        for some in _together(self.source.fetch(batch)):
+            for fetched in some:
+                missing.pop(fetched.listed.source_id, None)
+            taken = intake.take_in(self.channel_id, [self._arrival(fetched) for fetched in some])
+            self.result.fetched += len(taken)
+            rows += taken
             if office().stopping.is_set():
                 raise Stopped  # what is filed already is removed by the next fetch
-            missing.pop(fetched.listed.source_id, None)
-            arrival = intake.Arrival(
-                raw=fetched.raw,
-                via=self.source.protocol,
-                source_id=self._ours(fetched.listed.source_id),
-                history=self._is_history(fetched.listed),
-                arrived_at=fetched.listed.arrived_at,
-            )
-            inbound_id = intake.receive(self.channel_id, arrival)
-            if inbound_id is None:
-                continue
-            intake.process(inbound_id, fetched.raw)
-            rows.append(inbound_id)
-            self.result.fetched += 1
         return rows, list(missing.values())
+
+    def _arrival(self, fetched: Fetched) -> intake.Arrival:
+        return intake.Arrival(
+            raw=fetched.raw,
+            via=self.source.protocol,
+            source_id=self._ours(fetched.listed.source_id),
+            history=self._is_history(fetched.listed),
+            arrived_at=fetched.listed.arrived_at,
+        )
 
     def _is_history(self, listed: Listed) -> bool:
         """Older than the channel: by INTERNALDATE, else by its presence at the first fetch."""
@@ -348,6 +349,20 @@ class Session:
     @property
     def _is_pop3(self) -> bool:
         return self.source.protocol == Protocol.POP3
+
+
+def _together(mails: Iterable[Fetched]) -> Iterator[list[Fetched]]:
+    """As many as are made durable in one go, without holding more than a few large ones."""
+    some: list[Fetched] = []
+    size = 0
+    for fetched in mails:
+        some.append(fetched)
+        size += len(fetched.raw)
+        if size >= BYTES_AT_ONCE:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _lease(channel_id: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from desk import contents, notices, search, tickets
 from desk.matching import Match
@@ -38,6 +38,13 @@ _PICTURES = (
     (b"GIF87a", 0, "image/gif"),
     (b"GIF89a", 0, "image/gif"),
     (b"WEBP", 8, "image/webp"),
+)
+
+
+# Asked for every mail, so they are put together once.
+CONTACT = select(Contact).where(Contact.address_key == bindparam("key"))
+SAME_MAIL = select(Message.from_address, Message.text).where(
+    Message.ticket_id == bindparam("ticket_id"), Message.message_id == bindparam("message_id")
 )
 
 
@@ -83,7 +90,7 @@ def contact_of(mail: Mail) -> Contact:
 def contact_for(name: str, address: str, language: Callable[[], str | None]) -> Contact:
     """The contact of an address, made if there is none; `language` is asked only then."""
     address = address[:320] or "unknown@invalid"
-    contact = db.session.scalar(select(Contact).where(Contact.address_key == mailbox_key(address)))
+    contact = db.session.scalar(CONTACT, {"key": mailbox_key(address)})
     if contact is None:
         contact = Contact(
             name=name[:200],
@@ -114,10 +121,8 @@ def _already_there(ticket: Ticket, mail: Mail) -> bool:
     """The same mail came here by another of our addresses (reply to all): kept, but no news."""
     if not mail.message_id:
         return False
-    known = db.session.scalars(
-        select(Message).where(Message.ticket_id == ticket.id, Message.message_id == mail.message_id)
-    )
-    return any(message.from_address == mail.sender.address and message.text == mail.text for message in known)
+    known = db.session.execute(SAME_MAIL, {"ticket_id": ticket.id, "message_id": mail.message_id})
+    return any(author == mail.sender.address and text == mail.text for author, text in known)
 
 
 def _add_message(
@@ -156,16 +161,10 @@ def _add_message(
     message.attachments = add_attachments(mail.attachments)
     contents.add_letters(message.attachments, mail.attachments)
     db.session.add(message)
+    if any(attachment.content_id for attachment in message.attachments):
+        db.session.flush()  # the addresses of pictures in the HTML are made of numbers
+    _clean(message, mail, forwarded)
     db.session.flush()
-    if mail.html:
-        # Relative to the frame's own address (/messages/<id>/frame), so that it holds below any prefix.
-        cids = {
-            attachment.content_id: f"../../attachments/{attachment.id}/inline"
-            for attachment in message.attachments
-            if attachment.content_id and attachment.shown_as
-        }
-        safe = clean_html(mail.html, cids, forwarded=forwarded)
-        message.html, message.remote_images = safe.html, safe.remote_images
     search.index_message(message, *(attachment.name for attachment in message.attachments))
     ticket.last_message_at = now()
     ticket.snippet = snippet(folded.visible[folded.opening :] or mail.text)[:200]
@@ -174,6 +173,19 @@ def _add_message(
         ticket.last_inbound_id = message.id
     tickets.note_event(ticket, "received", message=str(message.id))
     return message
+
+
+def _clean(message: Message, mail: Mail, forwarded: bool) -> None:
+    if not mail.html:
+        return
+    # Relative to the frame's own address (/messages/<id>/frame), so that it holds below any prefix.
+    cids = {
+        attachment.content_id: f"../../attachments/{attachment.id}/inline"
+        for attachment in message.attachments
+        if attachment.content_id and attachment.shown_as
+    }
+    safe = clean_html(mail.html, cids, forwarded=forwarded)
+    message.html, message.remote_images = safe.html, safe.remote_images
 
 
 def _forwarded_from(mail: Mail) -> dict[str, str] | None:

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
-from desk import blocking, bounced, filing, forwards, matching, senders
+from desk import blocking, bounced, circumstances, filing, forwards, matching, senders
 from desk.failpoints import reach
 from desk.office import office, signing_key
 from mail import clues, guards, ids
 from mail.forwards import says_forwarded
 from mail.reading import Reading, read
 from mail.senders import Result
-from mail.types import Action, Facts, Mail, Verdict
+from mail.types import Action, Bounce, Facts, Mail, Verdict
 from models import InboundMail, InboundState, Outcome, ServerCopy, db, now
-from models.base import one_at_a_time
+from models.base import insert_if_new, one_at_a_time
 
 log = logging.getLogger(__name__)
 
 Results = tuple[Result, ...]  # of the check of a sender
+
+UNDECIDED = (InboundState.PENDING, InboundState.FAILED)
+
+# Asked for every mail, so they are put together once.
+LOCKED = select(InboundMail).where(InboundMail.id == bindparam("id")).with_for_update()
+RECENT_FROM_SENDER = select(func.count()).where(
+    InboundMail.channel_id == bindparam("channel_id"),
+    InboundMail.sender == bindparam("sender"),
+    InboundMail.received_at > bindparam("since"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,53 +56,56 @@ class Arrival:
     arrived_at: datetime | None = None
 
 
+def take_in(channel_id: int, arrivals: Sequence[Arrival]) -> list[int]:
+    """A batch off a server: all of it made durable together, then filed one by one, a transaction each.
+
+    Answers the rows, without those whose source id was known. Stops between two mails when the process
+    ends; what is stored by then is filed by the next one.
+    """
+    with circumstances.same_for_a_batch():
+        rows = [
+            (inbound_id, arrival.raw)
+            for inbound_id, arrival in zip(receive_all(channel_id, arrivals), arrivals, strict=True)
+            if inbound_id is not None
+        ]
+        at_hand = office().at_hand
+        at_hand.update(inbound_id for inbound_id, _ in rows)
+        try:
+            for inbound_id, raw in rows:
+                if office().stopping.is_set():
+                    break
+                _process(inbound_id, raw)  # its server has checked the sender
+        finally:
+            at_hand.difference_update(inbound_id for inbound_id, _ in rows)
+    return [inbound_id for inbound_id, _ in rows]
+
+
 def receive(channel_id: int, arrival: Arrival) -> int | None:
     """Store a mail durably: bytes and row. Answers the row's id, or None if this source id was known.
 
     When this returns, the mail cannot be lost any more. Raises on a full disk or a lost database;
     then nothing was stored that anybody relies on, and the sender keeps the mail.
     """
+    return receive_all(channel_id, [arrival])[0]
+
+
+def receive_all(channel_id: int, arrivals: Sequence[Arrival]) -> list[int | None]:
+    """As `receive`, for several mails at once: all of them are durable, or none is promised."""
     db.session.rollback()
-    digest = office().blobs.put(arrival.raw)
+    digests = office().blobs.put_all([arrival.raw for arrival in arrivals])
     reach("stored")
-    one_at_a_time([f"{channel_id}:{digest}"])  # a client that gave up on us and comes again meanwhile
-    first = db.session.execute(
-        select(InboundMail.id, InboundMail.put_back_at)
-        .where(
-            InboundMail.channel_id == channel_id,
-            InboundMail.sha256 == digest,
-            InboundMail.state != InboundState.DUPLICATE,
-        )
-        .order_by(InboundMail.id)
-        .limit(1)
-    ).one_or_none()
-    row = InboundMail(
-        channel_id=channel_id,
-        via=arrival.via,
-        source_id=arrival.source_id[:255],
-        sha256=digest,
-        size=len(arrival.raw),
-        envelope_from=arrival.envelope_from,
-        envelope_to=arrival.envelope_to[:320],
-        peer=arrival.peer[:60],
-        history=arrival.history,
-        arrived_at=arrival.arrived_at,
-        server_copy=ServerCopy.PRESENT if arrival.via in ("imap", "pop3") else ServerCopy.NONE,
-    )
-    if first is not None:
-        row.state, row.outcome, row.reason = InboundState.DUPLICATE, Outcome.DUPLICATE, "duplicate"
-        if first.put_back_at is not None:
-            # We put it there ourselves and the server did not say as which UID, or we died before noting it.
-            row.state, row.outcome, row.reason = InboundState.LEFT_ALONE, Outcome.LEFT_ALONE, "put_back"
-        row.duplicate_of_id, row.filed_at = first.id, now()
-    db.session.add(row)
-    try:
-        db.session.commit()
-    except IntegrityError:
-        db.session.rollback()
-        return None
+    # A client that gave up on us may come again meanwhile.
+    one_at_a_time([f"{channel_id}:{digest}" for digest in digests])
+    first = _first_of(channel_id, digests)
+    rows: list[int | None] = []
+    for arrival, digest in zip(arrivals, digests, strict=True):
+        row = insert_if_new(InboundMail, _columns(channel_id, arrival, digest, first))
+        if row is not None:
+            first.setdefault(digest, (row, None))
+        rows.append(row)
+    db.session.commit()
     reach("received")
-    return row.id
+    return rows
 
 
 def process(inbound_id: int, raw: bytes | None = None) -> Outcome:
@@ -100,18 +115,23 @@ def process(inbound_id: int, raw: bytes | None = None) -> Outcome:
     itself is in trouble; the row then stays pending.
     """
     row = db.session.get(InboundMail, inbound_id)
-    if row is None or row.state not in (InboundState.PENDING, InboundState.FAILED):
+    if row is None or row.state not in UNDECIDED:
         db.session.rollback()
         return row.outcome if row else Outcome.PENDING
-    digest, released = row.sha256, row.reason == "released"
-    peer, envelope_from = senders.to_check(row)
-    db.session.rollback()  # reading a mail may take a while: nothing is locked meanwhile
+    digest, (peer, envelope_from) = row.sha256, senders.to_check(row)
+    circumstances.commit()  # reading a mail may take a while: nothing is locked meanwhile
+    return _process(inbound_id, raw, digest, peer, envelope_from)
+
+
+def _process(
+    inbound_id: int, raw: bytes | None, digest: str = "", peer: str = "", envelope_from: str = ""
+) -> Outcome:
     for last_try in (False, False, True):
         try:
             raw = office().blobs.get(digest) if raw is None else raw
             reading = read(raw)
             results = senders.own_check(raw, reading.mail, envelope_from, peer)
-            return _decide(inbound_id, reading, released, results)
+            return _decide(inbound_id, reading, results)
         except IntegrityError as error:
             # Two mails at once made the same contact: the second try finds what the other one made.
             db.session.rollback()
@@ -139,29 +159,89 @@ def process_pending(limit: int = 500, channel_id: int | None = None) -> int:
         db.session.rollback()
         if not found:
             break
-        for inbound_id in found:
-            after = inbound_id
-            try:
-                process(inbound_id)
-            except Exception as error:
-                # It stays pending for the next run; the mails behind it do not wait for it.
-                log.warning("mail %s stays pending: %s", inbound_id, error, exc_info=not is_trouble(error))
-            done += 1
+        with circumstances.same_for_a_batch():
+            for inbound_id in found:
+                after = inbound_id
+                if inbound_id in office().at_hand:
+                    continue  # a fetch of ours has stored it a moment ago and is filing it
+                try:
+                    process(inbound_id)
+                except Exception as error:
+                    # It stays pending for the next run; the mails behind it do not wait for it.
+                    log.warning(
+                        "mail %s stays pending: %s", inbound_id, error, exc_info=not is_trouble(error)
+                    )
+                done += 1
     return done
 
 
-def _decide(inbound_id: int, reading: Reading, released: bool, results: Results = ()) -> Outcome:
-    mail, bounce = reading.mail, reading.bounce
+def _first_of(channel_id: int, digests: Sequence[str]) -> dict[str, tuple[int, datetime | None]]:
+    """Which of these bytes the channel has already: the row that had them first, and when we put them back."""
+    found = db.session.execute(
+        select(InboundMail.sha256, InboundMail.id, InboundMail.put_back_at)
+        .where(
+            InboundMail.channel_id == channel_id,
+            InboundMail.sha256.in_(digests),
+            InboundMail.state != InboundState.DUPLICATE,
+        )
+        .order_by(InboundMail.id.desc())
+    )
+    return {digest: (row, put_back_at) for digest, row, put_back_at in found}
+
+
+def _columns(
+    channel_id: int, arrival: Arrival, digest: str, first: dict[str, tuple[int, datetime | None]]
+) -> dict[str, Any]:
+    columns: dict[str, Any] = {
+        "channel_id": channel_id,
+        "via": arrival.via,
+        "source_id": arrival.source_id[:255],
+        "sha256": digest,
+        "size": len(arrival.raw),
+        "envelope_from": arrival.envelope_from,
+        "envelope_to": arrival.envelope_to[:320],
+        "peer": arrival.peer[:60],
+        "history": arrival.history,
+        "arrived_at": arrival.arrived_at,
+        "server_copy": ServerCopy.PRESENT if arrival.via in ("imap", "pop3") else ServerCopy.NONE,
+        "state": InboundState.PENDING,
+        "outcome": Outcome.PENDING,
+        "reason": "",
+        "duplicate_of_id": None,
+        "filed_at": None,
+    }
+    if digest in first:
+        row, put_back_at = first[digest]
+        columns |= {"duplicate_of_id": row, "filed_at": now()}
+        columns |= {"state": InboundState.DUPLICATE, "outcome": Outcome.DUPLICATE, "reason": "duplicate"}
+        if put_back_at is not None:
+            # We put it there ourselves and the server did not say as which UID, or we died before noting it.
+            columns |= {"state": InboundState.LEFT_ALONE, "outcome": Outcome.LEFT_ALONE, "reason": "put_back"}
+    return columns
+
+
+def _decide(inbound_id: int, reading: Reading, results: Results) -> Outcome:
     # One writer per row: a second process waits here and then finds the state changed.
-    row = db.session.scalar(select(InboundMail).where(InboundMail.id == inbound_id).with_for_update())
-    if row is None or row.state not in (InboundState.PENDING, InboundState.FAILED):
+    row = db.session.scalar(LOCKED, {"id": inbound_id})
+    if row is None or row.state not in UNDECIDED:
         db.session.rollback()
         return row.outcome if row else Outcome.PENDING
-    _describe(row, mail)
+    with db.session.no_autoflush:  # nothing is written before something asks for its number
+        _judge(row, reading.mail, reading.bounce, results)
+    outcome = row.outcome
+    reach("before_commit")
+    circumstances.commit()
+    reach("filed")
+    office().ring("send", None)
+    return outcome
+
+
+def _judge(row: InboundMail, mail: Mail, bounce: Bounce | None, results: Results) -> None:
+    released = row.reason == "released"
     verdict = guards.judge(mail, _facts(row, mail), bounce, row.envelope_from)
     if released and verdict.action in (Action.HOLD, Action.DROP):
         verdict = Verdict(Action.FILE, "released")
-    row.reason, row.details, row.filed_at = verdict.reason, verdict.detail[:500], now()
+    _describe(row, mail, verdict)
     match verdict.action:
         case Action.DROP:
             row.state, row.outcome = InboundState.DROPPED, Outcome.DROPPED
@@ -181,12 +261,6 @@ def _decide(inbound_id: int, reading: Reading, released: bool, results: Results 
             _file(row, mail, verdict.action == Action.QUIET, released, results)
     if verdict.reason == "blocked_sender" and row.outcome == Outcome.DROPPED:
         blocking.count_stopped(row.sender)
-    outcome = row.outcome
-    reach("before_commit")
-    db.session.commit()
-    reach("filed")
-    office().ring("send", None)
-    return outcome
 
 
 def _file(row: InboundMail, mail: Mail, quiet: bool, released: bool, results: Results) -> None:
@@ -200,29 +274,27 @@ def _file(row: InboundMail, mail: Mail, quiet: bool, released: bool, results: Re
 
 
 def _facts(row: InboundMail, mail: Mail) -> Facts:
-    key = signing_key()
+    key, sender = signing_key(), mail.sender.key[:320]
     recent = db.session.scalar(
-        select(func.count()).where(
-            InboundMail.channel_id == row.channel_id,
-            InboundMail.sender == row.sender,
-            InboundMail.received_at > now() - timedelta(hours=1),
-        )
+        RECENT_FROM_SENDER,
+        {"channel_id": row.channel_id, "sender": sender, "since": now() - timedelta(hours=1)},
     )
     own = {row.channel.address.casefold(), row.envelope_to.casefold()}
     return Facts(
         own_addresses=frozenset(own - {""}),
         own_message_id=ids.read_message_id(key, mail.message_id) is not None,
         own_loop_header=any(ids.read_loop(key, value) for value in mail.all(ids.LOOP_HEADER)),
-        sender_blocked=blocking.stops(row.sender),
-        # Years of mail in a mailbox that was just connected are no storm. This very mail is among the counted.
-        recent_from_sender=0 if row.history or not row.sender else max(0, (recent or 0) - 1),
+        sender_blocked=blocking.stops(sender),
+        # Years of mail in a mailbox that was just connected are no storm.
+        recent_from_sender=0 if row.history or not sender else recent or 0,
     )
 
 
-def _describe(row: InboundMail, mail: Mail) -> None:
+def _describe(row: InboundMail, mail: Mail, verdict: Verdict) -> None:
     row.message_id = mail.message_id[:998]
     row.sender = mail.sender.key[:320]
     row.subject = mail.subject[:1000]
+    row.reason, row.details, row.filed_at = verdict.reason, verdict.detail[:500], now()
     row.attempts += 1
 
 
@@ -230,13 +302,15 @@ def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
     """A bug of ours met this mail: a visible ticket with the original attached, or a row that says so."""
     row = db.session.get(InboundMail, inbound_id)
     assert row is not None
+    if row.state not in UNDECIDED:
+        return row.outcome  # it was decided, and what went wrong came after that
     try:
         if raw is None:
             raise error
         filing.file_unreadable(row, raw)
         row.reason, row.details, row.filed_at = "unreadable", repr(error)[:500], now()
         outcome = row.outcome
-        db.session.commit()
+        circumstances.commit()
         return outcome
     except Exception as second:
         db.session.rollback()
@@ -247,7 +321,7 @@ def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
         row.attempts += 1
         row.reason, row.details = "fault", repr(error)[:500]
         row.state, row.outcome = InboundState.FAILED, Outcome.FAILED
-        db.session.commit()
+        circumstances.commit()
         return Outcome.FAILED
 
 

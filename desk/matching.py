@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from desk import people, tickets
 from desk.office import the_account
@@ -15,6 +15,16 @@ from mail.types import Clue, ClueKind
 from models import Channel, Message, Status, Ticket, db, now
 
 SAME_ID = 5  # tickets that are asked when several contain one Message-ID
+
+# A mail to two of our addresses is in two tickets: its answers belong to that of their own channel.
+# And anybody can copy a Message-ID: the ticket where the sender takes part is the right one.
+TICKETS_WITH_MAIL = (
+    select(Ticket)
+    .join(Message, Message.ticket_id == Ticket.id)
+    .where(Message.message_id == bindparam("message_id"))
+    .order_by(Ticket.channel_id != bindparam("channel_id"), Message.id)
+    .limit(SAME_ID)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +80,8 @@ def _takes_part(speaker: Speaker, ticket: Ticket, clue: Clue) -> bool:
 
 def _named_by(clue: Clue, channel: Channel) -> list[Ticket]:
     if clue.kind == ClueKind.FOREIGN_ID:
-        # A mail to two of our addresses is in two tickets: its answers belong to that of their own channel.
-        # And anybody can copy a Message-ID: the ticket where the sender takes part is the right one.
         found = db.session.scalars(
-            select(Ticket)
-            .join(Message, Message.ticket_id == Ticket.id)
-            .where(Message.message_id == clue.message_id)
-            .order_by(Ticket.channel_id != channel.id, Message.id)
-            .limit(SAME_ID)
+            TICKETS_WITH_MAIL, {"message_id": clue.message_id, "channel_id": channel.id}
         )
         return list(dict.fromkeys(found))
     named = db.session.scalar(select(Ticket).where(Ticket.number == clue.ticket))

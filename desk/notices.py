@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, case, func, select
 
 from desk import accounts, channels, letters, outbox, tickets
+from desk.circumstances import asked_once
 from desk.office import signing_key, the_account
 from mail import ids
 from mail.addresses import valid_address
@@ -53,9 +54,31 @@ AGENT_PER_HOUR, AGENT_PER_TICKET = 60, 5
 COLLEAGUES_PER_DAY = 10
 
 
+# Asked for every mail that comes in, so they are put together once.
+SENT_TO = select(
+    func.count(), func.sum(case((OutboundRecipient.created_at > bindparam("hour_ago"), 1), else_=0))
+).where(
+    OutboundRecipient.address_key == bindparam("key"),
+    OutboundRecipient.automatic.is_(True),
+    OutboundRecipient.state != RecipientState.CANCELLED,
+    OutboundRecipient.created_at > bindparam("day_ago"),
+)
+TOLD = (
+    select(
+        OutboundMail.agent_id,
+        func.count(),
+        func.sum(case((OutboundMail.ticket_id == bindparam("ticket_id"), 1), else_=0)),
+    )
+    .where(
+        OutboundMail.agent_id.in_(bindparam("agents", expanding=True)),
+        OutboundMail.created_at > bindparam("hour_ago"),
+    )
+    .group_by(OutboundMail.agent_id)
+)
+
+
 def enabled(name: str) -> bool:
-    row = db.session.get(NoticeSwitch, name)
-    return row is None or row.enabled
+    return name not in _switched_off()
 
 
 def switch(name: str, on: bool) -> None:
@@ -147,11 +170,13 @@ def _confirm(ticket: Ticket, message: Message) -> None:
 def _tell(agents: Iterable[Agent], purpose: str, ticket: Ticket, message: Message) -> None:
     channel = letters.sending_channel(ticket)
     own = channels.own_addresses()
-    for agent in agents:
+    people = list(agents)
+    told_enough = _told_enough(people, ticket)
+    for agent in people:
         # Nobody is told of his own mail, and our own channels are never written to.
         if agent.email_key == mailbox_key(message.from_address) or channels.untagged(agent.email) in own:
             continue
-        if not _agent_brake_allows(agent, ticket) or (message.posing and not _colleague_brake_allows(agent)):
+        if agent.id in told_enough or (message.posing and not _colleague_brake_allows(agent)):
             continue
         outbox.queue(
             purpose=purpose,
@@ -166,34 +191,40 @@ def _tell(agents: Iterable[Agent], purpose: str, ticket: Ticket, message: Messag
         )
 
 
+@asked_once
+def _switched_off() -> frozenset[str]:
+    off = select(NoticeSwitch.notice).where(NoticeSwitch.enabled.is_(False))
+    return frozenset(db.session.scalars(off))
+
+
 def _brake_allows(address: str) -> bool:
-    def sent_since(hours: int) -> int:
-        return (
-            db.session.scalar(
-                select(func.count()).where(
-                    OutboundRecipient.address_key == mailbox_key(address),
-                    OutboundRecipient.automatic.is_(True),
-                    OutboundRecipient.state != RecipientState.CANCELLED,
-                    OutboundRecipient.created_at > now() - timedelta(hours=hours),
-                )
-            )
-            or 0
-        )
-
-    return sent_since(1) < PER_HOUR and sent_since(24) < PER_DAY
+    at = now()
+    in_day, in_hour = db.session.execute(
+        SENT_TO,
+        {
+            "key": mailbox_key(address),
+            "hour_ago": at - timedelta(hours=1),
+            "day_ago": at - timedelta(hours=24),
+        },
+    ).one()
+    return (in_hour or 0) < PER_HOUR and in_day < PER_DAY
 
 
-def _agent_brake_allows(agent: Agent, ticket: Ticket) -> bool:
-    recent = (
-        db.session.execute(
-            select(OutboundMail.ticket_id).where(
-                OutboundMail.agent_id == agent.id, OutboundMail.created_at > now() - timedelta(hours=1)
-            )
-        )
-        .scalars()
-        .all()
+def _told_enough(agents: Sequence[Agent], ticket: Ticket) -> set[int]:
+    """Which of these agents were told so often within the hour, of all or of this ticket, that they are spared."""
+    told = db.session.execute(
+        TOLD,
+        {
+            "agents": [agent.id for agent in agents],
+            "ticket_id": ticket.id,
+            "hour_ago": now() - timedelta(hours=1),
+        },
     )
-    return len(recent) < AGENT_PER_HOUR and recent.count(ticket.id) < AGENT_PER_TICKET
+    return {
+        agent_id
+        for agent_id, often, of_ticket in told
+        if agent_id is not None and (often >= AGENT_PER_HOUR or of_ticket >= AGENT_PER_TICKET)
+    }
 
 
 def _colleague_brake_allows(agent: Agent) -> bool:

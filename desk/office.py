@@ -13,6 +13,7 @@ from threading import Event
 from flask import current_app
 
 from config import Relay, Settings
+from desk.circumstances import asked_once
 from mail.transports.discovery import Internet
 from mail.transports.idle import IdleWatch
 from mail.transports.sender_check import Lookup, NameServers
@@ -40,6 +41,7 @@ class Office:
     internet: Internet = field(default_factory=Internet)  # where the settings of an address are looked up
     lookup: Lookup = field(default_factory=NameServers)  # for the check of senders
     idle: IdleWatch | None = None  # where jobs run: mailboxes rest there between two fetches
+    at_hand: set[int] = field(default_factory=set)  # mails of the ledger that a fetch is about to file
     stopping: Event = field(default_factory=Event)  # set when the process ends: long work stops between mails
 
 
@@ -48,6 +50,7 @@ def office() -> Office:
     return found
 
 
+@asked_once
 def account() -> Account | None:
     """The company, or None before the set-up is done."""
     return db.session.get(Account, 1)

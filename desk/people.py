@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 
 from desk import channels
 from mail.addresses import valid_address
@@ -17,6 +17,20 @@ MOST_COPIES = 10  # addresses that the composer offers for Cc
 CLUES = (*ClueKind, "merge")  # a message that one of these led here joined a ticket that was there before
 
 
+# Asked for every answer that comes in, so it is put together once.
+WRITERS = (
+    select(Message.kind, Message.from_address, Message.to, Message.cc, Message.bcc)
+    .outerjoin(OutboundMail, OutboundMail.message_fk == Message.id)
+    .where(
+        Message.ticket_id == bindparam("ticket_id"),
+        Message.why != "bounce",
+        or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
+        Message.kind != Kind.NOTE,
+        Message.newcomer.is_(False),
+    )
+)
+
+
 def participants(ticket: Ticket) -> set[str]:
     """Keys of the addresses that take part: the requester, who wrote here by right, whom we wrote to.
 
@@ -24,17 +38,7 @@ def participants(ticket: Ticket) -> set[str]:
     check found to be somebody else's, nor our own addresses, whose name in From proves nothing.
     """
     people = {ticket.contact.address_key}
-    rows = db.session.execute(
-        select(Message.kind, Message.from_address, Message.to, Message.cc, Message.bcc)
-        .outerjoin(OutboundMail, OutboundMail.message_fk == Message.id)
-        .where(
-            Message.ticket_id == ticket.id,
-            Message.why != "bounce",
-            or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
-            Message.kind != Kind.NOTE,
-            Message.newcomer.is_(False),
-        )
-    )
+    rows = db.session.execute(WRITERS, {"ticket_id": ticket.id})
     for kind, author, to, cc, bcc in rows:
         if kind == Kind.INBOUND:
             people.add(mailbox_key(author))

@@ -18,6 +18,12 @@ _WORD = re.compile(r"[^\W_]+")
 MAX_INDEXED = 100_000  # characters of one message
 
 _fts = table("message_search", column("rowid"), column("body"))
+_ENTER = {
+    "sqlite": text("INSERT INTO message_search(rowid, body) VALUES (:id, :body)"),
+    "postgresql": text(
+        "INSERT INTO message_search(message_id, vector) VALUES (:id, to_tsvector('simple', :body))"
+    ),
+}
 _vectors = table("message_search", column("message_id"), column("vector"))
 
 
@@ -25,13 +31,8 @@ def index_message(message: Message, *extra: str) -> None:
     """Enter a message, in the transaction that stores it. `extra` holds file names and the like."""
     parts = (message.subject, message.from_name, message.from_address, message.text[:MAX_INDEXED], *extra)
     words = normalise(" ".join(parts))
-    if db.session.get_bind().dialect.name == "sqlite":
-        statement = text("INSERT INTO message_search(rowid, body) VALUES (:id, :body)")
-    else:
-        statement = text(
-            "INSERT INTO message_search(message_id, vector) VALUES (:id, to_tsvector('simple', :body))"
-        )
-    db.session.execute(statement, {"id": message.id, "body": words})
+    connection = db.session.connection()
+    connection.execute(_ENTER[connection.dialect.name], {"id": message.id, "body": words})
 
 
 def forget_message(message: Message) -> None:

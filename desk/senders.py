@@ -35,7 +35,7 @@ def server_name(channel: Channel) -> str:
 
 
 def speaker_of(mail: Mail, verdict: SenderVerdict) -> Speaker:
-    return Speaker(mail.sender.key, verdict, accounts.agent_by_email(mail.sender.key) is not None)
+    return Speaker(mail.sender.key, verdict, mail.sender.key in accounts.agent_addresses())
 
 
 def to_check(row: InboundMail) -> tuple[str, str]:

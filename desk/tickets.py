@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, insert, select, update
 from sqlalchemy.orm import joinedload
 
 from desk import search
@@ -147,6 +147,11 @@ def standing(ticket: Ticket) -> Ticket:
     return ticket
 
 
+NEXT_NUMBER = (
+    update(Counter).where(Counter.name == "ticket").values(value=Counter.value + 1).returning(Counter.value)
+)
+
+
 # --- changing; each verb is one transaction
 
 
@@ -159,12 +164,7 @@ def open_ticket(
     maybe: Ticket | None,
 ) -> Ticket:
     """Add a ticket to the running transaction (the caller commits)."""
-    number = db.session.execute(
-        update(Counter)
-        .where(Counter.name == "ticket")
-        .values(value=Counter.value + 1)
-        .returning(Counter.value)
-    ).scalar_one()
+    number = db.session.connection().scalar(NEXT_NUMBER)
     ticket = Ticket(
         number=number,
         subject=subject[:1000],
@@ -184,8 +184,9 @@ def open_ticket(
 
 def note_event(ticket: Ticket, kind: str, agent: Agent | None = None, **details: str) -> None:
     """Write down what happens, in the running transaction."""
-    db.session.add(
-        TicketEvent(ticket_id=ticket.id, kind=kind, agent_id=agent.id if agent else None, details=details)
+    db.session.connection().execute(
+        insert(TicketEvent),
+        {"ticket_id": ticket.id, "kind": kind, "agent_id": agent.id if agent else None, "details": details},
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from hashlib import sha256
 from typing import Any, cast
 
@@ -19,12 +20,14 @@ from sqlalchemy import (
     Executable,
     MetaData,
     String,
+    Table,
     Text,
     TypeDecorator,
     event,
     func,
     select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase
 
 # SQLite: a transaction that will write takes the write lock when it begins, so that two of them wait
@@ -158,3 +161,21 @@ def rows_changed(statement: Executable) -> int:
     """Run an UPDATE in the session and answer how many rows it met."""
     result = db.session.execute(statement)
     return cast("CursorResult[Any]", result).rowcount
+
+
+def insert_if_new(table: type[Base], columns: dict[str, Any]) -> int | None:
+    """Insert a row into a table with a number for its key, and answer the number.
+
+    None, and nothing happened, if one of its unique keys is there already. Past the ORM, for rows that
+    come in great numbers; in the session's transaction.
+    """
+    dialect = db.session.get_bind().dialect.name
+    found: int | None = db.session.connection().scalar(_insert_if_new(table, dialect), columns)
+    return found
+
+
+@cache
+def _insert_if_new(table: type[Base], dialect: str) -> Executable:
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    statement: Any = insert(cast("Table", table.__table__))
+    return cast("Executable", statement.on_conflict_do_nothing().returning(table.__table__.c.id))

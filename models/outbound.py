@@ -81,6 +81,7 @@ class OutboundMail(Base):
     __table_args__ = (
         Index("ix_outbound_mail_state", "state", "send_after"),
         Index("ix_outbound_mail_done", "channel_id", "done_at"),
+        Index("ix_outbound_mail_agent", "agent_id", "created_at"),
     )
 
 

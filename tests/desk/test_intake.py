@@ -70,10 +70,10 @@ def test_a_stored_mail_is_whole_before_anything_is_decided(
 def test_a_full_disk_stores_nothing_and_says_so(
     channel: Channel, office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_data: bytes) -> str:
+    def full(_contents: list[bytes]) -> list[str]:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(type(office.blobs), "put", lambda _self, data: full(data))
+    monkeypatch.setattr(type(office.blobs), "put_all", lambda _self, contents: full(contents))
     with pytest.raises(OSError, match="No space"):
         stored(channel, mail(), "1")
     assert db.session.query(InboundMail).count() == 0
