@@ -170,7 +170,7 @@ def test_sigterm_stops_a_fetch_between_two_mails(
     when_it_has_stored(serving, 5, stop)
     assert serving.exit_code == 0 and took[0] < 15
     filed = imported(serving)
-    assert 5 <= len(filed) < mails
+    assert len(filed) < mails, "it did not take in what was left"
     on_server = {Got(raw, "", ()).header("Message-ID") for raw in mailbox.messages()}
     assert len(filed.keys() | on_server) == mails, "each has its ticket or lies on the server"
     serving.start()
