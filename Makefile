@@ -98,6 +98,10 @@ realmail: python-dev ## Send collections of real mail through the door and compa
 hostile: python-dev ## Mails built to crash or stall, through the door, a hundred good ones behind them
 	@$(BIN)/python -m tests.hostile_run
 
+.PHONY: fuzz
+fuzz: python-dev ## 20,000 mutations of our mails, or of those below MAILS=folder, are read
+	@$(BIN)/python -m tests.fuzz "$(MAILS)" 20000 $(SEED)
+
 .PHONY: check
 check: test-needs lint ## Everything that must hold: style, types, arrows, tests on SQLite and PostgreSQL
 	$(BIN)/pytest -q -n $(WORKERS)
