@@ -130,10 +130,16 @@ bench: test-needs ## Measure start, idle memory, and how fast mail is taken in b
 	@$(BIN)/python bench/start.py
 	@$(BIN)/python bench/ingest.py
 	@$(BIN)/python bench/replies.py
+	@$(BIN)/python bench/arrival.py
 
 .PHONY: bench-ledger
 bench-ledger: python ## Measure the mail ledger with half a million rows
 	@$(BIN)/python -m bench.ledger
+
+.PHONY: bench-large
+bench-large: test-needs ## Connect a mailbox with 100,000 mails: first ticket, memory, the other channels
+	@$(BIN)/python bench/large_mailbox.py
+	@$(BIN)/python bench/large_mailbox.py --read 1
 
 .PHONY: clean
 clean: ## Remove everything that make has built; the data folder stays
