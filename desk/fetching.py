@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from desk import channels, health, intake, leases, removal
+from desk import channels, health, intake, leases, removal, uidls
 from desk.batches import batches
 from desk.failpoints import reach
 from desk.office import office
@@ -223,6 +223,8 @@ class Session:
 
     def _sort_out(self, page: Sequence[Listed]) -> list[Listed]:
         """Which of the mails that the server shows are to be fetched; what is too large gets its row and stays."""
+        if self._is_pop3:
+            page = uidls.told_apart(self.channel_id, self.prefix, page)
         known = self._known([self._ours(listed.source_id) for listed in page])
         unknown = [listed for listed in page if self._ours(listed.source_id) not in known]
         if self.only_unseen:

@@ -90,7 +90,7 @@ class Pop3Source:
 
     def present(self, source_ids: Sequence[str]) -> set[str]:
         """Which of these are still on the server."""
-        return set(source_ids) & self._by_id().keys()
+        return {source_id for source_id in source_ids if self._number(source_id) is not None}
 
     def fetch(self, listed: Sequence[Listed]) -> Iterator[Fetched]:
         """The raw mails in order, one at a time.
@@ -111,9 +111,10 @@ class Pop3Source:
         """
         if how != "delete":
             return dict.fromkeys(source_ids, "kept")
-        numbers, states = self._by_id(), {}
+        states = {}
         for source_id in source_ids:
-            refusal = self._wire.delete(numbers[source_id]) if source_id in numbers else None
+            number = self._number(source_id)
+            refusal = None if number is None else self._wire.delete(number)
             self.refusal = refusal or self.refusal
             states[source_id] = "deleted" if refusal is None else "present"
         return states
@@ -123,6 +124,11 @@ class Pop3Source:
         if self._open is None:
             raise TemporaryFailure("connection_lost")
         return self._open
+
+    def _number(self, source_id: str) -> int | None:
+        """`uidl:… 2` is the second mail that had this UIDL: it is the one that is there now."""
+        numbers = self._by_id()
+        return numbers.get(source_id, numbers.get(source_id.rpartition(" ")[0]))
 
     def _by_id(self) -> dict[str, int]:
         if self._numbers is None:

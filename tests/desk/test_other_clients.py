@@ -163,3 +163,49 @@ def test_a_refused_deletion_is_said_tried_again_and_never_imported_again(
     assert (incident.code, incident.failures, str(incident.ending)) == ("removal_refused", 3, "recovered")
     assert [str(one.server_copy) for one in db.session.query(InboundMail)] == ["deleted"] * 2
     assert health.incidents(channel.id) == [incident]
+
+
+def pop3(server: FaultyPop3) -> Channel:
+    return connect(
+        "localhost", server.port, "u", "p", ssl=False, allow_plaintext=True, protocol="pop3"
+    )  # fmt: skip
+
+
+def test_a_uidl_that_is_given_to_another_mail_hides_it_not(app: Any) -> None:
+    """A server that counts from 1 in each mailbox: the next mail has the UIDL of the one that was deleted."""
+    server = FaultyPop3("nowhere", "", {})
+    with running_servers([server]):
+        channel = pop3(server)
+        for number in range(1, 4):
+            server.mails[1] = mail(subject=f"no {number}").replace(b"\n", b"\r\n")
+            assert (fetch(channel).fetched, server.mails) == (1, {})
+        assert fetch(channel).fetched == 0
+    assert subjects() == Counter({"no 1": 1, "no 2": 1, "no 3": 1})
+
+
+def test_a_server_that_only_says_it_deletes_doubles_nothing_and_is_believed_no_longer(app: Any) -> None:
+    server = FaultyPop3("nowhere", "", {1: mail(subject="for ever").replace(b"\n", b"\r\n")})
+    server.lies = True
+    with running_servers([server]):
+        channel = pop3(server)
+        assert [fetch(channel).fetched for _ in range(6)] == [1, 1, 1, 0, 0, 0]
+        server.mails[2] = mail(subject="new").replace(b"\n", b"\r\n")
+        assert fetch(channel).fetched == 1
+    assert subjects() == Counter({"for ever": 1, "new": 1})
+    outcomes = Counter(str(one.outcome) for one in db.session.query(InboundMail))
+    assert outcomes == {"new_ticket": 2, "duplicate": 2}
+
+
+@pytest.mark.parametrize("after_fetch", ["delete", "keep"])
+def test_mails_with_the_same_uidl_are_told_apart_by_their_bytes(app: Any, after_fetch: str) -> None:
+    server = FaultyPop3("nowhere", "", {})
+    server.uidls = dict.fromkeys(range(1, 9), b"same")
+    server.mails |= {number: mail(subject=f"no {number}").replace(b"\n", b"\r\n") for number in (1, 2, 3)}
+    with running_servers([server]):
+        channel = connect(
+            "localhost", server.port, "u", "p", ssl=False, allow_plaintext=True, protocol="pop3",
+            after_fetch=after_fetch,
+        )  # fmt: skip
+        assert [fetch(channel).fetched for _ in range(2)] == [3, 0]
+        assert len(server.mails) == (0 if after_fetch == "delete" else 3)
+    assert subjects() == Counter({"no 1": 1, "no 2": 1, "no 3": 1})

@@ -10,7 +10,7 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -214,7 +214,10 @@ class FaultyImap(FaultyServer):
 
 
 class FaultyPop3(FaultyServer):
-    """Steps: greeting, capa, user, pass, list, uidl, retr, dele, quit."""
+    """Steps: greeting, capa, user, pass, list, uidl, retr, dele, quit. `lies`: it deletes nothing, whatever it says."""
+
+    lies = False
+    uidls: Mapping[int, bytes] = {}  # others than usual
 
     def refusal(self, tag: bytes) -> bytes:
         return b"-ERR [SYS/TEMP] broken\r\n" if self.kind == "no" else b"-ERR\r\n"
@@ -236,7 +239,7 @@ class FaultyPop3(FaultyServer):
                 marked.add(int(argument))
             elif step == "rset":
                 marked.clear()
-            elif step == "quit":
+            elif step == "quit" and not self.lies:
                 for number in marked:
                     del self.mails[number]
             self._answer(step, connection, b"+OK\r\n" + self._rows(step))
@@ -247,7 +250,10 @@ class FaultyPop3(FaultyServer):
         if step == "list":
             rows = [b"%d %d\r\n" % (number, len(raw)) for number, raw in sorted(self.mails.items())]
         elif step == "uidl":
-            rows = [b"%d id-%d\r\n" % (number, number) for number in sorted(self.mails)]
+            rows = [
+                b"%d %s\r\n" % (number, self.uidls.get(number, b"id-%d" % number))
+                for number in sorted(self.mails)
+            ]
         elif step == "capa":
             rows = [b"UIDL\r\n"]
         else:
