@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort, render_template, request, send_fil
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from blueprints.htmx import change, page, wants_fragment
+from blueprints.htmx import change, go, page, wants_fragment
 from desk import contents, files
 from models import Attachment, Message, db
 
@@ -83,7 +83,8 @@ def remember_images(message_id: int) -> ResponseReturnValue:
 def headers(message_id: int) -> ResponseReturnValue:
     """The header lines of the mail as it came (or left)."""
     message = db.session.get(Message, message_id) or abort(404)
-    lines = files.header_lines(message) or abort(404)
+    if not (lines := files.header_lines(message)):
+        return _gone(message)
     about = gettext("The header lines of the mail as they stand in the original.")
     return page("tickets/raw.html", message=message, lines=lines, heading=gettext("Headers"), about=about)
 
@@ -102,9 +103,16 @@ def original(message_id: int) -> ResponseReturnValue:
     """The mail byte for byte as it came (or left)."""
     message = db.session.get(Message, message_id) or abort(404)
     digest = files.original(message) or abort(404)
-    return sent(
-        files.content(digest), f"ticket-{message.ticket.number}-{message.id}.eml", "message/rfc822", True
-    )
+    raw = files.content(digest)
+    if raw is None:
+        return _gone(message)
+    return sent(raw, f"ticket-{message.ticket.number}-{message.id}.eml", "message/rfc822", True)
+
+
+def _gone(message: Message) -> ResponseReturnValue:
+    """The message stays for ever, the bytes as they came only for a while."""
+    back = url_for("tickets.show", number=message.ticket.number, _anchor=f"message-{message.id}")
+    return go(back, gettext("The raw mail is no longer kept. The message and its attachments stay."))
 
 
 def _way() -> tuple[int, ...]:

@@ -5,6 +5,7 @@ Every screen in German and English, light and dark, wide and narrow, of a desk w
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,7 @@ def main() -> None:
         planted.create_account()
         planted.flask("seed")
         planted.start()
-        number = shown_ticket(planted)
+        number, held = shown_ticket(planted), held_mail(planted)
         for language, locale in LANGUAGES.items():
             for scheme in SCHEMES:
                 for width in WIDTHS:
@@ -47,6 +48,9 @@ def main() -> None:
                         take(page, f"{planted.url}/system/channels", f"channels-{ending}")
                         take_channel_form(page, planted.url, f"channel-form-{ending}")
                         take(page, f"{planted.url}/system/notifications", f"notifications-{ending}")
+                        take(page, f"{planted.url}/system/ledger?period=week", f"ledger-{ending}")
+                        take(page, f"{planted.url}/system/ledger/{held}", f"mail-{ending}")
+                        take(page, f"{planted.url}/quarantine", f"quarantine-{ending}")
         fresh.stop()
         planted.stop()
     if shutil.which("pngquant"):  # a quarter of the size, and nobody sees it
@@ -60,6 +64,12 @@ def shown_ticket(served: Serving) -> int:
     """The demo's first scene: a conversation both ways, with attachments and a note."""
     (number,) = [ticket["number"] for ticket in served.tickets() if "88-1204" in ticket["subject"]]
     return int(number)
+
+
+def held_mail(served: Serving) -> int:
+    """The demo's mail in the quarantine; the ledger's lines stand in the order of their numbers."""
+    lines = served.flask("export", "ledger").splitlines()
+    return 1 + next(at for at, line in enumerate(lines) if json.loads(line)["verdict"] == "held")
 
 
 def choose_language(page: Page, url: str, language: str) -> None:

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from desk import balance
+from desk import balance, ledger
 from desk.office import Office, the_account
 from models import BlockedSender, Channel, InboundMail, InboundState, LedgerCount, Outcome, RawMail, db
 from tests.browsing import PageClient
@@ -88,6 +88,11 @@ def test_a_mail_whose_bytes_are_gone_says_so(as_alice: PageClient, channel: Chan
     row.raw = RawMail.GONE
     db.session.commit()
     assert "The raw mail is no longer here" in text(as_alice, f"/system/ledger/{row.id}")
+    message = ledger.message_of(row)
+    assert message is not None
+    for what in ("original", "headers"):
+        as_alice.get(f"/messages/{message.id}/{what}", 303)
+        assert "The raw mail is no longer kept." in text(as_alice, "/profile")
     as_alice.get(f"/system/ledger/{row.id}/original", 404)
 
 

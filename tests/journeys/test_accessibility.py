@@ -26,6 +26,13 @@ PAGES = (
     "/system/notifications",
     "/system/agents",
     "/system/agents/new",
+    "/system/ledger",
+    "/system/ledger?verdict=held&period=week",
+    "/system/ledger/1",
+    "/system/ledger/1/block",
+    "/system/ledger/1/mailbox",
+    "/system/ledger/retention",
+    "/system/blocked-senders",
     "/help/email-channel",
     "/no-such-page",
 )
