@@ -182,14 +182,14 @@ class Crash:
         done = self._steps()
         work = self.way.steps * len(self.sent) - done
         target = done + self.chance.randrange(
-            max(2, min(work, 2 * self.way.steps * self.mails // self.kills))
+            max(1, min(work, 2 * self.way.steps * self.mails // self.kills))
         )
         self.process.start()
-        ends = time.monotonic() + 60
-        while self._steps() < target and not self._is_done():
+        ends = time.monotonic() + 300
+        while self._steps() < target:
             assert self.process.running and time.monotonic() < ends, self.process.log.read_text()
-            time.sleep(0.003)
-        time.sleep(self.chance.random() * 0.03)
+            time.sleep(0.02)
+        time.sleep(self.chance.random() * 0.04)
         self.process.kill()
         self.killed += 1
         self.under_way += self._steps() < self.way.steps * len(self.sent)
