@@ -9,6 +9,7 @@ from typing import Any
 from desk.files import content
 from mail.clean import fold_text, is_forward
 from mail.parse import parse
+from mail.reading import read
 from mail.types import Invitation, Mail, Part
 from models import Attachment
 
@@ -74,7 +75,7 @@ def attached_mail(attachment: Attachment, path: tuple[int, ...] = ()) -> Attache
     part = attached_part(attachment, path)
     if part is None or not part.is_mail:
         return None
-    mail = parse(part.data)
+    mail = read(part.data).mail
     forwarded = is_forward(mail.subject)
     folded = fold_text(mail.text, forwarded=forwarded)
     return AttachedMail(mail, path, folded.visible, folded.quoted)
@@ -89,7 +90,7 @@ def attached_part(attachment: Attachment, path: tuple[int, ...]) -> Part | None:
     for number in path:
         if not part.is_mail:
             return None
-        parts = parse(part.data).attachments
+        parts = read(part.data).mail.attachments
         if number >= len(parts):
             return None
         part = parts[number]

@@ -30,7 +30,7 @@ from mail.headers import (
 from mail.invitations import read_invitation
 from mail.mime import MAX_DEPTH, Entity, Skeleton, read_fields, skeleton
 from mail.names import clean_name, made_up_name, type_of_name
-from mail.plaintext import text_of
+from mail.plaintext import ENRICHED, text_of, text_of_enriched
 from mail.seals import PKCS7, seal_of, seal_of_pkcs7, seal_of_text, signed_content
 from mail.types import Address, Invitation, Mail, Part, Seal
 
@@ -46,6 +46,7 @@ MAX_VALUE = 16 * 1024  # bytes of one field in `Mail.headers`
 _CID = re.compile(r"(?i)\bcid:([^\"'\s<>)]{1,500})")
 _META_CHARSET = re.compile(rb"(?i)<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{1,40})")
 _BASE64_LINE = re.compile(rb"\s*[A-Za-z0-9+/]+=*\s*(?:[\r\n]|\Z)")
+_BODIES = ("text/plain", "text/html", "text/markdown", *ENRICHED)
 _UNSEEN_ALTERNATIVES = {"text/x-amp-html", "text/watch-html"}  # second copies of the same words
 
 
@@ -267,7 +268,7 @@ def _alternative(entity: Entity, content: _Content) -> list[_Section]:
 
 
 def _is_body(entity: Entity, parent: str, disposition: str, name: str) -> bool:
-    if entity.type not in ("text/plain", "text/html") or disposition == "attachment":
+    if entity.type not in _BODIES or disposition == "attachment":
         return False
     return not name or entity.depth == 0 or parent in ("multipart/alternative", "multipart/related")
 
@@ -279,7 +280,8 @@ def _words(entity: Entity, data: bytes) -> str:
     if len(data) > MAX_DECODED:
         data = data[: data.rfind(b"\n", 0, MAX_DECODED) + 1 or MAX_DECODED]
     words = decode(data, charset)
-    return words.replace("\r\n", "\n").replace("\r", "\n") if "\r" in words else words
+    words = words.replace("\r\n", "\n").replace("\r", "\n") if "\r" in words else words
+    return text_of_enriched(words) if entity.type in ENRICHED else words
 
 
 def _decoded(entity: Entity, raw: bytes) -> bytes:

@@ -25,6 +25,10 @@ _CLEANER = nh3.Cleaner(
     url_schemes={"http", "https"},
     link_rel=None,
 )
+ENRICHED = ("text/enriched", "text/richtext")
+_ENRICHED_PARAMETER = re.compile(r"(?i)<param>[^<]{0,1000}</param>")
+_ENRICHED_LINE_ENDS = re.compile(r"\n+")
+_ENRICHED_TAG = re.compile(r"</?[a-zA-Z0-9-]{1,60}>")
 _TOKEN = re.compile(r'<(/?)([a-z0-9]+)(?: href="([^"]*)")?[^<>]*>|([^<]+)')
 _SPACES = re.compile(r"\s+")
 _OPENING = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)")
@@ -55,6 +59,17 @@ def text_of(markup: str) -> str:
     if too_costly(markup):
         return html.unescape(_ANY_TAG.sub(" ", markup)).strip()
     return _Writer().write(_CLEANER.clean(markup))
+
+
+def text_of_enriched(words: str) -> str:
+    """The words of text/enriched (RFC 1896) and of its forerunner text/richtext (RFC 1341).
+
+    A line end alone is a blank, further ones are line ends; a doubled `<` is one.
+    """
+    words = _ENRICHED_PARAMETER.sub("", words[:MAX_HTML])
+    words = _ENRICHED_LINE_ENDS.sub(lambda found: found[0][1:] or " ", words)
+    words = words.replace("<nl>", "\n").replace("<np>", "\n\n").replace("<lt>", "<<").replace("<<", "\0")
+    return _ENRICHED_TAG.sub("", words).replace("\0", "<").strip()
 
 
 def too_costly(markup: str) -> bool:
