@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
+
 from desk.files import content
 from mail.clean import fold_text, is_forward
 from mail.parse import parse
 from mail.reading import read
 from mail.types import Invitation, Mail, Part
-from models import Attachment
+from models import Attachment, OutboundMail, Ticket, db
 
 HEAD = 64 * 1024  # bytes of an attached mail that are read for its card
 MAX_CARDS = 20  # attached mails of one mail that get a card; the others stay files
@@ -52,6 +54,18 @@ def add_letters(attachments: Sequence[Attachment], parts: Sequence[Part]) -> Non
             "subject": mail.subject[:500],
             "date": mail.date.isoformat() if mail.date else "",
         }
+
+
+def answered_text(mail: Mail, ticket: Ticket) -> str:
+    """The text of the mail of ours that this one answers: the one it names, else our last in the ticket."""
+    named = [*mail.in_reply_to[:1], *mail.references[-1:]]
+    written = select(OutboundMail.sha256).where(OutboundMail.sha256 != "")
+    digest = db.session.scalar(written.where(OutboundMail.message_id.in_(named)))
+    if digest is None and not named:
+        ours = written.where(OutboundMail.ticket_id == ticket.id, OutboundMail.purpose == "ticket_reply")
+        digest = db.session.scalar(ours.order_by(OutboundMail.id.desc()).limit(1))
+    raw = content(digest) if digest else None
+    return parse(raw).text if raw else ""
 
 
 @dataclass(frozen=True, slots=True)

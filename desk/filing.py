@@ -129,7 +129,8 @@ def _add_message(
     row: InboundMail, mail: Mail, ticket: Ticket, match: Match, speaker: Speaker, quiet: bool
 ) -> Message:
     forwarded = is_forward(mail.subject)
-    folded = fold_text(mail.text, forwarded=forwarded)
+    sent = (lambda: contents.answered_text(mail, ticket)) if match.proved else None
+    folded = fold_text(mail.text, forwarded=forwarded, sent=sent)
     message = Message(
         ticket_id=ticket.id,
         kind=Kind.INBOUND,
@@ -163,7 +164,7 @@ def _add_message(
     db.session.add(message)
     if any(attachment.content_id for attachment in message.attachments):
         db.session.flush()  # the addresses of pictures in the HTML are made of numbers
-    _clean(message, mail, forwarded)
+    _clean(message, mail, forwarded, sent)
     db.session.flush()
     search.index_message(message, *(attachment.name for attachment in message.attachments))
     ticket.last_message_at = now()
@@ -175,7 +176,7 @@ def _add_message(
     return message
 
 
-def _clean(message: Message, mail: Mail, forwarded: bool) -> None:
+def _clean(message: Message, mail: Mail, forwarded: bool, sent: Callable[[], str] | None) -> None:
     if not mail.html:
         return
     # Relative to the frame's own address (/messages/<id>/frame), so that it holds below any prefix.
@@ -184,7 +185,7 @@ def _clean(message: Message, mail: Mail, forwarded: bool) -> None:
         for attachment in message.attachments
         if attachment.content_id and attachment.shown_as
     }
-    safe = clean_html(mail.html, cids, forwarded=forwarded)
+    safe = clean_html(mail.html, cids, forwarded=forwarded, sent=sent)
     message.html, message.remote_images = safe.html, safe.remote_images
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html as entities
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
 from markupsafe import Markup
@@ -46,12 +46,14 @@ _MARKED_CID = re.compile(rf' src="{CID_MARK}([^"]*)"')
 _MARKED_QUOTE = re.compile(rf' (?:class|id|name|type)="{quoted_html.MARK}[a-z]+"')
 
 
-def clean_html(html: str, cids: Mapping[str, str], *, forwarded: bool = False) -> SafeHtml:
+def clean_html(
+    html: str, cids: Mapping[str, str], *, forwarded: bool = False, sent: Callable[[], str] | None = None
+) -> SafeHtml:
     """Mail HTML by allow-list, its trailing history folded, its remote images blanked and counted.
 
     `cids` maps Content-IDs (no brackets) to URLs of ours; other `cid:` images lose their source.
-    Of a forwarded mail (`mail.quotes.is_forward`) nothing is folded. Reads at most `MAX_HTML` characters.
-    HTML that would take seconds to parse is shown as its text.
+    Of a forwarded mail (`mail.quotes.is_forward`) nothing is folded; `sent` as in `fold_text`.
+    Reads at most `MAX_HTML` characters. HTML that would take seconds to parse is shown as its text.
     """
     html = html[:MAX_HTML]
     if too_costly(html):
@@ -61,7 +63,7 @@ def clean_html(html: str, cids: Mapping[str, str], *, forwarded: bool = False) -
     if CID_MARK in cleaned:
         cleaned = _MARKED_CID.sub(lambda match: _own_source(match[1], cids), cleaned)
     if not forwarded:
-        cleaned = quoted_html.fold(cleaned)
+        cleaned = quoted_html.fold(cleaned, sent)
     if quoted_html.MARK in cleaned:
         cleaned = _MARKED_QUOTE.sub("", cleaned)
     return SafeHtml(cleaned, blanked)

@@ -10,11 +10,19 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from mail.quotes import answered_below, begins_history, header_labels, is_attribution, is_our_marker
+from mail.quotes import (
+    answered_below,
+    begins_history,
+    header_labels,
+    is_attribution,
+    is_our_marker,
+    without_heading,
+)
+from mail.returned import adds_words
 from mail.signatures import is_footer, is_signature
 
 MARK = "poststelle-quote-"
@@ -22,6 +30,7 @@ OPEN, CLOSE = '<details class="quote"><summary>…</summary>', "</details>"
 MAX_CANDIDATES = 300
 MAX_ATTRIBUTION = 400  # characters that are not spaces
 MAX_SIGNATURE = 2000
+MAX_CHECKED = 200_000  # characters of a history that are compared with what we sent
 MAX_CLOSINGS = 4  # signature, history, signature, footer
 
 _TAG = re.compile(r'<(/?)([a-z0-9]+)((?:[^<>"]|"[^"]*")*)>')
@@ -57,8 +66,11 @@ class _Span:
     history: bool = True
 
 
-def fold(markup: str) -> str:
-    """Wrap what trails the new text, if it is recognised beyond doubt, else return `markup` as it is."""
+def fold(markup: str, sent: Callable[[], str] | None = None) -> str:
+    """Wrap what trails the new text, if it is recognised beyond doubt, else return `markup` as it is.
+
+    `sent` as in `mail.quotes.fold_text`: a history with other words than ours between its lines stays open.
+    """
     page = _Page(markup)
     spans: list[_Span] = []
     end, histories = page.total, 0
@@ -66,6 +78,8 @@ def fold(markup: str) -> str:
         span = _signature(page, end)
         if span is None and not histories:
             span, histories = _history(page, end), 1
+            if span is not None and sent is not None and _answered_inside(page, span, sent()):
+                span = None
         if span is None:
             break
         spans.append(span)
@@ -287,6 +301,12 @@ def _heading_from(page: _Page, index: int) -> bool:
     around = _Element("", "", element.start, element.start, 0, -1, close=close)
     lines = page.lines(around, 3000)
     return bool(lines) and lines[0].startswith("-") and begins_history(lines) and header_labels(lines[1:])
+
+
+def _answered_inside(page: _Page, span: _Span, sent: str) -> bool:
+    around = _Element("", "", span.start, span.start, 0, -1, close=span.end)
+    lines = without_heading(page.lines(around, MAX_CHECKED))
+    return adds_words("\n".join(lines), sent) is True
 
 
 def _opening(page: _Page, end: int) -> _Span | None:

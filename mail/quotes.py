@@ -9,7 +9,9 @@ told apart as `opening`. One pass over the lines, each cut to `MAX_LINE` before 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
+from mail.returned import adds_words
 from mail.signatures import signature_start
 from mail.types import Folded
 
@@ -66,15 +68,17 @@ _ANSWERED_BELOW = re.compile(
 )
 
 
-def fold_text(text: str, *, forwarded: bool = False) -> Folded:
+def fold_text(text: str, *, forwarded: bool = False, sent: Callable[[], str] | None = None) -> Folded:
     """Split off what trails the new text; `visible + quoted == text` always. Linear in the length.
 
-    Of a forwarded mail (`is_forward`) nothing is folded: it is what the sender wants to show.
+    `sent` tells the text of the mail of ours that is answered, asked for only if a history without `>` may
+    hold answers between its lines. Of a forwarded mail (`is_forward`) nothing is folded: it is what the
+    sender wants to show.
     """
     lines = text.split("\n")
     if forwarded or len(lines) > MAX_LINES:
         return Folded(text)
-    page = _Page(lines)
+    page = _Page(lines, sent)
     tail = signature_start(page.lines, len(lines))
     end = len(lines) if tail is None else tail
     start = _history_start(page, end)
@@ -103,6 +107,13 @@ def is_attribution(words: str) -> bool:
     """Whether these lines are »Am … schrieb …:« and nothing else."""
     lines = [line.strip()[:MAX_LINE] for line in words.split("\n") if line.strip()]
     return 0 < len(lines) <= MAX_ATTRIBUTION_LINES and _attribution_end(lines, 0) == len(lines)
+
+
+def without_heading(lines: list[str]) -> list[str]:
+    """The lines of a history below its separator and labels, or its attribution, as far as there are any."""
+    page = _Page(lines)
+    below = _history_below(page, page.first) if page.first < len(lines) else None
+    return lines[below:] if below is not None else lines
 
 
 def begins_history(lines: list[str]) -> bool:
@@ -183,7 +194,8 @@ def _top(page: _Page) -> int | None:
 class _Page:
     """The lines, and from each on how many are quoted and how many are one's own."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: list[str], sent: Callable[[], str] | None = None) -> None:
+        self.sent = sent
         self.lines = [line[:MAX_LINE] for line in lines]
         self.quoted = [line.lstrip().startswith(">") for line in self.lines]
         self.filled = [bool(line.strip()) and not _OUR_MARKER.fullmatch(line) for line in self.lines]
@@ -263,6 +275,10 @@ def _stands_bare(page: _Page, i: int, below: int, end: int) -> bool:
     above = next((page.lines[k] for k in range(i - 1, max(i - 6, -1), -1) if page.filled[k]), "")
     if above.rstrip().endswith(":") or page.answered_below(i):
         return False
+    if page.sent is not None:
+        added = adds_words("\n".join(page.lines[below:]), page.sent())
+        if added is not None:
+            return not added
     if page.no_quotes(below, end):
         return True
     older = page.next_quote[below]

@@ -67,6 +67,11 @@ def is_footer(line: str) -> bool:
     return _FOOTER.fullmatch(line[:MAX_LINE]) is not None
 
 
+def is_disclaimer(text: str) -> bool:
+    """Whether these are the words that a company's server puts below every mail."""
+    return _DISCLAIMER.search(text) is not None
+
+
 def _one(lines: Sequence[str], end: int) -> int | None:
     while end > 0 and not lines[end - 1].strip():
         end -= 1

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mail.clean import clean_html, fold_text, text_of
 from mail.parse import parse
-from tests.clients import CLIENTS, SAMPLE, expected, filled
+from tests.clients import CLIENTS, FOLDER, SAMPLE, expected, filled
 
 OURS = "die fehlenden Teile gehen heute hinaus"
 FOLD = re.compile(r'<details class="quote"><summary>…</summary>|</details>')
@@ -73,6 +74,50 @@ def test_nearly_all_signatures_are_folded_too():
             seen[form][1] += 1
     for form, (folded, all_) in seen.items():
         assert folded / all_ >= 0.8, (form, folded, all_)
+
+
+BARE = (
+    "outlook-classic",
+    "outlook-new",
+    "outlook-mac",
+    "outlook-ios",
+    "gmx",
+    "lotus-notes",
+    "samsung",
+    "exchange-no-references",
+)
+ANSWERS = ("Ja.", "Nein, bitte erst am Freitag liefern.", "88-1204", "Ok")
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("name", [*BARE, "gmail-web", "apple-mail", "thunderbird"])
+def test_an_answer_that_nobody_announced_between_our_own_lines_stays_visible(name: str, answer: str) -> None:
+    """Programs that mark what they quote need no help in plain text; the others and all HTML are compared."""
+    question = "Hilft Ihnen das?"
+    between = replace(
+        SAMPLE,
+        text=SAMPLE.text.replace(question, f"{question}\n{answer}"),
+        html=SAMPLE.html.replace(question, f'{question}<br><span style="color:red">{answer}</span>'),
+    )
+    mail = parse(filled(FOLDER / f"{name}-de.eml", between))
+    if name in BARE or not mail.html:
+        assert answer in fold_text(mail.text, sent=lambda: SAMPLE.text).visible
+    if mail.html:
+        assert answer in halves(clean_html(mail.html, {}, sent=lambda: SAMPLE.text).html)[0]
+
+
+@pytest.mark.parametrize("path", CLIENTS, ids=lambda path: path.stem)
+def test_knowing_our_own_words_opens_no_history_without_reason(path: Path) -> None:
+    mail = parse(filled(path))
+    assert fold_text(mail.text, sent=lambda: SAMPLE.text) == fold_text(mail.text)
+    assert clean_html(mail.html, {}, sent=lambda: SAMPLE.text) == clean_html(mail.html, {})
+
+
+def test_the_history_of_another_mail_and_a_disclaimer_below_ours_are_no_answers():
+    block = "Danke!\n\nVon: Acme <s@acme.example>\nGesendet: Montag\nAn: Carol\nBetreff: Frage\n\n"
+    disclaimer = "\nDiese E-Mail ist vertraulich und nur für den Empfänger bestimmt.\n"
+    for history in (SAMPLE.text + disclaimer, "Ein ganz anderer Text, den wir nicht geschrieben haben."):
+        assert fold_text(block + history, sent=lambda: SAMPLE.text).quoted.endswith(history)
 
 
 def test_the_templates_leave_nothing_unfilled():
