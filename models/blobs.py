@@ -1,6 +1,7 @@
 """Content-addressed files under the data folder: raw mail and attachments.
 
-A blob is on the disk, file and folder, before `put` returns; only then may a row point to it.
+A blob is on the disk, file and folder, before `put` returns; only then may a row point to it. They lie in
+256 folders: with a folder for nearly every blob, as in older stores, making folders took longer than writing.
 """
 
 from __future__ import annotations
@@ -118,7 +119,9 @@ class BlobStore:
     def _path(self, digest: str) -> Path:
         if len(digest) != 64 or not digest.isalnum():
             raise ValueError("not a digest")
-        return self.root / digest[:2] / digest[2:4] / digest
+        path = self.root / digest[:2] / digest
+        older = self.root / digest[:2] / digest[2:4] / digest
+        return older if not path.exists() and older.exists() else path
 
 
 def _complete(path: Path, size: int) -> bool:

@@ -88,6 +88,24 @@ def test_a_failing_disk_leaves_no_half_file_and_the_next_try_works(
     assert store.get(store.put(DATA)) == DATA
 
 
+def test_blobs_of_an_older_store_are_found_where_they_lie(store: BlobStore) -> None:
+    older = store.root / DIGEST[:2] / DIGEST[2:4] / DIGEST
+    older.parent.mkdir(parents=True)
+    older.write_bytes(DATA)
+    assert (store.put(DATA), store.get(DIGEST), files(store)) == (DIGEST, DATA, [older])
+    store.forget(DIGEST)
+    assert files(store) == []
+    store.put(DATA)
+    assert files(store) == [store.root / DIGEST[:2] / DIGEST]
+
+
+def test_many_are_stored_together_each_once(store: BlobStore) -> None:
+    contents = [f"mail {number % 100}".encode() for number in range(150)]
+    digests = store.put_all(contents)
+    assert [store.get(digest) for digest in digests] == contents
+    assert len(files(store)) == 100
+
+
 def test_half_a_file_of_old_is_written_again(store: BlobStore) -> None:
     """What a crash of the machine, or a restore, may have cut."""
     store.put(DATA)
