@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from sqlalchemy import Select, column, func, or_, select, table, text
 from sqlalchemy.sql import ColumnElement
@@ -56,13 +57,17 @@ def matching(query: str) -> ColumnElement[bool]:
 
 def normalise(value: str) -> str:
     """Words in lower case; a word with umlauts stands twice: as »grusse« and as »gruesse«."""
-    words = []
-    for word in _WORD.findall(unicodedata.normalize("NFC", value).casefold().replace("\0", "")):
-        spelled_out = _bare(word.translate(_UMLAUTS))
-        words.append(_bare(word))
-        if spelled_out != words[-1]:
-            words.append(spelled_out)
+    text = unicodedata.normalize("NFC", value).casefold().replace("\0", "")
+    words = _WORD.findall(text)
+    if not text.isascii():
+        words = [word if word.isascii() else _spellings(word) for word in words]
     return " ".join(words)
+
+
+@lru_cache(maxsize=4096)
+def _spellings(word: str) -> str:
+    bare, spelled_out = _bare(word), _bare(word.translate(_UMLAUTS))
+    return bare if bare == spelled_out else f"{bare} {spelled_out}"
 
 
 def _bare(word: str) -> str:

@@ -50,11 +50,15 @@ def _by_header(value: str) -> Language | None:
 
 def _by_words(text: str) -> Language | None:
     """Twice as many words as the other, and every eighth word at least: else it is a third language."""
-    readable = re.sub(r"\S*(?:://|www\.|@)\S*", " ", text[:READ]).lower()
+    readable = " ".join(word for word in text[:READ].lower().split() if not _is_address(word))
     words = re.findall(r"[^\W\d_]+", readable)
-    german, english = (sum(word in WORDS[language] for word in words) for language in ("de", "en"))
+    german, english = (sum(map(WORDS[language].__contains__, words)) for language in ("de", "en"))
     if max(german, english) * 8 < len(words) or german == english:
         return None
     if german >= 2 * english:
         return "de"
     return "en" if english >= 2 * german else None
+
+
+def _is_address(word: str) -> bool:
+    return "@" in word or "://" in word or "www." in word
