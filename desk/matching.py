@@ -73,7 +73,9 @@ def find_ticket(clues: Iterable[Clue], speaker: Speaker, channel: Channel, forwa
 
 
 def _takes_part(speaker: Speaker, ticket: Ticket, clue: Clue) -> bool:
-    if speaker.verdict.refuted or (speaker.is_agent and not clue.proves_itself and not speaker.confirmed):
+    if speaker.is_ours or speaker.verdict.refuted:
+        return False
+    if speaker.is_agent and not clue.proves_itself and not speaker.confirmed:
         return False
     return speaker.key in people.participants(ticket)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, or_, select
 
@@ -35,7 +36,7 @@ def participants(ticket: Ticket) -> set[str]:
     """Keys of the addresses that take part: the requester, who wrote here by right, whom we wrote to.
 
     The Cc of an incoming mail does not count: it is only a claim of its sender. Neither do mails that a
-    check found to be somebody else's, nor our own addresses, whose name in From proves nothing.
+    check found to be somebody else's.
     """
     people = {ticket.contact.address_key}
     rows = db.session.execute(WRITERS, {"ticket_id": ticket.id})
@@ -44,38 +45,63 @@ def participants(ticket: Ticket) -> set[str]:
             people.add(mailbox_key(author))
         else:
             people.update(mailbox_key(entry["address"]) for entry in (*to, *cc, *bcc))
-    own = channels.own_addresses()
-    return {key for key in people if channels.untagged(key) not in own}
+    return people
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """Who stands around a ticket when it is answered, asked once. `last` is the mail that is answered."""
+
+    ticket: Ticket
+    last: Message | None
+    known: frozenset[str]  # keys of those who take part
+    own: frozenset[str]  # our own addresses, never written to
+
+    def recipients(self) -> tuple[Address, ...]:
+        """Who gets the answer: the author of the last mail that a person wrote, at the address he asks for.
+
+        A Reply-To is a wish of whoever wrote the mail. It leads to somebody new only where a ticket begins
+        or where the sender is confirmed; and never to our own addresses or a crowd.
+        """
+        last, contact = self.last, self.ticket.contact
+        if last is None or _passed_on(last):
+            return self._writable([{"name": contact.name, "address": contact.address}])
+        wished = last.reply_to
+        if last.sender_state != "confirmed" and (last.refuted or last.why in CLUES):
+            wished = [entry for entry in wished if mailbox_key(entry["address"]) in self.known]
+        author = [{"name": last.from_name, "address": last.from_address}]
+        return self._writable(wished)[:MOST_WISHED] or self._writable(author)
+
+    def copies(self, to: Iterable[Address]) -> list[str]:
+        """Whom the last mail went to besides us: nobody of them is answered before an agent says so."""
+        if self.last is None:
+            return []
+        last = self.last
+        named = {mailbox_key(one["address"]): one["address"] for one in (*last.to, *last.cc)}
+        away = {one.key for one in to} | {mailbox_key(last.from_address), self.ticket.contact.address_key}
+        writable = self._writable([{"name": "", "address": address} for address in named.values()])
+        return [one.address for one in writable if one.key not in away][:MOST_COPIES]
+
+    def others(self) -> list[str]:
+        """Who takes part besides the requester and us."""
+        others = self.known - {self.ticket.contact.address_key}
+        return sorted(key for key in others if channels.untagged(key) not in self.own)
+
+    def _writable(self, people: Sequence[dict[str, str]]) -> tuple[Address, ...]:
+        """Those that a mail can be written to, without ourselves."""
+        return tuple(
+            Address(person["name"], person["address"])
+            for person in people
+            if valid_address(person["address"]) and channels.untagged(person["address"]) not in self.own
+        )
+
+
+def around(ticket: Ticket) -> Circle:
+    return Circle(ticket, last_inbound(ticket), frozenset(participants(ticket)), channels.own_addresses())
 
 
 def recipients(ticket: Ticket) -> tuple[Address, ...]:
-    return recipients_after(ticket, last_inbound(ticket))
-
-
-def recipients_after(ticket: Ticket, last: Message | None) -> tuple[Address, ...]:
-    """Who gets the answer: the author of the last mail that a person wrote, at the address he asks for.
-
-    A Reply-To is a wish of whoever wrote the mail. It leads to somebody new only where a ticket begins
-    or where the sender is confirmed; and never to our own addresses or a crowd.
-    """
-    if last is None or _passed_on(last):
-        return _writable([{"name": ticket.contact.name, "address": ticket.contact.address}])
-    wished = last.reply_to
-    if last.sender_state != "confirmed" and (last.refuted or last.why in CLUES):
-        known = participants(ticket)
-        wished = [entry for entry in wished if mailbox_key(entry["address"]) in known]
-    author = [{"name": last.from_name, "address": last.from_address}]
-    return _writable(wished)[:MOST_WISHED] or _writable(author)
-
-
-def copies(ticket: Ticket, last: Message | None, to: Iterable[Address]) -> list[str]:
-    """Whom the last mail went to besides us: nobody of them is answered before an agent says so."""
-    if last is None:
-        return []
-    named = {mailbox_key(one["address"]): one["address"] for one in (*last.to, *last.cc)}
-    writable = _writable([{"name": "", "address": address} for address in named.values()])
-    away = {one.key for one in to} | {mailbox_key(last.from_address), ticket.contact.address_key}
-    return [one.address for one in writable if one.key not in away][:MOST_COPIES]
+    return around(ticket).recipients()
 
 
 def last_inbound(ticket: Ticket) -> Message | None:
@@ -128,13 +154,3 @@ def _passed_on(message: Message) -> bool:
     """A colleague forwarded it, and an agent made its first author the requester."""
     author = message.forwarded_from
     return author is not None and mailbox_key(author["address"]) == message.ticket.contact.address_key
-
-
-def _writable(people: Sequence[dict[str, str]]) -> tuple[Address, ...]:
-    """Those that a mail can be written to, without ourselves."""
-    own = channels.own_addresses()
-    return tuple(
-        Address(person["name"], person["address"])
-        for person in people
-        if valid_address(person["address"]) and channels.untagged(person["address"]) not in own
-    )

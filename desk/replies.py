@@ -77,14 +77,15 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
         raise ReplyRefused("empty")
     if written.seen and newer_messages(ticket, agent, written.seen):
         raise ReplyRefused("newer_message")
-    to = people.recipients(ticket)
+    circle = people.around(ticket)
+    to = circle.recipients()
     if not to:
         raise ReplyRefused("no_recipient")
     parts = written.files + drafts.files_of(ticket, agent, written.kept_files)
     if sum(len(part.data) for part in parts) > office().settings.max_mail_bytes * 0.7:
         raise ReplyRefused("too_large")  # base64 adds a third
 
-    channel, answered = letters.sending_channel(ticket), people.last_inbound(ticket)
+    channel, answered = letters.sending_channel(ticket), circle.last
     readers = (*to, *written.cc, *written.bcc)
     quoted = answered if answered and people.may_be_quoted(answered, readers) else None
     subject = reply_subject(ticket.subject, ticket.number, ticket.locale)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from desk import accounts
+from desk import accounts, channels
 from desk.office import office
 from mail import senders
 from mail.domains import mailbox_key
@@ -23,6 +23,7 @@ class Speaker:
     key: str
     verdict: SenderVerdict = senders.UNCHECKED
     is_agent: bool = False  # an agent's address, which by itself proves nothing
+    is_ours: bool = False  # the address of a channel: we do not write to ourselves
 
     @property
     def confirmed(self) -> bool:
@@ -35,7 +36,9 @@ def server_name(channel: Channel) -> str:
 
 
 def speaker_of(mail: Mail, verdict: SenderVerdict) -> Speaker:
-    return Speaker(mail.sender.key, verdict, mail.sender.key in accounts.agent_addresses())
+    key = mail.sender.key
+    is_ours = channels.untagged(key) in channels.own_addresses()
+    return Speaker(key, verdict, key in accounts.agent_addresses(), is_ours)
 
 
 def to_check(row: InboundMail) -> tuple[str, str]:

@@ -33,8 +33,8 @@ def shown(ticket: Ticket, agent: Agent, tab: str) -> dict[str, Any]:
     kind = Kind.NOTE if tab == "note" else Kind.REPLY
     counted = replies.counts(ticket)
     sender = letters.sender_address(letters.sending_channel(ticket))
-    last = people.last_inbound(ticket)
-    to = people.recipients_after(ticket, last)
+    circle = people.around(ticket)
+    to = circle.recipients()
     entries, earlier = conversation(ticket, tab)
     return {
         "entries": entries,
@@ -47,10 +47,10 @@ def shown(ticket: Ticket, agent: Agent, tab: str) -> dict[str, Any]:
         "sender": str(sender),
         "elsewhere": ticket.channel.id != letters.sending_channel(ticket).id,
         "recipients": to,
-        "copies": people.copies(ticket, last, to),
-        "last_mail": last,
+        "copies": circle.copies(to),
+        "last_mail": circle.last,
         "once": secrets.token_urlsafe(16),
-        "participants": sorted(people.participants(ticket) - {ticket.contact.address_key}),
+        "participants": circle.others(),
         "seen": max((entry.id for entry in entries if isinstance(entry, Message)), default=0),
     }
 
