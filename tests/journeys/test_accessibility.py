@@ -58,7 +58,7 @@ def test_axe_finds_nothing(browser: Browser, planted: Serving, scheme: str, widt
         found = [line for path in OPEN_PAGES for line in look(page, planted.url + path)]
         sign_in(page, planted.url, "alice@acme.example", PASSWORD)
         tickets = [f"/tickets/{ticket['number']}" for ticket in planted.tickets()[:8]]
-        more = [f"{tickets[0]}?tab=note", f"{tickets[0]}?tab=history"] if tickets else []
+        more = [f"{tickets[0]}{end}" for end in ("?tab=note", "?tab=history", "/merge")] if tickets else []
         found += [line for path in (*PAGES, *tickets, *more) for line in look(page, planted.url + path)]
     assert not found, "\n".join(found)
 
