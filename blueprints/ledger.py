@@ -11,13 +11,14 @@ from flask_babel import gettext, ngettext
 from blueprints import mail_page
 from blueprints.access import me
 from blueprints.attachments import sent
+from blueprints.channel_words import channel_state
 from blueprints.htmx import go, invalid, page
 from blueprints.ledger_words import COPY, PERIOD, VERDICT, put_back_word
 from blueprints.numbers import whole_number
 from desk import balance, ledger, put_back, quarantine, raw_mail, retention
 from desk.ledger import Filter
 from desk.office import the_account
-from models import InboundMail, Outcome, ServerCopy
+from models import InboundMail, Outcome, ServerCopy, now
 
 blueprint = Blueprint("ledger", __name__, url_prefix="/system/ledger")
 blueprint.access = "admin"  # type: ignore[attr-defined]
@@ -34,6 +35,7 @@ def index() -> ResponseReturnValue:
         asked=asked,
         chips=_chips(asked),
         balances=balances,
+        states={row.channel.id: channel_state(row.channel, now()) for row in balances if row.channel.living},
         failed=sum(row.counts[Outcome.FAILED] for row in balances),
         choices=_choices(),
         found_by=_arguments(asked),

@@ -15,6 +15,7 @@ from config import Settings
 from desk import fetching, put_back
 from mail.transports.imap import ImapSource
 from models import Agent, Channel, InboundEvent, InboundMail, Message, Protocol, RawMail, db
+from tests.browsing import PageClient
 from tests.desk.letters import arrive, mail
 from tests.desk.test_fetching import connect, fetch, ledger
 from tests.jobs.test_kill import dies
@@ -173,3 +174,29 @@ def test_a_server_that_refuses_is_told_and_leaves_nothing_behind(
         put_back.put_back(fetched, None)
     assert (refused.value.code, mailbox.messages()) == ("auth_failed", [])
     assert db.session.query(InboundEvent).count() == 0
+
+
+def test_an_administrator_puts_it_back_in_the_browser(
+    fetched: InboundMail, mailbox: Mailbox, as_alice: PageClient
+) -> None:
+    """Asked in words first; without JavaScript a form and a redirect."""
+    url = f"/system/ledger/{fetched.id}"
+    assert f'href="{url}/mailbox"' in as_alice.get(url).get_data(as_text=True)
+    asked = as_alice.get(f"{url}/mailbox").get_data(as_text=True)
+    assert "will lie in the inbox of books@x.example again" in asked and mailbox.messages() == []
+    db.session.rollback()
+    as_alice.post(f"{url}/mailbox")
+    page = as_alice.get(url).get_data(as_text=True)
+    assert "The mail lies in the mailbox of books@x.example again." in page
+    assert "Put back into the mailbox by Alice Admin" in page
+    db.session.rollback()
+    stays_there(fetched, mailbox)
+
+
+def test_the_browser_tells_what_the_server_refused(
+    fetched: InboundMail, mailbox: Mailbox, as_alice: PageClient
+) -> None:
+    fetched.channel.password = "wrong"
+    db.session.commit()
+    page = as_alice.post(f"/system/ledger/{fetched.id}/mailbox", status=409).get_data(as_text=True)
+    assert "Sign-in refused" in page and "Original (.eml)" in page and mailbox.messages() == []
