@@ -21,7 +21,12 @@ REPORTS = ("bounce", "delayed")
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    return page("mailroom/quarantine.html", mails=quarantine.waiting(), may_open=_may_open)
+    return page(
+        "mailroom/quarantine.html",
+        mails=quarantine.waiting(),
+        waiting=quarantine.count(),
+        may_open=_may_open,
+    )
 
 
 @blueprint.get("/<int:inbound_id>")

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from models import Channel, InboundMail, MailState, Message, OutboundMail, Ticket, db
+from models.base import reading
 
 TICKETS_AT_ONCE = 200
 MAILS_AT_ONCE = 1000
@@ -56,54 +57,52 @@ def channel(row: Channel) -> dict[str, Any]:
 def tickets() -> Iterator[dict[str, Any]]:
     """Every ticket with its messages, in the order of their numbers."""
     last = 0
-    while True:
+    while lines := _tickets_after(last):
+        # Whoever reads the lines may be slow: nothing is held meanwhile, neither rows nor the database.
+        yield from lines
+        last = lines[-1]["number"]
+
+
+def _tickets_after(number: int) -> list[dict[str, Any]]:
+    with reading():
         rows = db.session.scalars(
             select(Ticket)
-            .where(Ticket.number > last)
+            .where(Ticket.number > number)
             .options(joinedload(Ticket.channel), joinedload(Ticket.contact), joinedload(Ticket.assignee))
             .order_by(Ticket.number)
             .limit(TICKETS_AT_ONCE)
         ).all()
-        if not rows:
-            return
         messages = _messages([row.id for row in rows])
         lines = [_ticket(row, messages.get(row.id, [])) for row in rows]
-        last = rows[-1].number
-        _let_go()
-        yield from lines
+    db.session.expunge_all()
+    return lines
 
 
 def ledger() -> Iterator[dict[str, Any]]:
     """Every mail that a server showed us, in the order in which they came. Memory stays the same for any number."""
     last, first = 0, aliased(InboundMail)
+    question = (
+        select(
+            *_MAIL,
+            Channel.key,
+            Ticket.number,
+            first.message_id.label("first_message_id"),
+            first.sender.label("first_sender"),
+            first.subject.label("first_subject"),
+        )
+        .join(Channel, Channel.id == InboundMail.channel_id)
+        .outerjoin(Ticket, Ticket.id == InboundMail.ticket_id)
+        .outerjoin(first, first.id == InboundMail.duplicate_of_id)
+        .order_by(InboundMail.id)
+        .limit(MAILS_AT_ONCE)
+    )
     while True:
-        rows = db.session.execute(
-            select(
-                *_MAIL,
-                Channel.key,
-                Ticket.number,
-                first.message_id.label("first_message_id"),
-                first.sender.label("first_sender"),
-                first.subject.label("first_subject"),
-            )
-            .join(Channel, Channel.id == InboundMail.channel_id)
-            .outerjoin(Ticket, Ticket.id == InboundMail.ticket_id)
-            .outerjoin(first, first.id == InboundMail.duplicate_of_id)
-            .where(InboundMail.id > last)
-            .order_by(InboundMail.id)
-            .limit(MAILS_AT_ONCE)
-        ).all()
+        with reading():
+            rows = db.session.execute(question.where(InboundMail.id > last)).all()
         if not rows:
             return
-        last = rows[-1].id
-        _let_go()
         yield from map(_mail, rows)
-
-
-def _let_go() -> None:
-    """Whoever reads the lines may be slow: nothing is held meanwhile, neither rows nor the database."""
-    db.session.rollback()
-    db.session.expunge_all()
+        last = rows[-1].id
 
 
 def _mail(row: Any) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def refusal(row: InboundMail) -> str:
         return "raw_gone"
     if not channel.living:
         return "channel_gone"
-    if not channel.is_own:
+    if not channel.is_own or row.server_copy == ServerCopy.NONE:
         return "no_mailbox"
     if channel.protocol != Protocol.IMAP:
         return "only_imap"

@@ -12,7 +12,7 @@ from imapclient import IMAPClient
 from sqlalchemy import select
 
 from config import Settings
-from desk import fetching, put_back
+from desk import balance, fetching, put_back
 from mail.transports.imap import ImapSource
 from models import Agent, Channel, InboundEvent, InboundMail, Message, Protocol, RawMail, db
 from tests.browsing import PageClient
@@ -72,6 +72,7 @@ def stays_there(fetched: InboundMail, mailbox: Mailbox) -> None:
     row = db.session.scalars(select(InboundMail).where(InboundMail.reason == "put_back")).one()
     assert (row.state, row.server_copy, row.sha256) == ("left_alone", "present", digest)
     assert row.duplicate_of_id == fetched.id
+    assert [one.findings for one in balance.check() if not one.adds_up] == []
 
 
 def test_byte_for_byte_unseen_with_its_time_and_not_fetched_again(
