@@ -20,6 +20,7 @@ from tests.servers.browser import chromium, sign_in, window
 from tests.servers.serving import PASSWORD, Serving
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
+HELP = Path(__file__).resolve().parents[1] / "static" / "help"  # shown by the help inside the application
 LANGUAGES = {"de": "de-AT", "en": "en-GB"}
 SCHEMES = ("light", "dark")
 WIDTHS = (1400, 390)
@@ -51,6 +52,11 @@ def main() -> None:
                         take(page, f"{planted.url}/system/ledger?period=week", f"ledger-{ending}")
                         take(page, f"{planted.url}/system/ledger/{held}", f"mail-{ending}")
                         take(page, f"{planted.url}/quarantine", f"quarantine-{ending}")
+        for language, locale in LANGUAGES.items():
+            with window(browser, locale, 1280, color_scheme="light") as page:
+                sign_in(page, planted.url, "alice@acme.example", PASSWORD)
+                choose_language(page, planted.url, language)
+                take_help(page, planted.url, language)
         fresh.stop()
         planted.stop()
     if shutil.which("pngquant"):  # a quarter of the size, and nobody sees it
@@ -84,6 +90,28 @@ def take_channel_form(page: Page, url: str, name: str) -> None:
     page.locator("input[name=provider][value=own]").check()
     page.wait_for_timeout(600)
     picture(page, name)
+
+
+def take_help(page: Page, url: str, language: str) -> None:
+    """The list of channels, and the form after »Find the settings«, as pictures of the help page."""
+    HELP.mkdir(exist_ok=True)
+    page.goto(f"{url}/system/channels", wait_until="load")
+    page.locator("main .page").screenshot(path=HELP / f"channels-{language}.jpg", type="jpeg", quality=80)
+    page.goto(f"{url}/system/channels/new")
+    page.locator("input[name=provider][value=own]").check()
+    page.locator("[name=server]").wait_for()
+    page.fill("[name=key]", "Sales")
+    page.fill("[name=address]", "sales@gmx.net")
+    page.locator("button[formaction$='/settings']").click()
+    page.locator("#found .small").wait_for()
+    page.wait_for_timeout(300)
+    page.screenshot(
+        path=HELP / f"channel-form-{language}.jpg",
+        type="jpeg",
+        quality=80,
+        full_page=True,
+        clip={"x": 230, "y": 60, "width": 1050, "height": 860},
+    )
 
 
 def take(page: Page, url: str, name: str) -> None:
