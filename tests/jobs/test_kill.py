@@ -46,7 +46,7 @@ LONG_FORM = {"imap": (2000, 200), "pop3": (250, 25), "smtp": (250, 25), "lmtp": 
 LONG_FORM_ON_POSTGRES = {"imap": (250, 25)}
 SIZES = (LONG_FORM_ON_POSTGRES if POSTGRES else LONG_FORM) if LONG else SHORT_FORM
 
-pytestmark = [pytest.mark.dovecot, pytest.mark.timeout(3600 if LONG else 120)]
+pytestmark = [pytest.mark.dovecot, pytest.mark.timeout(3600 if LONG else 300)]
 
 # Where a fetch may die, where taking in a mail at our own door, and where sending.
 FILING = ("stored", "received", "before_commit", "filed")
