@@ -30,6 +30,13 @@ Parameters = dict[str, str]
 _WORD = re.compile(rb"=\?([\w.:*-]{1,60})\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*){0,3})\?=")
 _BETWEEN_WORDS = re.compile(rb"(\?=)[ \t\r\n]+(?==\?[\w.:*-]{1,60}\?[bBqQ]\?)")
 _SPACES = re.compile(r"\s+")
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]")
+# Zones that the standard library does not know by name (RFC 5322 knows North American ones only).
+_ZONES = {
+    "WET": "+0000", "BST": "+0100", "CET": "+0100", "MET": "+0100", "MEZ": "+0100", "CEST": "+0200", "MEST": "+0200",
+    "MESZ": "+0200", "EET": "+0200", "EEST": "+0300", "MSK": "+0300", "JST": "+0900",
+}  # fmt: skip
+_ZONE_NAME = re.compile(rf"(?<=\d )(?:{'|'.join(_ZONES)})\Z", re.I)
 _UNUSUAL = re.compile(rb"[\x00-\x08\n-\x1f\x7f]")
 _LINE_BREAKS = re.compile(r"[\r\n\u0085\u2028\u2029]+")
 _TYPE = re.compile(r"\s*([\w!#$&^.+-]{1,80})\s*/\s*([\w!#$&^.+-]{1,120})")
@@ -139,9 +146,10 @@ def message_id(value: bytes) -> str:
 
 
 def date(value: bytes) -> datetime | None:
-    """The Date field in UTC, or None when it is missing or nonsense."""
+    """The Date field in UTC, or None when it is missing or nonsense. Zones by name and ISO 8601 are forgiven."""
+    written = _ZONE_NAME.sub(lambda found: _ZONES[found[0].upper()], text(value[:MAX_ID]))
     try:
-        when = parsedate_to_datetime(text(value[:MAX_ID]))
+        when = datetime.fromisoformat(written) if _ISO_DATE.match(written) else parsedate_to_datetime(written)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
     except Exception:  # ValueError, TypeError, IndexError, OverflowError: whatever a stranger's date provokes
         return None

@@ -22,8 +22,8 @@ from mail.parse import parse, skeleton_of, unreadable
 from mail.types import Bounce, Mail
 
 # Signs of a mail that was built to hurt: far above what mail programs make, far below what hurts.
-SUSPICIOUS_HEADER = 64 * 1024  # octets of one header block; ARC chains have 20 KB
-SUSPICIOUS_FIELD = 32 * 1024  # octets of one field; 500 recipients have 20 KB
+SUSPICIOUS_HEADER = 128 * 1024  # octets of one header block; ARC chains have 20 KB
+SUSPICIOUS_FIELD = 64 * 1024  # octets of one field; 500 recipients have 20 KB
 SUSPICIOUS_WORDS = 1_000  # encoded words in one header block
 SUSPICIOUS_PARTS = 100
 SUSPICIOUS_DEPTH = 12

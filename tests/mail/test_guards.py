@@ -79,6 +79,8 @@ def test_facts(facts: Facts, bounce: Bounce | None, action: Action, reason: str)
         (headers(X_Auto_Response_Suppress="All"), "auto_response_suppress"),
         (headers(X_Auto_Response_Suppress="DR, OOF, AutoReply"), "person"),
         (headers(X_Autoreply="yes"), "vendor_header"),
+        (headers(X_MS_Exchange_Generated_Message_Source="Journal Agent"), "vendor_header"),
+        (headers(X_MS_Exchange_Generated_Message_Source="Mailbox Rules Agent"), "person"),
         (headers(X_Autoreply="no"), "person"),
         (headers(X_Autorespond=""), "vendor_header"),
         (headers(X_Poststelle_Loop="forged"), "person"),
