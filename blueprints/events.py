@@ -85,6 +85,10 @@ EVENTS: dict[str, tuple[str, Words]] = {
             "No confirmation to %(to)s: it got several automatic mails in a short time", to=d["to"]
         ),
     ),
+    "confirmation_refuted": (
+        "shield-alert",
+        lambda who, d: gettext("No confirmation to %(to)s: the sender may be forged", to=d["to"]),
+    ),
     "mail_sent": (
         "mail-check",
         lambda who, d: (

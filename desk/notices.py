@@ -150,6 +150,9 @@ def _confirm(ticket: Ticket, message: Message) -> None:
     address = (message.reply_to or [{"address": message.from_address}])[0]["address"]
     if not valid_address(address) or channels.untagged(address) in channels.own_addresses():
         return
+    if message.refuted:  # whoever's address was forged never wrote to us
+        tickets.note_event(ticket, "confirmation_refuted", to=address)
+        return
     if not _brake_allows(address):
         tickets.note_event(ticket, "confirmation_withheld", to=address)
         return

@@ -16,6 +16,7 @@ BESIDE_MAILS = (
     "mail_delayed",
     "mail_undeliverable",
     "confirmation_withheld",
+    "confirmation_refuted",
     "merged",
     "unmerged",
     "split_off",

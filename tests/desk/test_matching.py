@@ -63,14 +63,16 @@ def test_what_names_no_ticket_opens_one_without_a_hint(channel: Channel, subject
     assert (found.number, found.maybe_id, message_of(found).why) == (1002, None, "new")
 
 
-@pytest.mark.parametrize("clue", ["subject", "foreign_id"])
+@pytest.mark.parametrize("clue", ["subject", "foreign_id", "signed_id"])
 def test_forwarded_to_another_of_our_addresses_is_a_matter_of_its_own(
-    channel: Channel, sales: Channel, clue: str
+    channel: Channel, sales: Channel, alice: Agent, clue: str
 ) -> None:
     ticket = ticket_of(arrive(channel, mail(message_id="<first@customer.example>")))
+    reply = replies.send_reply(ticket, alice, replies.Written(text="x")).message
     given = {
         "subject": {"subject": f"WG: Delivery [#{ticket.number}]"},
         "foreign_id": {"subject": "Fwd: Delivery", "references": "<first@customer.example>"},
+        "signed_id": {"subject": "WG: Delivery", "references": reply.message_id},
     }[clue]
     found = ticket_of(arrive(sales, mail(to=sales.address, **given)))
     assert (found.channel.key, found.maybe_id) == ("Sales", ticket.id)

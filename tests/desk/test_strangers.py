@@ -390,6 +390,7 @@ def test_the_confirmation_names_the_subject_to_a_confirmed_sender_only(house: Ho
     for checked, named in ((results(PASS), True), (results("spf=none"), False), (FAIL, False)):
         arrive(house.channel, mail("Zoe <z@customer.example>", "Broken lamp", authentication_results=checked))
         confirmation = next((one for one in house.post.collect() if one.to == "z@customer.example"), None)
+        assert (confirmation is None) is (checked == FAIL)  # nothing to whom a forger names
         if confirmation is not None:
             assert (b"Broken lamp" in confirmation.raw, b"Zoe" in confirmation.raw) == (named, named)
 
