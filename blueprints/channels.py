@@ -112,6 +112,8 @@ def settings() -> ResponseReturnValue:
     discovery = channels.find_settings(address, form.ask_database.data)
     if discovery.servers:
         form = filled_form(form, with_servers(form.values(), discovery.servers))
+    else:
+        form = follow_choices(form)  # what the address itself decides, which this answer overtakes
     context = _form_context(form, _channel_in_form())
     return page(template, **context, discovery=shown_discovery(discovery))
 

@@ -71,3 +71,11 @@ def test_without_an_address_the_field_says_what_is_missing(as_alice):
 def test_without_javascript_the_whole_page_comes_back(as_alice):
     html = as_alice.post("/system/channels/settings", EMPTY | {"address": "anna@gmx.at"}, 200).text
     assert "Found: GMX." in html and value(html, "server") == "imap.gmx.net"
+
+
+def test_where_nothing_was_found_the_user_name_still_follows_the_address(as_alice):
+    """Whoever types an address and chooses the button at once: this answer overtakes that of the address."""
+    html = as_alice.post(
+        "/system/channels/settings", EMPTY | {"address": "a@acme.example"}, 200, htmx=True
+    ).text
+    assert value(html, "user") == "a@acme.example"
