@@ -49,7 +49,7 @@ def main() -> None:
                         take(page, f"{planted.url}/system/channels", f"channels-{ending}")
                         take_channel_form(page, planted.url, f"channel-form-{ending}")
                         take(page, f"{planted.url}/system/notifications", f"notifications-{ending}")
-                        take(page, f"{planted.url}/system/ledger?period=week", f"ledger-{ending}")
+                        take(page, f"{planted.url}/system/ledger?channel=2", f"ledger-{ending}")
                         take(page, f"{planted.url}/system/ledger/{held}", f"mail-{ending}")
                         take(page, f"{planted.url}/quarantine", f"quarantine-{ending}")
         for language, locale in LANGUAGES.items():
