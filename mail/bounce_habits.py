@@ -69,7 +69,7 @@ def by_habit(raw: bytes, mail: Mail) -> tuple[BounceRecipient, ...] | None:
     if not addresses and not certain:
         return None
     if not addresses:
-        found = _alone_on_a_line(report, mail) or _written_to(mail, text[copy.start() :] if copy else "")
+        found = _alone_on_a_line(report, mail) or written_to(mail, text[copy.start() :] if copy else "")
         addresses = {address: final for address in found}
     return tuple(
         _recipient(address, final, report) for address, final in sorted(addresses.items())[:MOST_RECIPIENTS]
@@ -108,7 +108,7 @@ def _alone_on_a_line(report: str, mail: Mail) -> list[str]:
     return [line for line in lines if re.fullmatch(ADDRESS, line) and line.lower() not in own]
 
 
-def _written_to(mail: Mail, copy: str) -> list[str]:
+def written_to(mail: Mail, copy: str) -> list[str]:
     """Whom the mail that came back was written to, if it was one person: then nobody else can be meant."""
     returned = [decode(part.data[:4096]) for part in mail.attachments if part.type in RETURNED]
     for text in (*returned, copy[:4096]):

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mail.bounce_habits import RETURNED, by_habit, from_a_server
+from mail.bounce_habits import RETURNED, by_habit, from_a_server, written_to
 from mail.bounce_phrases import MACHINES
 from mail.charsets import decode
 from mail.delivery_status import blocks, recipients, says_nothing
-from mail.types import Bounce, Mail
+from mail.types import Bounce, BounceRecipient, Mail
 
 READ = 128 * 1024  # octets of a part: a status, the header of the mail that came back
 STATUS_PARTS = ("message/delivery-status", "message/global-delivery-status")
@@ -34,7 +34,7 @@ def read_bounce(raw: bytes, mail: Mail) -> Bounce | None:
         status = blocks("\n\n".join(_texts(mail, STATUS_PARTS)))
         found = recipients(status)
         if found is None and _is_report(mail) and says_nothing(status):
-            found = ()
+            found = tuple(BounceRecipient(address) for address in written_to(mail, ""))
         if not status and suspect:
             found = by_habit(raw, mail)
     except Exception:  # the library's parser has no list of what it raises; odd bytes are no report
