@@ -85,9 +85,7 @@ def compare(
                     _say(process, {"port": dovecot.imaps, "user": mailbox.user, "password": mailbox.password})
                     _heard(process)  # ready
                     for letter in letters:
-                        # Flagged, so that it lies in `cur`: out of `new` Dovecot moves the files while it
-                        # lists them, and now and then gives one of them a number behind all others.
-                        mailbox.deliver(letter.raw, flags="F")
+                        mailbox.deliver(letter.raw)
                     os.sync()  # the mailbox is on the disk before the race, not during it
                     _say(process, {})
                     result = json.loads(_heard(process))

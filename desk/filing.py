@@ -198,9 +198,11 @@ def _forwarded_from(mail: Mail) -> dict[str, str] | None:
 
 def add_attachments(parts: Iterable[Part]) -> list[Attachment]:
     """Store the bytes durably and describe them; the caller puts the rows to their message."""
+    parts = tuple(parts)
+    digests = office().blobs.put_all([part.data for part in parts])
     return [
         Attachment(
-            sha256=office().blobs.put(part.data),
+            sha256=digest,
             name=part.name[:255],
             type=part.type[:127],
             size=len(part.data),
@@ -208,7 +210,7 @@ def add_attachments(parts: Iterable[Part]) -> list[Attachment]:
             inline=part.inline,
             shown_as=picture_type(part.data),
         )
-        for part in parts
+        for part, digest in zip(parts, digests, strict=True)
     ]
 
 

@@ -147,6 +147,8 @@ def standing(ticket: Ticket) -> Ticket:
     return ticket
 
 
+# Needed for every mail, so they are put together once.
+EVENT = insert(TicketEvent)
 NEXT_NUMBER = (
     update(Counter).where(Counter.name == "ticket").values(value=Counter.value + 1).returning(Counter.value)
 )
@@ -185,7 +187,7 @@ def open_ticket(
 def note_event(ticket: Ticket, kind: str, agent: Agent | None = None, **details: str) -> None:
     """Write down what happens, in the running transaction."""
     db.session.connection().execute(
-        insert(TicketEvent),
+        EVENT,
         {"ticket_id": ticket.id, "kind": kind, "agent_id": agent.id if agent else None, "details": details},
     )
 

@@ -125,7 +125,9 @@ class Dovecot:
         maildir = self._maildir(user, folder)
         for name in ("new", "cur", "tmp"):
             self._own(maildir / name)
-        name = f"{time.time_ns()}.{next(self._numbers)}.test"
+        # Seconds, then a number of fixed width: Dovecot gives out UIDs in the order of these names, and
+        # takes the difference of the first numbers for a 32-bit one.
+        name = f"{int(time.time())}.{next(self._numbers):09}.test"
         temporary = maildir / "tmp" / name
         temporary.write_bytes(raw)
         self._chown(temporary)
