@@ -152,7 +152,8 @@ def fill(dovecot: Dovecot, mailbox: Mailbox, mails: int, read: int) -> None:
     owner = (folder.stat().st_uid, folder.stat().st_gid)
     for number in range(1, mails):
         raw, flags = letter(number), "S" if number < read else ""
-        path = folder / f"{1_700_000_000 + number}.{number}.bench,S={len(raw)}:2,{flags}"
+        # The ends of the names differ: Dovecot's table of names would else be one long list.
+        path = folder / f"{1_700_000_000 + number}.bench.{number:07}:2,{flags}"
         path.write_bytes(raw)
         if os.geteuid() == 0:
             os.chown(path, *owner)

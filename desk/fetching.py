@@ -7,7 +7,7 @@ at page by page: what is held in memory is a page, a batch of raw mails, and the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy import insert, select
 from desk import channels, health, intake, leases, removal, uidls
 from desk.batches import batches
 from desk.failpoints import reach
-from desk.office import office
+from desk.office import Office, office
 from mail.transports import Fetched, Listed, Source, TemporaryFailure, TransportFailure
 from mail.transports.idle import IdleWatch
 from models import (
@@ -77,6 +77,15 @@ def idle_watch(calls: Callable[[int], None]) -> IdleWatch:
     return IdleWatch(calls)
 
 
+def hang_up(office: Office, editions: Mapping[int, int]) -> None:
+    """End what waits for a server for channels that are not there any more as they were: edited, paused, deleted."""
+    if office.idle is not None:
+        office.idle.keep_only(editions)
+    for channel_id, (edition, source) in list(office.conversations.items()):
+        if editions.get(channel_id) != edition:
+            source.cut()
+
+
 def finish_owed(channel_id: int | None, wait_seconds: float = 0) -> int:
     """Remove what is filed but still lies on its server, and fetch nothing; answers how many were removed.
 
@@ -101,9 +110,11 @@ def _fetch(channel_id: int, wait_seconds: float, only_removals: bool = False) ->
             db.session.rollback()
         except TransportFailure as failure:
             db.session.rollback()
-            result.error, result.words = failure.code, failure.words
             temporary = isinstance(failure, TemporaryFailure)
-            health.record_failure(channel_id, failure.code, failure.words, temporary, edition)
+            if not office().stopping.is_set() and health.record_failure(
+                channel_id, failure.code, failure.words, temporary, edition
+            ):
+                result.error, result.words = failure.code, failure.words
         _keep_record(channel_id, began_at, result)
         return result
 
@@ -148,6 +159,8 @@ class Session:
         self.source = (idle and idle.take(channel.id, self.edition)) or channels.open_source(channel)
         self.removals = removal.Removals(self.source, self.channel_id, self.prefix, self._channel)
         db.session.rollback()
+        conversations = office().conversations
+        conversations[self.channel_id] = self.edition, self.source
         try:
             with self.source:
                 self.removals.finish_old()
@@ -159,6 +172,7 @@ class Session:
             reach("after_quit")
             self.removals.after_leaving()
         finally:
+            conversations.pop(self.channel_id, None)
             self.result.removed += self.removals.removed
         return done
 
@@ -167,7 +181,9 @@ class Session:
         channel = self._channel()
         # Until QUIT, POP3 only promises to delete: a batch is filed, deleted, and the conversation ends.
         a_batch_only = self._is_pop3 and channel.after_fetch == AfterFetch.DELETE
-        for page in batches(self.source.listing(channel.highest_uid), PAGE):
+        since = channel.highest_uid
+        db.session.rollback()  # nobody waits for us while we wait for the server
+        for page in batches(self.source.listing(since), PAGE):
             left_out: list[Listed] = []
             wanted = self._sort_out(page)
             for batch in batches(wanted, BATCH):
@@ -211,6 +227,7 @@ class Session:
         they lay there already. All others are looked at again, and their digest tells which are known.
         """
         leave_all, began_at = channel.existing == Existing.LEAVE, channel.first_fetch_at
+        db.session.rollback()
         reason = "existing" if leave_all else "was_read"
         if began_at is None:
             ids = self.source.ids(read_only=not leave_all)

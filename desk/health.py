@@ -79,8 +79,11 @@ def record_success(channel_id: int, edition: int | None = None, refused: int = 0
 
 def record_failure(
     channel_id: int, code: str, words: str, temporary: bool, edition: int | None = None
-) -> None:
-    """A fetch failed: note why and rest longer each time. Never switches a channel off. Commits."""
+) -> bool:
+    """A fetch failed: note why and rest longer each time. Never switches a channel off. Commits.
+
+    False if the channel was edited since the fetch began: its failure says nothing about what it is now.
+    """
     failures = db.session.scalar(select(Channel.failures).where(Channel.id == channel_id)) or 0
     at = now()
     recorded = _record(
@@ -95,6 +98,7 @@ def record_failure(
     if recorded:
         _continue(channel_id, Trouble.FETCH, code, words)
     db.session.commit()
+    return recorded
 
 
 def forget_incidents(channel_id: int) -> None:

@@ -14,6 +14,7 @@ from flask import current_app
 
 from config import Relay, Settings
 from desk.circumstances import asked_once
+from mail.transports import Source
 from mail.transports.discovery import Internet
 from mail.transports.idle import IdleWatch
 from mail.transports.sender_check import Lookup, NameServers
@@ -42,6 +43,8 @@ class Office:
     lookup: Lookup = field(default_factory=NameServers)  # for the check of senders
     idle: IdleWatch | None = None  # where jobs run: mailboxes rest there between two fetches
     at_hand: set[int] = field(default_factory=set)  # mails of the ledger that a fetch is about to file
+    # What fetches are at, by channel: its edition and the mailbox. Cut when it is no longer wanted.
+    conversations: dict[int, tuple[int, Source]] = field(default_factory=dict)
     stopping: Event = field(default_factory=Event)  # set when the process ends: long work stops between mails
 
 

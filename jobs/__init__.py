@@ -9,7 +9,7 @@ from concurrent import futures
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Lock
+from threading import Lock, Timer
 from typing import Any
 
 from apscheduler.executors.pool import BasePoolExecutor
@@ -66,6 +66,7 @@ JOBS = (
     Job("check_ledger", check_ledger.run, 3600),
 )
 
+PATIENCE = 5  # seconds that fetches have to come to their next safe point when the process ends
 NEVER = 36_500  # days: such a run starts when it is rung, not by itself
 
 
@@ -135,14 +136,17 @@ class Clock:
             )
 
     def stop(self) -> None:
-        """Let what runs come to its next safe point, and start nothing more."""
+        """Let what runs come to its next safe point, and start nothing more. Who waits for a server is cut off."""
         self._office.stopping.set()
         self._scheduler.pause()
         self._scheduler.get_jobs()  # returns when the round that is going on has ended
         # A job that rings needs the scheduler's lock, so the scheduler must not wait for it.
         self._scheduler.shutdown(wait=False)
+        no_longer = Timer(PATIENCE, fetching.hang_up, [self._office, {}])
+        no_longer.start()
         for threads in self._threads.values():
             threads.join()
+        no_longer.cancel()
         self._idle.stop()
 
     @property

@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 
 def due() -> list[int]:
-    """The healthy channels whose turn it is. A mailbox whose channel was changed meanwhile is hung up."""
-    idle = office().idle
-    if idle is not None and idle.resting():
-        idle.keep_only(health.fetched_editions())
+    """The healthy channels whose turn it is. Where a channel was changed meanwhile, its server is hung up."""
+    desk = office()
+    if desk.conversations or (desk.idle is not None and desk.idle.resting()):
+        fetching.hang_up(desk, health.fetched_editions())
     return health.due(now(), office().settings.fetch_seconds, failing=False)
 
 

@@ -157,6 +157,10 @@ class Source(Protocol):
         """
         ...
 
+    def cut(self) -> None:
+        """From another thread: whoever waits for the server waits no longer, the connection is lost to them."""
+        ...
+
     # A mailbox that rests in IDLE is left without hanging up, watched (idle.py), and entered again later.
     # What came since its last listing makes it stir. POP3 never rests.
 

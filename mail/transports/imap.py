@@ -51,6 +51,7 @@ class ImapSource:
         self._server, self._credentials = server, credentials
         self._max_bytes, self._folder = max_bytes, folder
         self._open: IMAPClient | None = None
+        self._limit: SessionLimit | None = None
         self._idle: Idle | None = None
 
     def __enter__(self) -> Self:
@@ -64,7 +65,12 @@ class ImapSource:
         if self._idle is None:
             client, self._open = self._client, None
             hang_up(client, politely=kind is None)
-        self._limit.end(error)
+        if self._limit is not None:
+            self._limit.end(error)
+
+    def cut(self) -> None:
+        if self._limit is not None:
+            self._limit.cut()
 
     def rest(self) -> bool:
         """IDLE, where the server offers it: the connection stays open when the source is left."""
@@ -178,11 +184,12 @@ class ImapSource:
     def _connect(self) -> None:
         refuse_control_characters(self._folder, "folder_missing")
         connection = connect(self._server)
-        with SessionLimit(self._server.timeouts.session, lambda: connection) as self._limit:
+        with SessionLimit(self._server.timeouts.session, lambda: connection) as limit:
+            self._limit = limit
             if self._server.encryption == Encryption.SSL:
                 connection = encryption.wrap(connection, self._server)
             client = greet(self._server, connection, largest=2 * self._max_bytes + BATCH_BYTES)
-            self._limit.connection = client.socket
+            limit.connection = client.socket
             try:
                 if self._server.encryption != Encryption.SSL:
                     encrypt(client, self._server)

@@ -30,17 +30,19 @@ class Pop3Source:
     def __init__(self, server: ServerAddress, credentials: Credentials, max_bytes: int) -> None:
         self._server, self._credentials, self._max_bytes = server, credentials, max_bytes
         self._open: Pop3Wire | None = None
+        self._limit: SessionLimit | None = None
         self.deletions_kept = False  # known once the source was left
         self.refusal = ""
         self._numbers: dict[str, int] | None = None
 
     def __enter__(self) -> Self:
         connection = connect(self._server)
-        with SessionLimit(self._server.timeouts.session, lambda: connection) as self._limit:
+        with SessionLimit(self._server.timeouts.session, lambda: connection) as limit:
+            self._limit = limit
             if self._server.encryption == Encryption.SSL:
                 connection = encryption.wrap(connection, self._server)
             wire = greet(self._server, connection)
-            self._limit.connection = lambda: wire.sock
+            limit.connection = lambda: wire.sock
             try:
                 if self._server.encryption != Encryption.SSL:
                     encrypt(wire, self._server)
@@ -56,9 +58,14 @@ class Pop3Source:
     ) -> None:
         wire, self._open = self._wire, None
         self.deletions_kept = wire.hang_up(keep=kind is None) and kind is None
-        self._limit.end(error)
+        if self._limit is not None:
+            self._limit.end(error)
 
     stirred = False
+
+    def cut(self) -> None:
+        if self._limit is not None:
+            self._limit.cut()
 
     def rest(self) -> bool:
         """POP3 never tells by itself that mail has come."""

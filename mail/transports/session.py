@@ -40,4 +40,8 @@ class SessionLimit:
 
     def _cut(self) -> None:
         self.over = True
+        self.cut()
+
+    def cut(self) -> None:
+        """Whoever waits for the server waits no longer: the connection is lost to them."""
         cut(self.connection())

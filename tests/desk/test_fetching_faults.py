@@ -14,7 +14,9 @@ from desk import channels, fetching, filing, intake, leases, quarantine, removal
 from desk.channel_values import ChannelValues
 from desk.office import Office
 from mail.transports import TemporaryFailure
+from mail.transports.imap_wire import Wire
 from mail.transports.pop3 import Pop3Source
+from mail.transports.pop3_wire import Pop3Wire
 from models import Channel, InboundMail, InboundState, Lease, Message, db
 from tests.desk.letters import mail
 from tests.servers.ca import Authority
@@ -198,3 +200,36 @@ def test_a_channel_at_rest_is_not_fetched(
     channel = connect("imap")
     channels.delete(channel) if state == "deleted" else channels.set_active(channel, False)
     assert (fetch(channel).error, len(mailbox.messages()), rows()) == ("", 1, [])
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_nothing_is_locked_while_we_wait_for_the_server(
+    connect: Callable[..., Channel], mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    """A transaction of a slow server's fetch would stop everybody who writes."""
+    spoken: list[bytes] = []
+
+    def watched(send: Any) -> Any:
+        def say(wire: Any, line: bytes) -> Any:
+            spoken.append(bytes(line).strip())
+            assert not db.session().in_transaction(), line
+            return send(wire, line)
+
+        return say
+
+    channel = connect(protocol)
+    channel_id = channel.id
+    db.session.rollback()
+    monkeypatch.setattr(Wire, "send", watched(Wire.send))
+    monkeypatch.setattr(Pop3Wire, "_putline", watched(Pop3Wire._putline))
+    for number in range(3):
+        mailbox.deliver(mail(subject=f"no {number}"), flags="S" if number == 0 else "")
+        fetching.fetch_channel(channel_id)
+        with monkeypatch.context() as patch:  # debts for the next one
+            patch.setattr(removal.Removals, "remove", lambda *_: True)
+            mailbox.deliver(mail(subject=f"owed {number}"))
+            fetching.fetch_channel(channel_id)
+    fetching.fetch_channel(channel_id)
+    said = b"\n".join(spoken)
+    for word in (b"SEARCH", b"EXPUNGE", b"LOGOUT") if protocol == "imap" else (b"RETR", b"DELE", b"QUIT"):
+        assert word in said

@@ -1,17 +1,20 @@
-"""Servers that hang keep no healthy mailbox waiting, however many they are."""
+"""Servers that hang keep nobody waiting: no healthy mailbox, no edit, no end of the process."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
+import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
+import jobs
 from desk import channels, health
-from desk.channel_values import ChannelValues
+from desk.channel_values import ChannelValues, values_of
 from desk.office import Office
 from jobs import JOBS, Clock
-from models import Channel, Ticket, db, now
+from models import Channel, Incident, Ticket, db, now
 from tests.jobs.test_kill import mail
 from tests.servers.faulty import FaultyImap, running_servers
 from tests.servers.serving import until
@@ -20,12 +23,14 @@ LANE = next(job.threads for job in JOBS if job.name == "fetch_failing")
 
 
 def connect(name: str, server: FaultyImap) -> int:
-    return channels.create(
+    channel_id = channels.create(
         ChannelValues(
             key=name, address=f"{name}@acme.test", provider="own", protocol="imap", server="localhost",
             port=server.port, ssl=False, allow_plaintext=True, user=name, password="x", smtp_server="localhost",
         )
     ).id  # fmt: skip
+    db.session.rollback()  # who only looks on must not keep the writers waiting
+    return channel_id
 
 
 def subjects() -> set[str]:
@@ -59,3 +64,38 @@ def test_servers_that_hang_keep_no_healthy_mailbox_waiting(app: Flask, office: O
                 server.stop()  # whoever waits for it hears the end
         finally:
             clock.stop()
+
+
+def test_the_end_of_the_process_waits_for_no_server(
+    app: Flask, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "PATIENCE", 0.2)
+    hanging = [FaultyImap("search", "hang", {1: mail(1)}), FaultyImap("greeting", "hang", {})]
+    with running_servers(hanging):
+        ids = [connect(f"hanging{number}", server) for number, server in enumerate(hanging)]
+        clock = Clock(app)
+        clock.start()
+        until(lambda: all(server.happened for server in hanging))
+        begins = time.monotonic()
+        clock.stop()
+        assert time.monotonic() - begins < 30, "less than the limit of a command"
+    db.session.expire_all()
+    assert [db.session.get(Channel, channel_id).failing_since for channel_id in ids] == [None, None]
+
+
+def test_an_edit_does_not_wait_for_the_old_server(app: Flask, office: Office) -> None:
+    hanging, well = FaultyImap("search", "hang", {}), FaultyImap("nowhere", "", {1: mail(1)})
+    with running_servers([hanging, well]):
+        channel_id = connect("moved", hanging)
+        clock = Clock(app)
+        clock.start()
+        try:
+            until(lambda: hanging.happened)
+            channel = db.session.get(Channel, channel_id)
+            assert channel is not None
+            channels.update(channel, replace(values_of(channel), port=well.port, password="x"))
+            until(lambda: "Request 1" in subjects(), patience=30)
+        finally:
+            clock.stop()
+    db.session.expire_all()
+    assert channel.failing_since is None and db.session.query(Incident).count() == 0
