@@ -22,6 +22,7 @@ MARKERS = (
 MAX_LINE = 500
 MAX_LINES = 20_000  # a log, not a conversation
 MAX_ATTRIBUTION_LINES = 3
+MAX_COMPARED = 5  # headings from which on a history is compared with what we sent
 
 # What an attribution begins with, and the verb it carries, by language (Gmail, Apple Mail, Thunderbird, K-9).
 _ATTRIBUTION_START = re.compile(
@@ -195,7 +196,8 @@ class _Page:
     """The lines, and from each on how many are quoted and how many are one's own."""
 
     def __init__(self, lines: list[str], sent: Callable[[], str] | None = None) -> None:
-        self.sent = sent
+        self._sent, self._compared = sent, 0
+        self._sent_text: str | None = None
         self.lines = [line[:MAX_LINE] for line in lines]
         self.quoted = [line.lstrip().startswith(">") for line in self.lines]
         self.filled = [bool(line.strip()) and not _OUR_MARKER.fullmatch(line) for line in self.lines]
@@ -215,6 +217,14 @@ class _Page:
 
     def no_quotes(self, start: int, end: int) -> bool:
         return self.quotes[start] == self.quotes[end] and self.own[start] > self.own[end]
+
+    def adds_words_from(self, i: int) -> bool | None:
+        """Whether something stands between our own lines; None where that is not known, or was asked too often."""
+        if self._sent is None or self._compared == MAX_COMPARED:
+            return None
+        self._compared += 1
+        self._sent_text = self._sent() if self._sent_text is None else self._sent_text
+        return adds_words("\n".join(self.lines[i:]), self._sent_text)
 
     def answered_below(self, end: int) -> bool:
         """Whether a line before `end` says that the answers stand further down."""
@@ -275,10 +285,9 @@ def _stands_bare(page: _Page, i: int, below: int, end: int) -> bool:
     above = next((page.lines[k] for k in range(i - 1, max(i - 6, -1), -1) if page.filled[k]), "")
     if above.rstrip().endswith(":") or page.answered_below(i):
         return False
-    if page.sent is not None:
-        added = adds_words("\n".join(page.lines[below:]), page.sent())
-        if added is not None:
-            return not added
+    added = page.adds_words_from(below)
+    if added is not None:
+        return not added
     if page.no_quotes(below, end):
         return True
     older = page.next_quote[below]

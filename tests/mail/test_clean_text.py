@@ -195,3 +195,16 @@ def test_without_headings_and_signatures_only_trailing_quotes_are_hidden(lines: 
 def test_snippet_is_one_short_line_of_what_is_new(text: str, expected: str) -> None:
     assert snippet(text) == expected
     assert len(snippet(text)) <= 140
+
+
+def test_many_headings_are_compared_with_our_mail_a_few_times_only() -> None:
+    asked: list[int] = []
+
+    def sent() -> str:
+        asked.append(1)
+        return "Hallo Welt " * 100
+
+    text = "neu\n" + "> a\nAm 3.3. um 10:00 schrieb a <a@b.example>:\n" * 2_000
+    folded = fold_text(text, sent=sent)
+    assert folded.visible + folded.quoted == text
+    assert len(asked) <= 1
