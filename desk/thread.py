@@ -23,7 +23,7 @@ BESIDE_MAILS = (
     "split_from",
 )
 # The newest messages come with the page, earlier ones by as many more when somebody asks.
-SHOWN = 40
+SHOWN = 20
 AS_MESSAGES = ("received", "replied", "noted")
 
 newer_messages = replies.newer_messages

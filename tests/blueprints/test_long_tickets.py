@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
+from desk.thread import SHOWN
 from models import Kind, Message, db, now
 from models.message import LONG_TEXT
 from tests.desk.letters import arrive, mail, ticket_of
@@ -42,7 +43,7 @@ def shown(page):
 
 def test_the_newest_come_with_the_page_and_all_others_after_it(as_bob, number):
     page = as_bob.get(f"/tickets/{number}").get_data(as_text=True)
-    assert shown(page) == list(range(COUNT - 39, COUNT + 1))
+    assert shown(page) == list(range(COUNT - SHOWN + 1, COUNT + 1))
     seen = shown(page)
     for htmx in (True, False):
         text = page
