@@ -270,6 +270,7 @@ class Session:
         rows: list[int] = []
         missing = {listed.source_id: listed for listed in batch}
         for some in _together(self.source.fetch(batch)):
+            self._renew_lease()  # large mails over a slow line take longer than it lasts
             for fetched in some:
                 missing.pop(fetched.listed.source_id, None)
             taken = intake.take_in(self.channel_id, [self._arrival(fetched) for fetched in some])
@@ -349,6 +350,9 @@ class Session:
     def _go_on(self) -> None:
         """Between two batches: is this still our channel, and its lease still ours?"""
         self._channel()
+        self._renew_lease()
+
+    def _renew_lease(self) -> None:
         if not leases.take(_lease(self.channel_id)):
             raise Stopped
 
