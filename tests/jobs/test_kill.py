@@ -239,7 +239,7 @@ def test_forgetting_old_raw_mails_dies_at_a_named_point(
     row_id, digest = row.id, row.sha256
     row.filed_at = now() - timedelta(days=31)
     db.session.commit()
-    os.utime(office.blobs.root / digest[:2] / digest[2:4] / digest, (0, 0))
+    os.utime(office.blobs.root / digest[:2] / digest, (0, 0))
     dies(settings, point, retention.purge)
     after = db.session.get_one(InboundMail, row_id, populate_existing=True)
     assert after.raw == RawMail.GOING

@@ -112,9 +112,7 @@ def test_everything_is_on_the_disk_before_anybody_is_told_to_forget_it(
         digest = hashlib.sha256(raw).hexdigest()
         synced = first(seen, rf"^f(data)?sync\(\d+<[^>]*/blobs/[^>]*{digest[:16]}[^>]*>\) += 0").ended
         named = first(seen, rf"^rename\w*\(.*{digest[:16]}.*/{digest}\"\) += 0", synced).ended
-        folder = first(
-            seen, rf"^f(data)?sync\(\d+<[^>]*/blobs/{digest[:2]}/{digest[2:4]}>\) += 0", named
-        ).ended
+        folder = first(seen, rf"^f(data)?sync\(\d+<[^>]*/blobs/{digest[:2]}>\) += 0", named).ended
         row = committed(seen, digest)
         told = first(seen, rf"^send(to|msg)\(.*{TOLD[way]}", folder)
         assert synced < named < folder < row, "the bytes are safe before a row says so"
