@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from desk import blocking, bounced, circumstances, filing, forwards, matching, senders
 from desk.failpoints import reach
 from desk.office import office, signing_key
+from desk.trouble import is_trouble
 from mail import clues, guards, ids
 from mail.forwards import says_forwarded
 from mail.reading import Reading, read
@@ -323,13 +324,6 @@ def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
         row.state, row.outcome = InboundState.FAILED, Outcome.FAILED
         circumstances.commit()
         return Outcome.FAILED
-
-
-def is_trouble(error: Exception) -> bool:
-    """The database or the disk is at fault, not the mail: it is tried again when they are well."""
-    if isinstance(error, FileNotFoundError):
-        return False  # the blob is gone: no waiting brings it back
-    return isinstance(error, OSError | OperationalError | InterfaceError)
 
 
 def older_than(activated_at: datetime, arrived_at: datetime | None) -> bool:

@@ -13,8 +13,9 @@ from desk import channels, letters
 from desk.failpoints import reach
 from desk.office import office, owner_is_gone
 from desk.settling import UNCONFIRMED, UNSENT, note, settle
+from desk.trouble import is_trouble
 from mail.domains import mailbox_key
-from mail.transports import PermanentFailure, Sender, TransportFailure
+from mail.transports import PermanentFailure, Sender, TemporaryFailure, TransportFailure
 from models import (
     Channel,
     MailState,
@@ -186,11 +187,13 @@ def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
 def _hand_over(sender: Sender, mail_id: int) -> tuple[str, TransportFailure | None]:
     mail = db.session.get(OutboundMail, mail_id)
     assert mail is not None
+    prepared = False
     try:
         raw = _frozen(mail)
         recipients = [r.address for r in mail.recipients if r.state in UNSENT]
         envelope_from = mail.envelope_from
         db.session.commit()
+        prepared = True
         reach("before_handover")
         answers = sender.send(raw, envelope_from, recipients)
         reach("after_handover")
@@ -198,6 +201,9 @@ def _hand_over(sender: Sender, mail_id: int) -> tuple[str, TransportFailure | No
         return settle(mail_id, failure), failure
     except Exception as error:
         db.session.rollback()
+        if is_trouble(error) and not prepared:
+            log.warning("mail %s waits, disk or database are in trouble: %s", mail_id, error)
+            return settle(mail_id, TemporaryFailure("internal", str(error)[:300])), None
         log.exception("mail %s could not be sent", mail_id)
         return settle(mail_id, PermanentFailure("internal", repr(error)[:300])), None
     return settle(mail_id, answers), None

@@ -17,8 +17,9 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
-from desk import fetching, intake
+from desk import fetching
 from desk.office import Office
+from desk.trouble import is_trouble
 from jobs import (
     check_forwards,
     check_ledger,
@@ -200,7 +201,7 @@ class Clock:
                 work()
             except Exception as error:
                 # A fault may end this run, never the clock: the work stands in the database.
-                if intake.is_trouble(error):
+                if is_trouble(error):
                     log.warning("job %s waits, disk or database are in trouble: %s", name, error)
                 else:
                     log.exception("job %s failed; it runs again by itself", name)

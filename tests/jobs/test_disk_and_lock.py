@@ -126,7 +126,7 @@ def mount() -> Iterator[Callable[..., None]]:
         subprocess.run(["umount", "--lazy", str(target)], check=True)
 
 
-@pytest.mark.parametrize("room", [0, 30_000, 200_000, 400_000] if LONG else [0, 200_000])
+@pytest.mark.parametrize("room", [0, 30_000, 200_000, 400_000] if LONG else [0, 400_000])
 def test_a_full_disk(
     make_desk: Callable[..., Desk], mount: Callable[..., None], tmp_path: Path, room: int
 ) -> None:
