@@ -14,8 +14,8 @@ from mail.clean import clean_html, snippet
 from mail.domains import mailbox_key
 from mail.forwards import read_forward
 from mail.language import detect
-from mail.parse import parse
 from mail.quotes import fold_text, is_forward
+from mail.reading import read
 from mail.types import Address, Mail, Part
 from models import (
     Attachment,
@@ -192,7 +192,7 @@ def _clean(message: Message, mail: Mail, forwarded: bool, sent: Callable[[], str
 def _forwarded_from(mail: Mail) -> dict[str, str] | None:
     """Whom a mail is from that a colleague passed on; an agent decides whether he is the requester."""
     attached = [part for part in mail.attachments if part.type == "message/rfc822"]
-    found = read_forward(mail, parse(attached[0].data) if len(attached) == 1 else None)
+    found = read_forward(mail, read(attached[0].data).mail if len(attached) == 1 else None)
     return as_rows([found.author])[0] if found else None
 
 
