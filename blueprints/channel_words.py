@@ -10,7 +10,7 @@ from flask_babel import get_locale, gettext, ngettext
 
 from blueprints.words import ADVICE, FAILURE, full_time
 from desk import forwards, health
-from models import Channel
+from models import Channel, Incident
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +24,23 @@ class ChannelState:
     details: str = ""
 
 
-def channel_state(channel: Channel, at: datetime) -> ChannelState:
-    """In the order in which a person wants to know."""
+def channel_state(channel: Channel, at: datetime, sending: Incident | None = None) -> ChannelState:
+    """In the order in which a person wants to know; `sending` is its open trouble with the outgoing server."""
     if not channel.active:
         since = channel.deactivated_at
         text = gettext("switched off: %(moment)s", moment=full_time(since)) if since else ""
         return ChannelState("", gettext("Inactive"), text)
     if channel.failing_since is not None:
         return _trouble(channel, channel.failing_since)
+    if sending is not None:
+        return _mute(sending)
     if not channel.is_own and forwards.state(channel, at) == forwards.ForwardState.LOST:
         text = gettext("from %(address)s", address=channel.forwarded_from)
         return ChannelState("warning", gettext("The forwarding does not arrive"), text)
     if not channel.is_own:
         return ChannelState("ok", gettext("Ready to receive"), _last_received(channel, at))
     if health.is_stale(channel, at):
-        advice = gettext("Check that the jobs of this Poststelle are running (“serve” or “worker”).")
+        advice = str(ADVICE["stale"])
         return ChannelState("warning", gettext("No fetch is running"), _last_fetched(channel, at), advice)
     if channel.last_success_at is None:
         return ChannelState("warning", gettext("Waiting for the first fetch"))
@@ -59,6 +61,12 @@ def _trouble(channel: Channel, since: datetime) -> ChannelState:
     title = str(FAILURE.get(channel.error_code, FAILURE["internal"]))
     advice = str(ADVICE.get(channel.error_code, ""))
     return ChannelState("trouble", title, text, advice, channel.error_words)
+
+
+def _mute(incident: Incident) -> ChannelState:
+    text = gettext("no mail leaves since %(moment)s", moment=full_time(incident.began_at))
+    title = str(FAILURE.get(incident.code, FAILURE["internal"]))
+    return ChannelState("trouble", title, text, str(ADVICE.get(incident.code, "")), incident.words)
 
 
 def _refused(count: int) -> str:

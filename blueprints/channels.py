@@ -247,14 +247,22 @@ def _channel_in_form() -> Channel | None:
 def _rows(found: list[Channel]) -> list[Row]:
     at = now()
     counts = health.tickets_per_day([channel.id for channel in found])
-    return [Row(channel, channel_state(channel, at), counts[channel.id]) for channel in found]
+    mute = health.sending_troubles([channel.id for channel in found])
+    return [
+        Row(channel, channel_state(channel, at, mute.get(channel.id)), counts[channel.id])
+        for channel in found
+    ]
+
+
+def _state(channel: Channel) -> ChannelState:
+    return channel_state(channel, now(), health.sending_troubles([channel.id]).get(channel.id))
 
 
 def _form_context(form: ChannelForm, channel: Channel | None) -> dict[str, Any]:
     return {
         "form": form,
         "channel": channel,
-        "state": channel_state(channel, now()) if channel else None,
+        "state": _state(channel) if channel else None,
         "history": channel_history(channel) if channel else None,
         "mail_domain": the_account().mail_domain,
         "forward": shown_forward(channel, now()) if channel and not channel.is_own else None,

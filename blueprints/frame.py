@@ -97,5 +97,6 @@ def _channel_state() -> dict[str, str]:
         words = ngettext("%(num)s channel in trouble", "%(num)s channels in trouble", state.failing)
     else:
         words = ngettext("%(num)s channel active", "%(num)s channels active", state.active)
-    url = url_for("channels.index") if me().is_admin else ""
+    diagnosis = url_for("channels.edit", channel_id=state.worst) if state.worst else url_for("channels.index")
+    url = diagnosis if me().is_admin else ""
     return {"text": words, "state": "trouble" if state.failing else "ok", "url": url}

@@ -18,6 +18,7 @@ blueprint.access = "admin"  # type: ignore[attr-defined]
 AUDIENCE = {
     "requester": lazy_gettext("To requesters"),
     "agents": lazy_gettext("To agents"),
+    "administrators": lazy_gettext("To administrators"),
 }
 # The name of a notice, and when it goes to whom.
 NOTICE = {
@@ -33,6 +34,14 @@ NOTICE = {
     "customer_reply": (
         lazy_gettext("Answer received"),
         lazy_gettext("to the assignee, else to all agents"),
+    ),
+    "channel_trouble": (
+        lazy_gettext("Channel in trouble"),
+        lazy_gettext("once for each incident, by a way out that works"),
+    ),
+    "channel_recovered": (
+        lazy_gettext("Channel works again"),
+        lazy_gettext("once when the incident is over"),
     ),
 }
 LANGUAGE = {"de": "Deutsch", "en": "English"}

@@ -62,6 +62,8 @@ PURPOSE = {
     "invitation": lazy_gettext("Invitation"),
     "password_link": lazy_gettext("New password"),
     "forward_check": lazy_gettext("Check of a forwarding"),
+    "channel_trouble": lazy_gettext("Channel in trouble"),
+    "channel_recovered": lazy_gettext("Channel works again"),
 }
 # »Warum hier?«: the clue that led a message into its ticket.
 WHY = {
@@ -182,6 +184,7 @@ FAILURE = {
     "content_refused": lazy_gettext("The recipient's server takes the mail for spam or for dangerous."),
     "server_busy": lazy_gettext("The server is busy."),
     "removal_refused": lazy_gettext("The server does not remove mails that became tickets."),
+    "stale": lazy_gettext("The mailbox has not been fetched for a while, and no fault is known."),
     "password_missing": lazy_gettext("The password is missing; enter it again."),
     "no_relay": lazy_gettext("No outgoing server is set up."),
     "not_https": lazy_gettext("The address leads to a connection that is not encrypted."),
@@ -224,6 +227,13 @@ HINT = {
         "what happens to deleted mails."
     ),
     "unverified": lazy_gettext("We could not verify these names; test the connection before you save."),
+}
+# What a trouble of a channel means for those who wait for mail.
+EFFECT = {
+    "fetch": lazy_gettext("Its mailbox is not being fetched: new mail waits on the server and is not lost."),
+    "removal": lazy_gettext("Its mail becomes tickets, but stays on the server."),
+    "stale": lazy_gettext("Its mailbox is not being fetched: new mail waits on the server and is not lost."),
+    "sending": lazy_gettext("Its answers do not leave: they wait in the outbox and are not lost."),
 }
 # The steps of the connection test; the failed one says so by its FAILURE.
 STEP = {
@@ -313,6 +323,7 @@ ADVICE = {
     "sender_not_proven": lazy_gettext(
         "An administrator has to mend SPF, DKIM or DMARC of the channel's domain."
     ),
+    "stale": lazy_gettext("Check that the jobs of this Poststelle are running (“serve” or “worker”)."),
     "removal_refused": lazy_gettext(
         "They do not become tickets again, and removing them is tried at every fetch. Check in the mailbox's "
         "settings whether this sign-in may delete, or choose another way after the fetch."
@@ -333,6 +344,7 @@ def init_app(app: Flask) -> None:
         why_word=lambda code: WHY.get(code) or REASON.get(code, ""),
         reason_word=lambda code: REASON.get(code) or FAILURE.get(code, ""),
         advice_word=lambda code: ADVICE.get(code, ""),
+        effect_word=lambda trouble: EFFECT[trouble],
         STATUS=STATUS,
         PRIORITY=PRIORITY,
     )

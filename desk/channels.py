@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from desk import health
@@ -60,17 +60,21 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How many channels are active, and how many of these are in trouble."""
+    """How many channels are active, and how many of these are in trouble; `worst` is the only one, if it is."""
 
     active: int
     failing: int
+    worst: int | None = None
 
 
 def overview() -> Overview:
     """One query, since every page shows it."""
     living = (Channel.deleted_at.is_(None), Channel.active)
-    row = db.session.execute(select(func.count(), func.count(Channel.failing_since)).where(*living)).one()
-    return Overview(*row)
+    troubled = or_(Channel.failing_since.is_not(None), health.told_of(Channel.id))
+    failing = func.sum(case((troubled, 1), else_=0))
+    one = func.min(case((troubled, Channel.id)))
+    active, count, worst = db.session.execute(select(func.count(), failing, one).where(*living)).one()
+    return Overview(active, int(count or 0), worst if count == 1 else None)
 
 
 def living() -> list[Channel]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, exists, func, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
+from desk import leases
 from desk.office import office, the_account
+from mail.transports import PermanentFailure, TransportFailure
 from models import Channel, Ending, FetchRecord, Incident, Provider, Ticket, Trouble, db, now
 from models.base import rows_changed
 
@@ -96,9 +100,39 @@ def record_failure(
         next_try_at=at + rest(failures + 1, temporary, office().settings.fetch_seconds),
     )
     if recorded:
-        _continue(channel_id, Trouble.FETCH, code, words)
+        _continue(channel_id, Trouble.FETCH, code, words, needs_person=not temporary)
     db.session.commit()
     return recorded
+
+
+def record_sending(channel_id: int, failure: TransportFailure | None) -> None:
+    """An outgoing server did not let us in, or did (None). Commits; writes only where something changes."""
+    if failure is not None:
+        needs_person = isinstance(failure, PermanentFailure)
+        _continue(channel_id, Trouble.SENDING, failure.code, failure.words, needs_person)
+    elif db.session.scalar(select(Incident.id).where(*_open(channel_id, Trouble.SENDING)).limit(1)):
+        _end(channel_id, Ending.RECOVERED, Trouble.SENDING)
+    db.session.commit()
+
+
+def record_stale(at: datetime) -> None:
+    """Own channels that nobody fetches although no fault is known; and those that are fetched again. Commits."""
+    open_ones = set(
+        db.session.scalars(
+            select(Incident.channel_id).where(Incident.trouble == Trouble.STALE, Incident.ended_at.is_(None))
+        )
+    )
+    fetched = select(Channel).where(
+        Channel.deleted_at.is_(None), Channel.active, Channel.provider == Provider.OWN
+    )
+    for channel in db.session.scalars(fetched).all():
+        # A mailbox with years of mail is fetched for hours: whoever holds its lease is at it.
+        stale = is_stale(channel, at) and not leases.is_held(f"fetch:{channel.id}")
+        if stale and channel.id not in open_ones:
+            _continue(channel.id, Trouble.STALE, "stale", "")
+        elif not stale and channel.id in open_ones:
+            _end(channel.id, Ending.RECOVERED, Trouble.STALE)
+    db.session.commit()
 
 
 def forget_incidents(channel_id: int) -> None:
@@ -131,6 +165,20 @@ def last_fetches(channel_id: int, limit: int = 5) -> list[FetchRecord]:
     """The last fetches that brought something or failed, the newest first."""
     query = select(FetchRecord).where(FetchRecord.channel_id == channel_id)
     return list(db.session.scalars(query.order_by(FetchRecord.id.desc()).limit(limit)))
+
+
+def told_of(channel_id: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """Whether a channel is in a trouble that `failing_since` does not show: sending, or nobody fetches."""
+    hidden = Incident.trouble.in_((Trouble.SENDING, Trouble.STALE))
+    return exists().where(Incident.channel_id == channel_id, hidden, Incident.ended_at.is_(None))
+
+
+def sending_troubles(channel_ids: Sequence[int]) -> dict[int, Incident]:
+    """The open troubles of sending of these channels."""
+    query = select(Incident).where(
+        Incident.channel_id.in_(channel_ids), Incident.trouble == Trouble.SENDING, Incident.ended_at.is_(None)
+    )
+    return {incident.channel_id: incident for incident in db.session.scalars(query)}
 
 
 def incidents(channel_id: int, limit: int = 5) -> list[Incident]:
@@ -190,12 +238,13 @@ def _record(channel_id: int, edition: int | None, **values: object) -> bool:
     return bool(rows_changed(change.values(**values).execution_options(synchronize_session=False)))
 
 
-def _continue(channel_id: int, trouble: Trouble, code: str, words: str) -> None:
+def _continue(channel_id: int, trouble: Trouble, code: str, words: str, needs_person: bool = False) -> None:
     """One more failure of an open incident, or the first of a new one."""
     open_one = update(Incident).where(*_open(channel_id, trouble))
-    values = {"code": code, "words": words, "failures": Incident.failures + 1}
-    if not rows_changed(open_one.values(**values).execution_options(synchronize_session=False)):
-        db.session.add(Incident(channel_id=channel_id, trouble=trouble, code=code, words=words))
+    values: dict[str, Any] = {"code": code, "words": words, "needs_person": needs_person}
+    more = open_one.values(**values, failures=Incident.failures + 1)
+    if not rows_changed(more.execution_options(synchronize_session=False)):
+        db.session.add(Incident(channel_id=channel_id, trouble=trouble, **values))
 
 
 def _end(channel_id: int, ending: Ending, trouble: Trouble) -> None:

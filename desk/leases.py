@@ -89,3 +89,9 @@ def release(name: str) -> None:
         update(Lease).where(Lease.name == name, Lease.owner == office().owner).values(owner="")
     )
     db.session.commit()
+
+
+def is_held(name: str) -> bool:
+    """Whether somebody is at it now. Looks only."""
+    held_now = (Lease.name == name, Lease.owner != "", Lease.expires_at >= now())
+    return db.session.scalar(select(Lease.name).where(*held_now)) is not None

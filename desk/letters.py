@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import dates as babel_dates
 from flask import render_template
 from flask_babel import force_locale, get_locale, gettext
+from sqlalchemy import select
 
 from desk import channels
 from desk.office import office, signing_key, the_account
@@ -17,13 +18,27 @@ from mail import ids
 from mail.clean import markup
 from mail.compose import compose, quote_text, reply_subject
 from mail.types import Address, Outgoing
-from models import Agent, Channel, Contact, Kind, Message, OutboundMail, Ticket, db, now
+from models import (
+    Agent,
+    Channel,
+    Contact,
+    Incident,
+    Kind,
+    Message,
+    OutboundMail,
+    Ticket,
+    Trouble,
+    db,
+    now,
+)
 
 EXCERPT = 2000  # characters of a mail that a notice to agents shows
 
 
 def compose_queued(mail: OutboundMail) -> bytes:
     """The MIME of a queued notice, made when it is first sent; its Message-ID was given when it was queued."""
+    if mail.incidents:
+        return _compose_alert(mail)
     ticket = mail.ticket
     assert ticket is not None and mail.about_id is not None
     message = db.session.get(Message, mail.about_id)
@@ -54,6 +69,39 @@ def compose_queued(mail: OutboundMail) -> bytes:
             headers=loop_header(),
         )
     )
+
+
+def _compose_alert(mail: OutboundMail) -> bytes:
+    """About channels in trouble, in the name of the way that it takes."""
+    channel = mail.channel or channels.default()
+    agent = db.session.get(Agent, mail.agent_id)
+    assert agent is not None
+    subject, text, html = _render_alert(mail.purpose, mail.incidents or [], agent)
+    return compose(
+        Outgoing(
+            sender=sender_address(channel),
+            to=(Address(agent.name, mail.recipients[0].address),),
+            subject=subject,
+            text=text,
+            html=html,
+            message_id=mail.message_id,
+            date=mail.created_at,
+            automatic=True,
+            headers=loop_header(),
+        )
+    )
+
+
+def alert_subject(purpose: str, incidents: list[int], agent: Agent) -> str:
+    return _render_alert(purpose, incidents, agent)[0]
+
+
+def _render_alert(purpose: str, incidents: list[int], agent: Agent) -> tuple[str, str, str]:
+    query = select(Incident, Channel).join(Channel, Channel.id == Incident.channel_id)
+    rows = db.session.execute(query.where(Incident.id.in_(incidents)).order_by(Incident.id)).all()
+    troubles = [(incident, channel, _channel_url(channel)) for incident, channel in rows]
+    locale = agent.locale or the_account().locale
+    return render(purpose, locale, troubles=troubles, agent=agent)
 
 
 def render(purpose: str, locale: str, **context: Any) -> tuple[str, str, str]:
@@ -95,6 +143,14 @@ def preview(name: str, locale: str) -> tuple[str, str, str]:
         created_at=now(),
     )
     agent = Agent(name="Jonas Kern", email="jonas.kern@example.at", locale=locale)
+    default = channels.default()
+    incident = Incident(
+        trouble=Trouble.FETCH,
+        code="auth_failed",
+        words="NO [AUTHENTICATIONFAILED]",
+        began_at=now() - timedelta(minutes=25),
+        ended_at=now(),
+    )
     answer = "Guten Tag Frau Huber,\n\ndie fehlenden Artikel treffen morgen ein."
     reply = answer if german else "Dear Ms Huber,\n\nthe missing items will arrive tomorrow."
     with db.session.no_autoflush:
@@ -108,6 +164,7 @@ def preview(name: str, locale: str) -> tuple[str, str, str]:
             reply_html="".join(f"<p>{part}</p>" for part in reply.split("\n\n")),
             answered=message,
             marker="",
+            troubles=[(incident, default, _channel_url(default))],
         )
     db.session.expunge_all()
     return result
@@ -143,6 +200,10 @@ def automatic_envelope(channel: Channel) -> str:
 
 def loop_header() -> tuple[tuple[str, str], ...]:
     return ((ids.LOOP_HEADER, ids.sign_loop(signing_key(), ids.new_token(secrets.token_bytes))),)
+
+
+def _channel_url(channel: Channel) -> str:
+    return f"{office().settings.public_url}/system/channels/{channel.id}"
 
 
 def _ticket_url(ticket: Ticket | None) -> str:

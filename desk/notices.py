@@ -32,7 +32,7 @@ from models import (
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`audience` is requester or agents; a `fixed` notice is always on."""
+    """`audience` is requester, agents or administrators; a `fixed` notice is always on."""
 
     name: str
     audience: str
@@ -44,6 +44,8 @@ NOTICES = (
     Notice("ticket_reply", "requester", fixed=True),
     Notice("new_ticket", "agents"),
     Notice("customer_reply", "agents"),
+    Notice("channel_trouble", "administrators"),
+    Notice("channel_recovered", "administrators"),
 )
 
 # Loops end by counting: automatic mails to one address outside the company.

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
-from desk import channels, letters
+from desk import channels, health, letters
 from desk.failpoints import reach
 from desk.office import office, owner_is_gone
 from desk.settling import UNCONFIRMED, UNSENT, note, settle
@@ -51,6 +51,7 @@ def queue(
     message: Message | None = None,
     about: Message | None = None,
     agent_id: int | None = None,
+    incidents: list[int] | None = None,
     raw: bytes = b"",
     send_after: datetime | None = None,
     automatic: bool = False,
@@ -66,6 +67,7 @@ def queue(
         message_fk=message.id if message else None,
         about_id=about.id if about else None,
         agent_id=agent_id,
+        incidents=incidents,
         sha256=office().blobs.put(raw) if raw else "",
         send_after=send_after or now(),
         state=MailState.QUEUED,
@@ -167,6 +169,7 @@ def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
         if mail_id is None:
             return counted
         with sender as open_sender:
+            _record(channel, None)
             while mail_id is not None:
                 state, failure = _hand_over(open_sender, mail_id)
                 count(state)
@@ -177,11 +180,19 @@ def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
                 mail_id = None if office().stopping.is_set() else _claim(condition, left)
     except TransportFailure as failure:
         # The server did not let us in: no mail is at fault, all of them wait; but not for a deleted channel.
+        if not gone:
+            _record(channel, failure)
         mail_id = mail_id or _claim(condition)
         while mail_id is not None:
             count(settle(mail_id, failure, connected=gone))
             mail_id = _claim(condition)
     return counted
+
+
+def _record(channel: Channel | None, failure: TransportFailure | None) -> None:
+    """How a way out fares; all »Standard« addresses share the relay, so it counts as the default channel's."""
+    of = channel if channel is not None and channel.is_own else channels.default()
+    health.record_sending(of.id, failure)
 
 
 def _hand_over(sender: Sender, mail_id: int) -> tuple[str, TransportFailure | None]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from desk import sent_copies, tickets
+from desk import sent_copies, tickets, ways
 from desk.office import office
 from mail.domains import mailbox_key
 from mail.refusals import reason_of
@@ -45,6 +45,11 @@ def settle(mail_id: int, result: dict[str, Handover] | TransportFailure, connect
         else:
             recipient.state = RecipientState.DELAYED if waited > TELL_AFTER else RecipientState.QUEUED
             recipient.reason = reason
+    unsent = failed or any(recipient.state in UNSENT for recipient in mail.recipients)
+    if mail.incidents and unsent and waited <= PATIENCE and ways.take_another(mail, failed):
+        mail.state = MailState.QUEUED
+        db.session.commit()
+        return str(mail.state)
     _conclude(mail, told)
     if failed:  # at once, also while others still wait
         back_to_author(mail, failed)

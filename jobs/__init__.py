@@ -21,6 +21,7 @@ from desk import fetching
 from desk.office import Office
 from desk.trouble import is_trouble
 from jobs import (
+    alerts,
     check_forwards,
     check_ledger,
     fetch_mail,
@@ -61,6 +62,7 @@ JOBS = (
     Job("process", process_mail.run, 5),
     Job("send", send_mail.run, 5, each=send_mail.due, threads=24),
     Job("sent_copies", sent_copies.run, 15, each=sent_copies.due, threads=4),
+    Job("alerts", alerts.run, 30),
     Job("housekeeping", housekeeping.run, 3600),
     Job("retention", retention.run, 3600),
     Job("check_forwards", check_forwards.run, 3600),

@@ -14,6 +14,10 @@ from models.base import Base, Code, UTCDateTime, now
 class Trouble(StrEnum):
     FETCH = "fetch"  # the mailbox cannot be fetched
     REMOVAL = "removal"  # it is fetched, but the server does not remove what was filed
+    STALE = "stale"  # no fault is known, but nobody fetches
+    SENDING = (
+        "sending"  # its outgoing server does not let us in; the relay counts as that of the default channel
+    )
 
 
 class Ending(StrEnum):
@@ -32,13 +36,17 @@ class Incident(Base):
     code: Mapped[str] = mapped_column(String(40))  # of the last failure
     words: Mapped[str] = mapped_column(Text, default="")
     failures: Mapped[int] = mapped_column(default=1)
+    needs_person: Mapped[bool] = mapped_column(default=False)  # the last failure: waiting does not mend it
     began_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     ending: Mapped[Ending | None] = mapped_column(Code(Ending))
     told_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     told_end_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
-    __table_args__ = (Index("ix_incident_channel", "channel_id", "ended_at"),)
+    __table_args__ = (
+        Index("ix_incident_channel", "channel_id", "ended_at"),
+        Index("ix_incident_untold", "told_end_at", "ended_at"),
+    )
 
 
 class FetchRecord(Base):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Code, UTCDateTime, now
@@ -57,6 +57,8 @@ class OutboundMail(Base):
     sha256: Mapped[str] = mapped_column(String(64), default="")
     about_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))  # the message a notice speaks of
     agent_id: Mapped[int | None] = mapped_column(ForeignKey("agent.id"))  # the agent a notice is for
+    # The incidents that an alert speaks of. Such a mail takes any way out, and another one when that fails.
+    incidents: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
     envelope_from: Mapped[str] = mapped_column(String(320))  # empty: the null sender
     state: Mapped[MailState] = mapped_column(Code(MailState), default=MailState.QUEUED)
     attempts: Mapped[int] = mapped_column(default=0)

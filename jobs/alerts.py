@@ -1,0 +1,11 @@
+"""Tell administrators which channels are in trouble, and which work again."""
+
+from __future__ import annotations
+
+from desk import alerts
+from desk.office import account
+
+
+def run() -> None:
+    if account() is not None:
+        alerts.look()
