@@ -25,6 +25,7 @@ from desk import (
     export,
     fetching,
     intake,
+    notices,
     outbox,
     replies,
     schema,
@@ -276,6 +277,7 @@ def jobs_once(job: str, key: str | None, at_once: bool) -> None:
         result = {"job": job, "processed": intake.process_pending(10**9, channel.id if channel else None)}
         result["removed"] = fetching.finish_owed(channel.id if channel else None, LEASE_WAIT)
     else:
+        notices.gather(at_once)
         counted = outbox.deliver_due(at_once, channel.id if channel else None)
         result = {"job": job, "sent": counted.pop("done", 0), **counted}
     click.echo(json.dumps(result, ensure_ascii=False))

@@ -66,6 +66,7 @@ class Settings:
     base_url: str = ""
     mail_domain: str = ""
     fetch_seconds: int = 60
+    notice_seconds: int = 90  # an agent's mail waits so long for what else happens
     send_per_hour: int = 1000  # by one channel; then a brake holds the rest. 0: no brake
     allow_private_hosts: bool = False
     encryption_keys: tuple[str, ...] = ()
@@ -121,6 +122,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         base_url=_base_url(_text(env, "POSTSTELLE_BASE_URL")),
         mail_domain=_text(env, "POSTSTELLE_MAIL_DOMAIN").lower(),
         fetch_seconds=_number(env, "POSTSTELLE_FETCH_SECONDS", 60, 1, 86_400),
+        notice_seconds=_number(env, "POSTSTELLE_NOTICE_SECONDS", 90, 0, 3600),
         send_per_hour=_number(env, "POSTSTELLE_SEND_PER_HOUR", 1000, 0, 1_000_000),
         allow_private_hosts=_flag(env, "POSTSTELLE_ALLOW_PRIVATE_HOSTS"),
         encryption_keys=tuple(key for key in _text(env, "POSTSTELLE_ENCRYPTION_KEY").split(",") if key),

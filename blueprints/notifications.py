@@ -10,7 +10,7 @@ from flask_babel import get_locale, gettext, lazy_gettext
 
 from blueprints.htmx import change, page
 from config import LOCALES
-from desk import letters, notices
+from desk import letters, telling
 
 blueprint = Blueprint("notifications", __name__, url_prefix="/system/notifications")
 blueprint.access = "admin"  # type: ignore[attr-defined]
@@ -31,10 +31,20 @@ NOTICE = {
         lazy_gettext("Answer of an agent · to the requester"),
     ),
     "new_ticket": (lazy_gettext("New ticket"), lazy_gettext("to all agents")),
+    "resolved": (
+        lazy_gettext("Ticket resolved or closed"),
+        lazy_gettext("Change of status · to the requester"),
+    ),
     "customer_reply": (
         lazy_gettext("Answer received"),
         lazy_gettext("to the assignee, else to all agents"),
     ),
+    "assigned": (
+        lazy_gettext("Ticket assigned"),
+        lazy_gettext("to the agent who gets it from somebody else"),
+    ),
+    "mentioned": (lazy_gettext("Mentioned"), lazy_gettext("to whom a private note names with @name")),
+    "delivery_failed": (lazy_gettext("Delivery failed"), lazy_gettext("to the author of the answer")),
     "channel_trouble": (
         lazy_gettext("Channel in trouble"),
         lazy_gettext("once for each incident, by a way out that works"),
@@ -49,7 +59,7 @@ LANGUAGE = {"de": "Deutsch", "en": "English"}
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    chosen = _notice(request.args.get("notice") or notices.NOTICES[0].name)
+    chosen = _notice(request.args.get("notice") or telling.NOTICES[0].name)
     language = request.args.get("text") or str(get_locale())
     language = language if language in LOCALES else LOCALES[0]
     subject, text, _html = letters.preview(chosen.name, language)
@@ -70,7 +80,7 @@ def switch(name: str) -> ResponseReturnValue:
     notice, on = _notice(name), request.form.get("enabled") == "1"
     if notice.fixed:
         abort(409, gettext("The ticket reply is the answer itself: without it no answer would leave."))
-    notices.switch(name, on)
+    telling.switch(name, on)
     title = NOTICE[name][0]
     words = (
         gettext("“%(notice)s” is sent from now on.", notice=title)
@@ -82,15 +92,15 @@ def switch(name: str) -> ResponseReturnValue:
     return change("notifications/switch.swap.html", back, words, item=_item(notice), chosen=chosen)
 
 
-def _notice(name: str) -> notices.Notice:
-    return next((notice for notice in notices.NOTICES if notice.name == name), None) or abort(404)
+def _notice(name: str) -> telling.Notice:
+    return next((notice for notice in telling.NOTICES if notice.name == name), None) or abort(404)
 
 
 def _of(audience: str) -> list[dict[str, Any]]:
-    return [_item(notice) for notice in notices.NOTICES if notice.audience == audience]
+    return [_item(notice) for notice in telling.NOTICES if notice.audience == audience]
 
 
-def _item(notice: notices.Notice) -> dict[str, Any]:
+def _item(notice: telling.Notice) -> dict[str, Any]:
     title, text = NOTICE[notice.name]
-    on = notice.fixed or notices.enabled(notice.name)
+    on = notice.fixed or telling.enabled(notice.name)
     return {"name": notice.name, "title": title, "text": text, "on": on, "fixed": notice.fixed}

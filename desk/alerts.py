@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from desk import accounts, channels, health, letters, notices, outbox, ways
+from desk import accounts, channels, health, letters, outbox, telling, ways
 from desk.office import office, signing_key, the_account
 from mail import ids
 from models import Channel, Ending, Incident, Trouble, db, now
@@ -48,10 +48,10 @@ def _over() -> list[Incident]:
 
 def _tell(purpose: str, incidents: Sequence[Incident], told: InstrumentedAttribute[datetime | None]) -> int:
     """One mail to each administrator about all of them. The mark and the mails are one transaction."""
-    found = ways.ways(incidents) if incidents and notices.enabled(purpose) else []
+    found = ways.ways(incidents) if incidents and telling.enabled(purpose) else []
     if not found:
         # A trouble may still be told later. A recovery that nobody was told of in time is no news any more.
-        if purpose == RECOVERED and incidents and not notices.enabled(purpose):
+        if purpose == RECOVERED and incidents and not telling.enabled(purpose):
             _mark(incidents, told)
             db.session.commit()
         return 0

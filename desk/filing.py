@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import bindparam, select
 
-from desk import contents, notices, search, tickets
+from desk import contents, notices, search, telling, tickets
 from desk.matching import Match
 from desk.office import office, the_account
 from desk.senders import Speaker
@@ -69,7 +69,7 @@ def file_mail(
     if is_new:
         notices.ticket_opened(ticket, message)
     else:
-        notices.customer_answered(ticket, message)
+        telling.customer_answered(ticket, message)
 
 
 def file_unreadable(row: InboundMail, raw: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
+from textwrap import shorten
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,7 @@ from models import (
     Incident,
     Kind,
     Message,
+    NoticeItem,
     OutboundMail,
     Ticket,
     Trouble,
@@ -33,53 +35,50 @@ from models import (
 )
 
 EXCERPT = 2000  # characters of a mail that a notice to agents shows
+LINE = 140  # characters of a mail in a list of several
+LISTED = 50  # events that one mail lists
 
 
 def compose_queued(mail: OutboundMail) -> bytes:
     """The MIME of a queued notice, made when it is first sent; its Message-ID was given when it was queued."""
-    if mail.incidents:
-        return _compose_alert(mail)
+    if mail.agent_id is not None:
+        return _compose_for_agent(mail, db.session.get_one(Agent, mail.agent_id))
     ticket = mail.ticket
     assert ticket is not None and mail.about_id is not None
-    message = db.session.get(Message, mail.about_id)
-    agent = db.session.get(Agent, mail.agent_id) if mail.agent_id else None
+    message = db.session.get_one(Message, mail.about_id)
     channel = sending_channel(ticket)
-    assert message is not None
-    locale = (agent.locale or the_account().locale) if agent else ticket.locale
-    marker = "" if agent else ids.sign_marker(signing_key(), ticket.number)
-    subject, text, html = render(
-        mail.purpose, locale, ticket=ticket, message=message, agent=agent, marker=marker
-    )
-    address = mail.recipients[0].address
+    marker = ids.sign_marker(signing_key(), ticket.number)
+    subject, text, html = render(mail.purpose, ticket.locale, ticket=ticket, message=message, marker=marker)
     # Who sends with a false name would have us carry it to whom he likes.
     known_name = ticket.contact.name if message.sender_state == "confirmed" else ""
     return compose(
         Outgoing(
             sender=sender_address(channel),
-            to=(Address(agent.name if agent else known_name, address),),
+            to=(Address(known_name, mail.recipients[0].address),),
             subject=subject,
             text=text,
             html=html,
             message_id=mail.message_id,
             date=mail.created_at,
-            reply_to=reply_addresses(ticket, channel) if agent is None else (),
-            in_reply_to=message.message_id if agent is None else "",
-            references=(message.message_id,) if agent is None and message.message_id else (),
+            reply_to=reply_addresses(ticket, channel),
+            in_reply_to=message.message_id,
+            references=(message.message_id,) if message.message_id else (),
             automatic=True,
             headers=loop_header(),
         )
     )
 
 
-def _compose_alert(mail: OutboundMail) -> bytes:
-    """About channels in trouble, in the name of the way that it takes."""
-    channel = mail.channel or channels.default()
-    agent = db.session.get(Agent, mail.agent_id)
-    assert agent is not None
-    subject, text, html = _render_alert(mail.purpose, mail.incidents or [], agent)
+def _compose_for_agent(mail: OutboundMail, agent: Agent) -> bytes:
+    """In the name of the way that it takes."""
+    if mail.incidents:
+        subject, text, html = _render_alert(mail.purpose, mail.incidents, agent)
+    else:
+        locale = agent.locale or the_account().locale
+        subject, text, html = render(mail.purpose, locale, agent=agent, **_events_of(mail))
     return compose(
         Outgoing(
-            sender=sender_address(channel),
+            sender=sender_address(mail.channel or channels.default()),
             to=(Address(agent.name, mail.recipients[0].address),),
             subject=subject,
             text=text,
@@ -104,10 +103,30 @@ def _render_alert(purpose: str, incidents: list[int], agent: Agent) -> tuple[str
     return render(purpose, locale, troubles=troubles, agent=agent)
 
 
+def _events_of(mail: OutboundMail) -> dict[str, Any]:
+    """What a notice to an agent speaks of: one event, or a list of several."""
+    query = select(NoticeItem).where(NoticeItem.mail_id == mail.id).order_by(NoticeItem.id)
+    items = db.session.scalars(query).all()
+    if mail.purpose == "several":
+        return {"items": items[:LISTED], "more": max(0, len(items) - LISTED)}
+    item = next(iter(items), None)
+    return {
+        "ticket": mail.ticket,
+        "message": db.session.get(Message, mail.about_id) if mail.about_id else None,
+        "actor": item.actor.name if item is not None and item.actor is not None else "Poststelle",
+        "details": item.details if item is not None else {},
+    }
+
+
 def render(purpose: str, locale: str, **context: Any) -> tuple[str, str, str]:
     """Subject, text and HTML of a mail, from the three templates of its folder."""
     account = the_account()
-    context |= {"account": account, "ticket_url": _ticket_url(context.get("ticket")), "locale": locale}
+    context |= {
+        "account": account,
+        "ticket_url": url_of(context.get("ticket")),
+        "url_of": url_of,
+        "locale": locale,
+    }
     with force_locale(locale):
         subject = render_template(f"mail/{purpose}/subject.txt", **context)
         text = render_template(f"mail/{purpose}/body.txt", **context)
@@ -165,6 +184,8 @@ def preview(name: str, locale: str) -> tuple[str, str, str]:
             answered=message,
             marker="",
             troubles=[(incident, default, _channel_url(default))],
+            actor="Jonas Kern",
+            details={"to": contact.address, "words": "550 5.1.1 User unknown"},
         )
     db.session.expunge_all()
     return result
@@ -193,6 +214,11 @@ def new_message_id(ticket: Ticket) -> str:
     return ids.sign_message_id(signing_key(), ticket.number, token, domain)
 
 
+def system_message_id() -> str:
+    """Of a mail that belongs to no ticket."""
+    return ids.system_message_id(signing_key(), ids.new_token(secrets.token_bytes), the_account().mail_domain)
+
+
 def automatic_envelope(channel: Channel) -> str:
     """The null sender by our relay, so that nothing is answered; providers refuse it (mail rules, 3)."""
     return channel.address if channel.is_own else ""
@@ -206,7 +232,7 @@ def _channel_url(channel: Channel) -> str:
     return f"{office().settings.public_url}/system/channels/{channel.id}"
 
 
-def _ticket_url(ticket: Ticket | None) -> str:
+def url_of(ticket: Ticket | None) -> str:
     return f"{office().settings.public_url}/tickets/{ticket.number}" if ticket is not None else ""
 
 
@@ -224,5 +250,16 @@ def shortened(text: str) -> str:
     return text if len(text) <= EXCERPT else text[:EXCERPT].rstrip() + " …"
 
 
+def one_line(text: str) -> str:
+    """The beginning of a mail for a list."""
+    return shorten(text, LINE, placeholder=" …")
+
+
 # What the templates of mails and messages write: `{{ text|quoted }}`.
-FILTERS = {"in_words": in_words, "quoted": quote_text, "shortened": shortened, "cleaned": markup}
+FILTERS = {
+    "in_words": in_words,
+    "quoted": quote_text,
+    "shortened": shortened,
+    "cleaned": markup,
+    "line": one_line,
+}

@@ -1,60 +1,39 @@
-"""Who hears about what: the notices, their switches, and their words in the reader's language."""
+"""What was to be told becomes mail: confirmations at once, agents' notices together, links for signing in."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import bindparam, case, func, select
+from sqlalchemy import and_, bindparam, case, delete, func, select, true, update
 
-from desk import accounts, channels, letters, outbox, tickets
-from desk.circumstances import asked_once
-from desk.office import signing_key, the_account
-from mail import ids
+from desk import channels, letters, outbox, telling, tickets
+from desk.office import the_account
+from desk.telling import enabled
 from mail.addresses import valid_address
 from mail.compose import compose
 from mail.domains import mailbox_key
 from mail.types import Address, Outgoing
 from models import (
     Agent,
+    Kind,
     Message,
-    NoticeSwitch,
+    NoticeItem,
     OutboundMail,
     OutboundRecipient,
     RecipientState,
+    Status,
     Ticket,
     db,
     now,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """`audience` is requester, agents or administrators; a `fixed` notice is always on."""
-
-    name: str
-    audience: str
-    fixed: bool = False
-
-
-NOTICES = (
-    Notice("confirmation", "requester"),
-    Notice("ticket_reply", "requester", fixed=True),
-    Notice("new_ticket", "agents"),
-    Notice("customer_reply", "agents"),
-    Notice("channel_trouble", "administrators"),
-    Notice("channel_recovered", "administrators"),
-)
+from models.base import rows_changed
 
 # Loops end by counting: automatic mails to one address outside the company.
 PER_HOUR, PER_DAY = 2, 5
-# Agents' notices: enough for a busy desk, an end for two out-of-office robots that talk to each other.
-AGENT_PER_HOUR, AGENT_PER_TICKET = 60, 5
-# Notices to one agent about mails that came in the name of a colleague: robots of two agents end here.
-COLLEAGUES_PER_DAY = 10
-
+# Mails to one agent; what comes above that waits and is told together.
+AGENT_PER_HOUR = 30
+MOST_ITEMS = 500  # events of one mail; what is beyond comes in the next
 
 # Asked for every mail that comes in, so they are put together once.
 SENT_TO = select(
@@ -65,61 +44,24 @@ SENT_TO = select(
     OutboundRecipient.state != RecipientState.CANCELLED,
     OutboundRecipient.created_at > bindparam("day_ago"),
 )
-TOLD = (
-    select(
-        OutboundMail.agent_id,
-        func.count(),
-        func.sum(case((OutboundMail.ticket_id == bindparam("ticket_id"), 1), else_=0)),
-    )
-    .where(
-        OutboundMail.agent_id.in_(bindparam("agents", expanding=True)),
-        OutboundMail.created_at > bindparam("hour_ago"),
-    )
-    .group_by(OutboundMail.agent_id)
-)
 
 
-def enabled(name: str) -> bool:
-    return name not in _switched_off()
-
-
-def switch(name: str, on: bool) -> None:
-    """Switch a notice. Raises KeyError for an unknown one, ValueError for a fixed one. Commits."""
-    notice = {notice.name: notice for notice in NOTICES}[name]
-    if notice.fixed:
-        raise ValueError(name)
-    row = db.session.get(NoticeSwitch, name) or NoticeSwitch(notice=name)
-    row.enabled = on
-    db.session.add(row)
-    db.session.commit()
-
-
-# --- what happened; each queues mails in the running transaction
+# --- what happened; each adds to the running transaction
 
 
 def ticket_opened(ticket: Ticket, message: Message) -> None:
     """A person's mail opened a ticket: confirm it to the requester, tell the agents."""
-    if enabled("confirmation"):
+    if enabled("confirmation", ticket.channel_id):
         _confirm(ticket, message)
-    if enabled("new_ticket"):
-        _tell(accounts.active_agents(), "new_ticket", ticket, message)
-
-
-def customer_answered(ticket: Ticket, message: Message) -> None:
-    """A customer's answer goes to the assignee, else (also if the assignee cannot sign in) to all."""
-    if enabled("customer_reply"):
-        people = accounts.active_agents()
-        assigned = [agent for agent in people if agent.id == ticket.assignee_id]
-        _tell(assigned or people, "customer_reply", ticket, message)
+    telling.ticket_opened(ticket, message)
 
 
 def queue_link_mail(agent: Agent, purpose: str, url: str) -> None:
     """An invitation or a new password: `purpose` is invitation or password_link. In the caller's transaction."""
     account = the_account()
     channel = channels.default()
-    token = ids.new_token(secrets.token_bytes)
     subject, text, html = letters.render(purpose, agent.locale or account.locale, agent=agent, url=url)
-    message_id = ids.system_message_id(signing_key(), token, account.mail_domain)
+    message_id = letters.system_message_id()
     raw = compose(
         Outgoing(
             sender=Address(account.company, channel.address),
@@ -145,18 +87,125 @@ def queue_link_mail(agent: Agent, purpose: str, url: str) -> None:
     )
 
 
+# --- what waited
+
+
+def gather(at_once: bool = False) -> int:
+    """Make mails of what is due, one for each agent, and answer how many. `at_once` waits for nothing."""
+    due = and_(NoticeItem.mail_id.is_(None), true() if at_once else NoticeItem.due_at <= now())
+    readers = db.session.scalars(
+        select(NoticeItem.agent_id).where(due, NoticeItem.agent_id.is_not(None)).distinct()
+    ).all()
+    requests = db.session.scalars(
+        select(NoticeItem.ticket_id).where(due, NoticeItem.agent_id.is_(None)).distinct()
+    ).all()
+    db.session.rollback()
+    made = sum(_gather_for(agent_id) for agent_id in readers if agent_id is not None)
+    return made + sum(_tell_requester(ticket_id) for ticket_id in requests)
+
+
+def _gather_for(agent_id: int) -> bool:
+    """One mail about all that waits for an agent. Commits."""
+    agent = db.session.get_one(Agent, agent_id)
+    waiting = db.session.scalars(
+        select(NoticeItem)
+        .where(NoticeItem.agent_id == agent_id, NoticeItem.mail_id.is_(None))
+        .order_by(NoticeItem.id)
+        .limit(MOST_ITEMS)
+    ).all()
+    news = [item for item in waiting if agent.active and _still_true(item)]
+    for item in waiting:
+        if item not in news:
+            db.session.delete(item)
+    if not news:
+        db.session.commit()
+        return False
+    if not _agent_brake_allows(agent):
+        db.session.rollback()
+        return False
+    mail = _queue_for(agent, news)
+    db.session.flush()
+    ids_of = [item.id for item in news]
+    taken = rows_changed(
+        update(NoticeItem)
+        .where(NoticeItem.id.in_(ids_of), NoticeItem.mail_id.is_(None))
+        .values(mail_id=mail.id)
+        .execution_options(synchronize_session=False)
+    )
+    if taken != len(ids_of):  # another process was faster
+        db.session.rollback()
+        return False
+    db.session.commit()
+    return True
+
+
+def _still_true(item: NoticeItem) -> bool:
+    """Whether it is worth telling: a ticket may have been handed on meanwhile."""
+    return item.notice != "assigned" or item.ticket.assignee_id == item.agent_id
+
+
+def _queue_for(agent: Agent, items: Sequence[NoticeItem]) -> OutboundMail:
+    """A mail of its own for one event, a list for several."""
+    first = items[0]
+    alone = len(items) == 1
+    channel = letters.sending_channel(first.ticket)
+    numbers = dict.fromkeys(f"#{item.ticket.number}" for item in items)
+    return outbox.queue(
+        purpose=first.notice if alone else "several",
+        subject=first.ticket.subject if alone else ", ".join(numbers),
+        recipients=[agent.email],
+        message_id=letters.new_message_id(first.ticket) if alone else letters.system_message_id(),
+        envelope_from=letters.automatic_envelope(channel),
+        channel=channel,
+        ticket=first.ticket if alone else None,
+        about=first.about if alone else None,
+        agent_id=agent.id,
+    )
+
+
+def _tell_requester(ticket_id: int) -> bool:
+    """»Your ticket is resolved«, unless it was opened again meanwhile. Commits."""
+    ticket = db.session.get_one(Ticket, ticket_id)
+    gone = rows_changed(
+        delete(NoticeItem).where(
+            NoticeItem.ticket_id == ticket_id, NoticeItem.agent_id.is_(None), NoticeItem.mail_id.is_(None)
+        )
+    )
+    asked = db.session.scalar(
+        select(Message)
+        .where(Message.ticket_id == ticket_id, Message.kind == Kind.INBOUND, Message.quiet.is_(False))
+        .order_by(Message.id.desc())
+        .limit(1)
+    )
+    address = ticket.contact.address
+    done = ticket.status in (Status.RESOLVED, Status.CLOSED) and ticket.merged_into_id is None
+    if not gone or not done or asked is None or _refusal(asked, address):
+        db.session.commit()
+        return False
+    channel = letters.sending_channel(ticket)
+    outbox.queue(
+        purpose="resolved",
+        subject=f"[#{ticket.number}]",
+        recipients=[address],
+        message_id=letters.new_message_id(ticket),
+        envelope_from=letters.automatic_envelope(channel),
+        channel=channel,
+        ticket=ticket,
+        about=asked,
+        automatic=True,
+    )
+    db.session.commit()
+    return True
+
+
 # --- below
 
 
 def _confirm(ticket: Ticket, message: Message) -> None:
     address = (message.reply_to or [{"address": message.from_address}])[0]["address"]
-    if not valid_address(address) or channels.untagged(address) in channels.own_addresses():
-        return
-    if message.refuted:  # whoever's address was forged never wrote to us
-        tickets.note_event(ticket, "confirmation_refuted", to=address)
-        return
-    if not _brake_allows(address):
-        tickets.note_event(ticket, "confirmation_withheld", to=address)
+    if refusal := _refusal(message, address):
+        if refusal != "address":
+            tickets.note_event(ticket, f"confirmation_{refusal}", to=address)
         return
     channel = letters.sending_channel(ticket)
     outbox.queue(
@@ -172,34 +221,13 @@ def _confirm(ticket: Ticket, message: Message) -> None:
     )
 
 
-def _tell(agents: Iterable[Agent], purpose: str, ticket: Ticket, message: Message) -> None:
-    channel = letters.sending_channel(ticket)
-    own = channels.own_addresses()
-    people = list(agents)
-    told_enough = _told_enough(people, ticket)
-    for agent in people:
-        # Nobody is told of his own mail, and our own channels are never written to.
-        if agent.email_key == mailbox_key(message.from_address) or channels.untagged(agent.email) in own:
-            continue
-        if agent.id in told_enough or (message.posing and not _colleague_brake_allows(agent)):
-            continue
-        outbox.queue(
-            purpose=purpose,
-            subject=ticket.subject,
-            recipients=[agent.email],
-            message_id=letters.new_message_id(ticket),
-            envelope_from=letters.automatic_envelope(channel),
-            channel=channel,
-            ticket=ticket,
-            about=message,
-            agent_id=agent.id,
-        )
-
-
-@asked_once
-def _switched_off() -> frozenset[str]:
-    off = select(NoticeSwitch.notice).where(NoticeSwitch.enabled.is_(False))
-    return frozenset(db.session.scalars(off))
+def _refusal(message: Message, address: str) -> str:
+    """Why no automatic mail goes to an address outside: address, refuted, withheld; empty: it may."""
+    if not valid_address(address) or channels.untagged(address) in channels.own_addresses():
+        return "address"
+    if message.refuted:  # whoever's address was forged never wrote to us
+        return "refuted"
+    return "" if _brake_allows(address) else "withheld"
 
 
 def _brake_allows(address: str) -> bool:
@@ -215,32 +243,10 @@ def _brake_allows(address: str) -> bool:
     return (in_hour or 0) < PER_HOUR and in_day < PER_DAY
 
 
-def _told_enough(agents: Sequence[Agent], ticket: Ticket) -> set[int]:
-    """Which of these agents were told so often within the hour, of all or of this ticket, that they are spared."""
-    told = db.session.execute(
-        TOLD,
-        {
-            "agents": [agent.id for agent in agents],
-            "ticket_id": ticket.id,
-            "hour_ago": now() - timedelta(hours=1),
-        },
-    )
-    return {
-        agent_id
-        for agent_id, often, of_ticket in told
-        if agent_id is not None and (often >= AGENT_PER_HOUR or of_ticket >= AGENT_PER_TICKET)
-    }
-
-
-def _colleague_brake_allows(agent: Agent) -> bool:
+def _agent_brake_allows(agent: Agent) -> bool:
     recent = db.session.scalar(
         select(func.count())
         .select_from(OutboundMail)
-        .join(Message, Message.id == OutboundMail.about_id)
-        .where(
-            OutboundMail.agent_id == agent.id,
-            OutboundMail.created_at > now() - timedelta(days=1),
-            Message.posing,
-        )
+        .where(OutboundMail.agent_id == agent.id, OutboundMail.created_at > now() - timedelta(hours=1))
     )
-    return (recent or 0) < COLLEAGUES_PER_DAY
+    return (recent or 0) < AGENT_PER_HOUR

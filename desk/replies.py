@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from desk import drafts, letters, outbox, people, search, tickets
+from desk import drafts, letters, outbox, people, search, telling, tickets
 from desk.filing import add_attachments, as_rows
 from desk.office import office, signing_key, the_account
 from mail import ids
@@ -78,8 +78,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     if written.seen and newer_messages(ticket, agent, written.seen):
         raise ReplyRefused("newer_message")
     circle = people.around(ticket)
-    to = circle.recipients()
-    if not to:
+    if not (to := circle.recipients()):
         raise ReplyRefused("no_recipient")
     parts = written.files + drafts.files_of(ticket, agent, written.kept_files)
     if sum(len(part.data) for part in parts) > office().settings.max_mail_bytes * 0.7:
@@ -125,7 +124,9 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     )
     search.index_message(message, *(attachment.name for attachment in message.attachments))
     tickets.note_event(ticket, "replied", agent, message=str(message.id), old=ticket.status)
+    before_reply = ticket.status
     tickets.move(ticket, then or after_reply(ticket.status), agent)
+    telling.moved(ticket, before_reply, agent)
     ticket.last_message_at = now()
     ticket.snippet = snippet(text)[:200]
     ticket.has_attachments = ticket.has_attachments or bool(parts)
@@ -163,6 +164,7 @@ def add_note(ticket: Ticket, agent: Agent, written: Written) -> Message:
     db.session.flush()
     search.index_message(message)
     tickets.note_event(ticket, "noted", agent, message=str(message.id))
+    telling.noted(ticket, message, agent)
     drafts.drop(ticket, agent, Kind.NOTE)
     db.session.commit()
     return message

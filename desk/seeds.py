@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select, update
 
-from desk import accounts, channels, intake, replies, settling, tickets
+from desk import accounts, channels, intake, replies, settling, telling, tickets
 from desk.channel_values import ChannelValues
 from desk.office import office, the_account
 from desk.scenes import (
@@ -342,9 +342,10 @@ def _move_to(
 
 
 def _read(stage: _Stage) -> None:
-    """Everybody has read what is not marked as unread."""
+    """Everybody has read what is not marked as unread, and nobody is told of it."""
     for scene in stage.tickets:
         ticket = _ticket(stage, scene)
+        telling.forget(ticket)
         if not scene.unread:
             db.session.add_all(
                 TicketSeen(agent_id=agent.id, ticket_id=ticket.id, message_id=ticket.last_inbound_id)

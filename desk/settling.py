@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from desk import sent_copies, tickets, ways
+from desk import sent_copies, telling, tickets, ways
 from desk.office import office
 from mail.domains import mailbox_key
 from mail.refusals import reason_of
@@ -107,6 +107,7 @@ def back_to_author(mail: OutboundMail, failed: Iterable[OutboundRecipient]) -> N
         tickets.move(mail.ticket, Status.OPEN, None)
     if mail.ticket.assignee_id is None:
         mail.ticket.assignee_id = mail.message.agent_id
+    telling.undeliverable(mail.ticket, mail.message, first.address, first.reason, first.reply)
 
 
 def came_back(mail: OutboundMail, report: BounceRecipient) -> None:

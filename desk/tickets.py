@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Select, and_, case, func, insert, select, update
 from sqlalchemy.orm import joinedload
 
-from desk import search
+from desk import search, telling
 from desk.office import the_account
 from models import (
     Agent,
@@ -199,6 +199,8 @@ def assign(ticket: Ticket, assignee: Agent | None, by: Agent) -> None:
     if ticket.assignee_id != (assignee.id if assignee else None):
         ticket.assignee = assignee
         note_event(ticket, "assigned", by, to=assignee.name if assignee else "")
+        db.session.flush()
+        telling.assigned(ticket, by)
     db.session.commit()
 
 
@@ -207,7 +209,9 @@ def set_status(ticket: Ticket, status: Status, by: Agent | None) -> None:
     if status != ticket.status:
         if status not in ALLOWED_MOVES[ticket.status]:
             raise MoveRefused(status)
+        before = ticket.status
         move(ticket, status, by)
+        telling.moved(ticket, before, by)
     db.session.commit()
 
 

@@ -1,12 +1,13 @@
-"""Send what is due from the outbox, each outgoing server in a run of its own."""
+"""Send what is due from the outbox, each outgoing server in a run of its own; notices become mail before."""
 
 from __future__ import annotations
 
-from desk import outbox
+from desk import notices, outbox
 
 
 def due() -> list[int | None]:
     """The channels whose servers have something to send; None is the relay in the install's own name."""
+    notices.gather()
     return outbox.due_servers()
 
 

@@ -10,7 +10,8 @@ from models.health import Ending, FetchRecord, Incident, Trouble
 from models.inbound import InboundEvent, InboundMail, LedgerCount, Outcome, RawMail, ServerCopy
 from models.inbound import State as InboundState
 from models.message import Attachment, Draft, Kind, Message
-from models.outbound import MailState, NoticeSwitch, OutboundMail, OutboundRecipient, RecipientState
+from models.notice import NoticeItem, NoticeSilence, NoticeSwitch
+from models.outbound import MailState, OutboundMail, OutboundRecipient, RecipientState
 from models.ticket import Priority, Status, Ticket, TicketEvent, TicketMove, TicketSeen
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "LedgerCount",
     "MailState",
     "Message",
+    "NoticeItem",
+    "NoticeSilence",
     "NoticeSwitch",
     "OutboundMail",
     "OutboundRecipient",

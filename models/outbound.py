@@ -103,12 +103,3 @@ class OutboundRecipient(Base):
     mail: Mapped[OutboundMail] = relationship(back_populates="recipients")
 
     __table_args__ = (Index("ix_outbound_recipient_address", "address_key", "automatic", "created_at"),)
-
-
-class NoticeSwitch(Base):
-    """A notice that an administrator switched; without a row the notice is on."""
-
-    __tablename__ = "notice_switch"
-
-    notice: Mapped[str] = mapped_column(String(40), primary_key=True)
-    enabled: Mapped[bool]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from desk import notices
+from desk import telling
 
 
-@pytest.mark.parametrize("notice", [notice.name for notice in notices.NOTICES])
+@pytest.mark.parametrize("notice", [notice.name for notice in telling.NOTICES])
 @pytest.mark.parametrize("language", ["de", "en"])
 def test_every_notice_has_a_preview_in_both_languages(as_alice, notice, language):
     html = as_alice.get(f"/system/notifications?notice={notice}&text={language}").text
@@ -22,9 +22,9 @@ def test_an_unknown_notice_is_not_found(as_alice):
 
 def test_a_notice_is_switched_off_and_on(as_alice):
     as_alice.post("/system/notifications/confirmation", {"enabled": "0"})
-    assert not notices.enabled("confirmation")
+    assert not telling.enabled("confirmation")
     html = as_alice.post("/system/notifications/confirmation", {"enabled": "1"}, status=200, htmx=True).text
-    assert notices.enabled("confirmation")
+    assert telling.enabled("confirmation")
     assert 'hx-target="#notice-confirmation"' in html and 'aria-checked="true"' in html
 
 
@@ -36,4 +36,4 @@ def test_the_ticket_reply_is_always_on(as_alice):
 def test_agents_cannot_reach_it(as_bob):
     as_bob.get("/system/notifications", status=403)
     as_bob.post("/system/notifications/confirmation", {"enabled": "0"}, status=403)
-    assert notices.enabled("confirmation")
+    assert telling.enabled("confirmation")

@@ -9,7 +9,7 @@ from typing import Self
 
 import pytest
 
-from desk import channels, outbox
+from desk import channels, notices, outbox
 from mail.transports import Handover
 
 
@@ -38,6 +38,7 @@ class Post:
 
     def collect(self) -> list[Letter]:
         """Everything that waits in the outbox of the app in context, sent now."""
+        notices.gather(at_once=True)
         outbox.deliver_due(at_once=True)
         taken, self.letters = self.letters, []
         return taken

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from config import Relay
-from desk import accounts, alerts, channels, health, notices, outbox
+from desk import accounts, alerts, channels, health, outbox, telling
 from desk.channel_values import ChannelValues
 from desk.office import Office
 from mail.transports import PermanentFailure
@@ -180,14 +180,14 @@ def test_administrators_are_told_in_their_language_and_nobody_else(
 def test_a_switched_off_notice_is_not_sent(own: OwnChannel, relay: SmtpSink) -> None:
     books = own("Books")
     for notice in ("channel_trouble", "channel_recovered"):
-        notices.switch(notice, False)
+        telling.switch(notice, False)
     wrong_password(books)
     assert alerts.look() == 0
-    notices.switch("channel_trouble", True)
+    telling.switch("channel_trouble", True)
     assert alerts.look() == 1
     health.record_success(books.id)
     alerts.look()
-    notices.switch("channel_recovered", True)
+    telling.switch("channel_recovered", True)
     assert alerts.look() == 0  # it was over while nobody wanted to know
 
 

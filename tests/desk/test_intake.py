@@ -21,6 +21,7 @@ from models import (
     InboundMail,
     InboundState,
     Message,
+    NoticeItem,
     OutboundMail,
     Outcome,
     ServerCopy,
@@ -182,7 +183,8 @@ def test_released_once_however_often_it_is_clicked(channel: Channel, alice: Agen
     assert [quarantine.release(held), quarantine.release(held)] == [Outcome.NEW_TICKET] * 2
     assert db.session.query(Message).count() == 1
     # A person wrote it, says the person who let it in.
-    assert db.session.scalars(select(OutboundMail.purpose)).all() == ["confirmation", "new_ticket"]
+    assert db.session.scalars(select(OutboundMail.purpose)).all() == ["confirmation"]
+    assert db.session.scalars(select(NoticeItem.notice)).all() == ["new_ticket"]
 
 
 def test_discarded_is_not_filed_and_the_bytes_stay_until_somebody_thinks_again(

@@ -10,10 +10,23 @@ from email.policy import default
 import pytest
 from sqlalchemy import select, update
 
-from desk import accounts, letters, links, notices, replies, tickets
+from desk import accounts, channels, corrections, letters, links, notices, replies, settling, telling, tickets
+from desk.channel_values import ChannelValues
 from desk.office import Office
 from mail.language import detect
-from models import Agent, Channel, OutboundMail, OutboundRecipient, Role, Ticket, TicketEvent, db, now
+from models import (
+    Agent,
+    Channel,
+    NoticeItem,
+    OutboundMail,
+    OutboundRecipient,
+    Role,
+    Status,
+    Ticket,
+    TicketEvent,
+    db,
+    now,
+)
 from tests.desk.letters import arrive, mail, ticket_of
 
 GERMAN = "Guten Tag, ich habe eine Frage und bitte um Hilfe."
@@ -34,12 +47,30 @@ def arrive_in(channel: Channel, carols: Ticket) -> Callable[..., None]:
 
 
 def told(purpose: str = "") -> list[str]:
-    rows = db.session.scalars(select(OutboundMail).order_by(OutboundMail.id))
-    return [r.address for row in rows if row.purpose == purpose or not purpose for r in row.recipients]
+    """The addresses that a notice went to, or will: each event once, however few mails they become."""
+    agents = {agent.id: agent.email for agent in accounts.agents()}
+    items = select(NoticeItem).where(NoticeItem.agent_id.is_not(None)).order_by(NoticeItem.id)
+    waiting = [(item.notice, agents[item.agent_id]) for item in db.session.scalars(items)]
+    mails = select(OutboundMail).order_by(OutboundMail.id)
+    mailed = [
+        (row.purpose, recipient.address)
+        for row in db.session.scalars(mails)
+        if row.purpose not in {notice for notice, _ in waiting} | {"several"}
+        for recipient in row.recipients
+    ]
+    return [address for name, address in waiting + mailed if name == purpose or not purpose]
+
+
+def mails_to(address: str) -> int:
+    """How many mails an agent gets of what waits."""
+    notices.gather(at_once=True)
+    rows = db.session.scalars(select(OutboundRecipient).where(OutboundRecipient.address == address))
+    return len(list(rows))
 
 
 def composed(office: Office, purpose: str, address: str) -> str:
     """Subject and plain text of a notice, as it is composed when it is sent."""
+    notices.gather(at_once=True)
     row = next(
         row
         for row in db.session.query(OutboundMail).filter_by(purpose=purpose)
@@ -52,7 +83,7 @@ def composed(office: Office, purpose: str, address: str) -> str:
 
 def later(hours: float) -> None:
     """As if all that was queued had been queued so long ago."""
-    for table in (OutboundMail, OutboundRecipient):
+    for table in (OutboundMail, OutboundRecipient, NoticeItem):
         db.session.execute(update(table).values(created_at=now() - timedelta(hours=hours)))
     db.session.commit()
 
@@ -84,20 +115,118 @@ def test_an_answer_for_somebody_who_cannot_work_goes_to_all(
 
 
 def test_an_agent_hears_at_most_so_often_of_one_ticket(arrive_in: Callable[..., None]) -> None:
-    for number in range(notices.AGENT_PER_TICKET + 2):
+    for number in range(telling.AGENT_PER_TICKET + 2):
         arrive_in(text=f"Answer {number}")
-    assert told("customer_reply") == ["alice@acme.example"] * notices.AGENT_PER_TICKET
+        notices.gather(at_once=True)
+    assert told("customer_reply") == ["alice@acme.example"] * telling.AGENT_PER_TICKET
     later(1.1)
     arrive_in(text="An hour later")
-    assert len(told("customer_reply")) == notices.AGENT_PER_TICKET + 1
+    assert len(told("customer_reply")) == telling.AGENT_PER_TICKET + 1
 
 
-def test_an_agent_hears_at_most_so_often_of_all(channel: Channel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_hundred_events_in_a_minute_are_one_mail_for_each(
+    channel: Channel, alice: Agent, bob: Agent, office: Office
+) -> None:
+    for number in range(200):
+        arrive(channel, mail(f"c{number}@customer.example"))
+    assert (len(told("new_ticket")), len(told("confirmation"))) == (400, 200)
+    assert (mails_to(alice.email), mails_to(bob.email)) == (1, 1)
+    text = composed(office, "several", "alice@acme.example")
+    assert text.startswith("200 ") and "150" in text and text.count("/tickets/") == letters.LISTED
+
+
+def test_nothing_is_mailed_before_the_window_is_over(channel: Channel) -> None:
+    arrive(channel, mail())
+    assert notices.gather() == 0
+    db.session.execute(update(NoticeItem).values(due_at=now()))
+    db.session.commit()
+    assert (notices.gather(), notices.gather()) == (1, 0)
+
+
+def test_what_is_too_much_for_an_hour_waits_and_comes_together(
+    channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(notices, "AGENT_PER_HOUR", 3)
     for number in range(5):
         arrive(channel, mail(f"c{number}@customer.example"))
-    assert len(told("new_ticket")) == 3
-    assert len(told("confirmation")) == 5
+        notices.gather(at_once=True)
+    assert mails_to("alice@acme.example") == 3
+    later(1.1)
+    assert mails_to("alice@acme.example") == 4
+    assert len(told("new_ticket")) == 5
+
+
+# --- what colleagues do
+
+
+def test_who_gets_a_ticket_hears_of_it(carols: Ticket, alice: Agent, bob: Agent, office: Office) -> None:
+    tickets.assign(carols, bob, alice)
+    assert told() == ["bob@acme.example"]
+    assert "Alice" in composed(office, "assigned", "bob@acme.example")
+
+
+def test_who_takes_a_ticket_is_not_told(carols: Ticket, alice: Agent, bob: Agent) -> None:
+    tickets.assign(carols, alice, alice)
+    tickets.assign(carols, None, alice)
+    assert told() == []
+
+
+def test_a_ticket_that_went_on_meanwhile_is_no_news(carols: Ticket, alice: Agent, bob: Agent) -> None:
+    tickets.assign(carols, bob, alice)
+    tickets.assign(carols, None, alice)
+    assert mails_to(bob.email) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("@Bob please look", ["bob@acme.example"]),
+        ("please look,@BOB", ["bob@acme.example"]),
+        ("(@bob)", ["bob@acme.example"]),
+        ("Ask @Bob, @Alice and @Bob.", ["bob@acme.example"]),
+        ("@Bobby", []),
+        ("x@bob.example", []),
+        ("mail to bob@acme.example", []),
+        ("@bob@acme.example", []),
+        ("@Alice", []),
+        ("@Gus", []),
+        ("Bob", []),
+    ],
+)
+def test_a_private_note_tells_whom_it_names(
+    carols: Ticket, alice: Agent, bob: Agent, text: str, names: list[str]
+) -> None:
+    """Alice writes it, so she is not told; Gus cannot sign in."""
+    accounts.deactivate(
+        accounts.create_agent("Gus", "gus@acme.example", Role.AGENT, "a long password"), alice
+    )
+    replies.add_note(carols, alice, replies.Written(text=text))
+    assert told("mentioned") == told() == names
+
+
+def test_a_first_name_of_two_names_nobody(carols: Ticket, alice: Agent) -> None:
+    accounts.create_agent("Jo Kern", "jk@acme.example", Role.AGENT, "a long password")
+    accounts.create_agent("Jo Huber", "jh@acme.example", Role.AGENT, "a long password")
+    replies.add_note(carols, alice, replies.Written(text="@Jo"))
+    replies.add_note(carols, alice, replies.Written(text="@jo huber"))
+    assert told("mentioned") == ["jh@acme.example"]
+
+
+@pytest.mark.parametrize("author", ["works", "left"])
+def test_an_undeliverable_answer_is_told_to_its_author(
+    carols: Ticket, alice: Agent, bob: Agent, office: Office, author: str
+) -> None:
+    sent = replies.send_reply(carols, bob, replies.Written(text="x"))
+    carols.assignee_id = alice.id
+    if author == "left":
+        accounts.deactivate(bob, alice)
+    sent.mail.recipients[0].reply = "550 5.1.1 User unknown"
+    settling.back_to_author(sent.mail, sent.mail.recipients)
+    db.session.commit()
+    hears = "bob@acme.example" if author == "works" else "alice@acme.example"
+    assert told("delivery_failed") == [hears]
+    text = composed(office, "delivery_failed", hears)
+    assert "carol@customer.example" in text and "User unknown" in text
 
 
 # --- requesters
@@ -158,6 +287,60 @@ def test_a_confirmation_answers_where_the_writer_wants_it(channel: Channel) -> N
     assert told("confirmation") == ["office@customer.example"]
 
 
+def resolve_and_wait(ticket: Ticket, by: Agent, *statuses: Status) -> list[str]:
+    for status in statuses:
+        tickets.set_status(ticket, status, by)
+    notices.gather(at_once=True)
+    return told("resolved")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "often"),
+    [
+        ((Status.RESOLVED,), 1),
+        ((Status.CLOSED,), 1),
+        ((Status.RESOLVED, Status.CLOSED), 1),
+        ((Status.RESOLVED, Status.OPEN), 0),
+        ((Status.WAITING,), 0),
+    ],
+)
+def test_the_requester_hears_once_that_a_ticket_is_resolved(
+    carols: Ticket, alice: Agent, statuses: tuple[Status, ...], often: int
+) -> None:
+    telling.switch("resolved", True)
+    assert resolve_and_wait(carols, alice, *statuses) == ["carol@customer.example"] * often
+
+
+def test_resolving_is_not_told_unless_somebody_wants_it(carols: Ticket, alice: Agent) -> None:
+    assert resolve_and_wait(carols, alice, Status.RESOLVED) == []
+
+
+def test_closing_after_a_week_is_not_told_again(carols: Ticket, alice: Agent) -> None:
+    telling.switch("resolved", True)
+    resolve_and_wait(carols, alice, Status.RESOLVED)
+    carols.resolved_at = now() - timedelta(days=30)
+    db.session.commit()
+    assert tickets.close_resolved() == 1
+    notices.gather(at_once=True)
+    assert told("resolved") == ["carol@customer.example"]
+
+
+def test_answer_and_resolve_that_is_undone_tells_nobody(carols: Ticket, alice: Agent) -> None:
+    telling.switch("resolved", True)
+    sent = replies.send_reply(carols, alice, replies.Written(text="x"), Status.RESOLVED)
+    assert corrections.undo(sent.message, alice)
+    notices.gather(at_once=True)
+    assert told("resolved") == []
+
+
+def test_a_requester_who_resolves_his_own_ticket_is_not_told(
+    channel: Channel, alice: Agent, bob: Agent
+) -> None:
+    telling.switch("resolved", True)
+    ticket = ticket_of(arrive(channel, mail("Bob <bob@acme.example>"), history=True))
+    assert resolve_and_wait(ticket, bob, Status.RESOLVED) == []
+
+
 # --- words
 
 
@@ -167,6 +350,7 @@ def test_each_reads_it_in_the_own_language(
     alice.locale, bob.locale = "en", "de"
     db.session.commit()
     arrive(channel, mail(text=GERMAN))
+    notices.gather(at_once=True)
     arrive(channel, mail("dave@customer.example", text="Hello, I have a question, please help me."))
     assert {
         (purpose, address): detect(composed(office, purpose, address))
@@ -204,22 +388,49 @@ def test_an_invitation_is_on_its_way_with_its_link(app: object) -> None:
 
 @pytest.mark.parametrize("off", ["confirmation", "new_ticket", "customer_reply"])
 def test_each_can_be_switched_off_alone_and_on_again(channel: Channel, off: str) -> None:
-    notices.switch(off, False)
+    telling.switch(off, False)
     ticket = ticket_of(arrive(channel, mail()))
     arrive(channel, mail(subject=f"[#{ticket.number}]"))
     purposes = ["confirmation", "new_ticket", "customer_reply"]
     assert [purpose for purpose in purposes if told(purpose)] == [name for name in purposes if name != off]
-    notices.switch(off, True)
-    assert all(notices.enabled(name) for name in purposes)
+    telling.switch(off, True)
+    assert all(telling.enabled(name) for name in purposes)
+
+
+@pytest.mark.parametrize("off", ["resolved", "assigned", "mentioned", "delivery_failed"])
+def test_what_colleagues_do_can_be_switched_off_alone(
+    carols: Ticket, alice: Agent, bob: Agent, off: str
+) -> None:
+    names = ["resolved", "assigned", "mentioned", "delivery_failed"]
+    for name in names:
+        telling.switch(name, name != off)
+    tickets.assign(carols, bob, alice)
+    replies.add_note(carols, alice, replies.Written(text="@Bob"))
+    sent = replies.send_reply(carols, bob, replies.Written(text="x"))
+    settling.back_to_author(sent.mail, sent.mail.recipients)
+    resolve_and_wait(carols, alice, Status.RESOLVED)
+    assert [name for name in names if told(name)] == [name for name in names if name != off]
+
+
+@pytest.mark.parametrize("silent", ["confirmation", "new_ticket", "customer_reply", "resolved"])
+def test_a_notice_can_leave_out_a_channel(channel: Channel, alice: Agent, silent: str) -> None:
+    sales = channels.create(ChannelValues(key="Sales", address="sales-acme@poststelle.example"))
+    telling.switch("resolved", True)
+    telling.switch_channels(silent, [sales.id])
+    for where, sender, often in ((sales, "dave@x.example", 0), (channel, "carol@x.example", 1)):
+        ticket = ticket_of(arrive(where, mail(sender, to=where.address)))
+        arrive(where, mail(sender, subject=f"[#{ticket.number}]", to=where.address))
+        resolve_and_wait(ticket, alice, Status.RESOLVED)
+        assert len(told(silent)) == often
 
 
 def test_an_unknown_notice_cannot_be_switched(app: object) -> None:
     with pytest.raises(KeyError):
-        notices.switch("invented", False)
+        telling.switch("invented", False)
 
 
 def test_the_robots_of_two_agents_do_not_keep_each_other_awake(channel: Channel, bob: Agent) -> None:
     """Bob is away, and his robot answers every notice with a mail that says nothing of itself."""
-    for number in range(notices.COLLEAGUES_PER_DAY + 3):
+    for number in range(telling.COLLEAGUES_PER_DAY + 3):
         arrive(channel, mail("Bob <bob@acme.example>", subject=f"Thanks {number}", text=f"Later. {number}"))
-    assert told("new_ticket") == ["alice@acme.example"] * notices.COLLEAGUES_PER_DAY
+    assert told("new_ticket") == ["alice@acme.example"] * telling.COLLEAGUES_PER_DAY

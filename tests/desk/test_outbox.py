@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from config import Relay
-from desk import channels, outbox, settling, tickets, uploads
+from desk import channels, notices, outbox, settling, tickets, uploads
 from desk.channel_values import ChannelValues
 from desk.office import Office, signing_key
 from mail import ids
@@ -74,6 +74,7 @@ def test_what_the_customer_gets(
 
 def test_notices_are_automatic_and_tell_nothing_of_the_mail(relay: SmtpSink, channel: Channel) -> None:
     arrive(channel, mail(subject="Buy pills", text="Buy pills, hello please thank you for your help."))
+    notices.gather(at_once=True)
     assert outbox.deliver_due() == {"done": 2}
     mails = {mail.recipients[0]: mail for mail in relay.mails}
     confirmation = read(mails["carol@customer.example"].raw)
@@ -217,6 +218,7 @@ def test_an_own_server_is_the_way_out_of_its_channel(
     )  # fmt: skip
     sent = reply(on=books)
     arrive(books, mail())
+    notices.gather(at_once=True)
     assert outbox.deliver_due()["done"] == 3
     assert {mail.user for mail in sink.mails} == {"books@x.example"}
     assert {mail.envelope_from for mail in sink.mails} == {

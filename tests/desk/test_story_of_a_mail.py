@@ -21,6 +21,7 @@ from desk import (
     people,
     quarantine,
     replies,
+    telling,
     tickets,
     uploads,
 )
@@ -35,6 +36,7 @@ from models import (
     InboundState,
     MailState,
     Message,
+    NoticeItem,
     OutboundMail,
     Outcome,
     Status,
@@ -46,6 +48,10 @@ from tests.desk.letters import arrive, mail, ticket_of
 
 
 def queued(purpose: str) -> list[str]:
+    agents = {agent.id: agent.email for agent in accounts.agents()}
+    items = select(NoticeItem).where(NoticeItem.notice == purpose).order_by(NoticeItem.id)
+    if telling.BY_NAME[purpose].audience == "agents":
+        return [agents[item.agent_id] for item in db.session.scalars(items) if item.agent_id]
     rows = db.session.scalars(
         select(OutboundMail).where(OutboundMail.purpose == purpose).order_by(OutboundMail.id)
     )
@@ -234,7 +240,7 @@ def test_one_mail_to_two_addresses_is_a_ticket_in_each(channel: Channel) -> None
 
 def test_switches_and_assignee(channel: Channel, alice: Agent, bob: Agent) -> None:
     for name in ("confirmation", "new_ticket"):
-        notices.switch(name, False)
+        telling.switch(name, False)
     ticket = ticket_of(arrive(channel, mail()))
     assert db.session.query(OutboundMail).count() == 0
     arrive(channel, mail(subject=f"[#{ticket.number}]"))
@@ -242,7 +248,7 @@ def test_switches_and_assignee(channel: Channel, alice: Agent, bob: Agent) -> No
     arrive(channel, mail(subject=f"[#{ticket.number}]"))
     assert queued("customer_reply") == ["alice@acme.example", "bob@acme.example", "bob@acme.example"]
     with pytest.raises(ValueError, match="ticket_reply"):
-        notices.switch("ticket_reply", False)
+        telling.switch("ticket_reply", False)
 
 
 def test_confirmations_end_by_counting(channel: Channel) -> None:

@@ -47,6 +47,7 @@ class Serving:
             "POSTSTELLE_SMTP_PORT": str(self.smtp_port),
             "POSTSTELLE_ALLOW_PRIVATE_HOSTS": "1",
             "POSTSTELLE_FETCH_SECONDS": "1",
+            "POSTSTELLE_NOTICE_SECONDS": "1",
             "POSTSTELLE_SEND_PER_HOUR": "0",  # many tests send more in a minute than a company in a day
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "",  # as everywhere else; without it each process compiles all anew

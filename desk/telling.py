@@ -1,0 +1,246 @@
+"""Who hears about what: the table of notices, their switches, and the events that wait for their readers.
+
+Here stands only who is to be told. Mails are made of it later (desk/notices.py), so that many events become
+one mail, and so that tickets and the outbox can say what happened without knowing how it is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import bindparam, delete, func, insert, select
+
+from desk import accounts, channels, mentions
+from desk.circumstances import asked_once
+from desk.office import office, the_account
+from mail.domains import mailbox_key
+from models import (
+    Agent,
+    Message,
+    NoticeItem,
+    NoticeSilence,
+    NoticeSwitch,
+    Status,
+    Ticket,
+    db,
+    now,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """`audience` is requester, agents or administrators; a `fixed` notice is always on; `per_channel` can leave channels out."""
+
+    name: str
+    audience: str
+    fixed: bool = False
+    on: bool = True  # while no administrator has switched it
+    per_channel: bool = False
+
+
+NOTICES = (
+    Notice("confirmation", "requester", per_channel=True),
+    Notice("ticket_reply", "requester", fixed=True),
+    Notice("resolved", "requester", on=False, per_channel=True),
+    Notice("new_ticket", "agents", per_channel=True),
+    Notice("customer_reply", "agents", per_channel=True),
+    Notice("assigned", "agents"),
+    Notice("mentioned", "agents"),
+    Notice("delivery_failed", "agents"),
+    Notice("channel_trouble", "administrators"),
+    Notice("channel_recovered", "administrators"),
+)
+BY_NAME = {notice.name: notice for notice in NOTICES}
+
+# Mails to one agent about one ticket within the hour: two out-of-office robots that talk to each other end here.
+AGENT_PER_TICKET = 5
+# Notices to one agent about mails that came in the name of a colleague: robots of two agents end here.
+COLLEAGUES_PER_DAY = 10
+RESOLVED_AFTER = timedelta(seconds=10)  # besides the undo time: who clicked wrong has told nobody
+
+# Asked for every mail that comes in, so they are put together once.
+ITEM = insert(NoticeItem)
+TOLD = (
+    select(NoticeItem.agent_id)
+    .where(
+        NoticeItem.agent_id.in_(bindparam("agents", expanding=True)),
+        NoticeItem.ticket_id == bindparam("ticket_id"),
+        NoticeItem.mail_id.is_not(None),
+        NoticeItem.created_at > bindparam("hour_ago"),
+    )
+    .group_by(NoticeItem.agent_id)
+    .having(func.count(NoticeItem.mail_id.distinct()) >= AGENT_PER_TICKET)
+)
+
+
+# --- the switches
+
+
+def enabled(name: str, channel_id: int | None = None) -> bool:
+    """Whether a notice is sent; for one channel, or at all."""
+    notice = BY_NAME[name]
+    on = notice.fixed or _switched().get(name, notice.on)
+    return on and (channel_id is None or (name, channel_id) not in _silences())
+
+
+def switch(name: str, on: bool) -> None:
+    """Switch a notice. Raises KeyError for an unknown one, ValueError for a fixed one. Commits."""
+    if BY_NAME[name].fixed:
+        raise ValueError(name)
+    row = db.session.get(NoticeSwitch, name) or NoticeSwitch(notice=name)
+    row.enabled = on
+    db.session.add(row)
+    db.session.commit()
+
+
+def switch_channels(name: str, silent: Iterable[int]) -> None:
+    """The channels whose events this notice leaves out. Raises ValueError where channels do not matter. Commits."""
+    if not BY_NAME[name].per_channel:
+        raise ValueError(name)
+    db.session.execute(delete(NoticeSilence).where(NoticeSilence.notice == name))
+    known = {channel.id for channel in channels.living()}
+    db.session.add_all(NoticeSilence(notice=name, channel_id=number) for number in known & set(silent))
+    db.session.commit()
+
+
+# --- what happened; each adds to the running transaction
+
+
+def ticket_opened(ticket: Ticket, message: Message) -> None:
+    """A person's mail opened a ticket: all agents hear of it."""
+    _tell_of_mail(accounts.active_agents(), "new_ticket", ticket, message)
+
+
+def customer_answered(ticket: Ticket, message: Message) -> None:
+    """A customer's answer goes to the assignee, else (also if the assignee cannot sign in) to all."""
+    people = accounts.active_agents()
+    assigned = [agent for agent in people if agent.id == ticket.assignee_id]
+    _tell_of_mail(assigned or people, "customer_reply", ticket, message)
+
+
+def assigned(ticket: Ticket, by: Agent) -> None:
+    """Who got a ticket from somebody else."""
+    people = [agent for agent in accounts.active_agents() if agent.id == ticket.assignee_id]
+    _tell(people, "assigned", ticket, by=by)
+
+
+def noted(ticket: Ticket, note: Message, by: Agent) -> None:
+    """Whom a private note names."""
+    _tell(mentions.mentioned(note.text, accounts.active_agents()), "mentioned", ticket, note, by)
+
+
+def undeliverable(ticket: Ticket, reply: Message, address: str, reason: str, words: str) -> None:
+    """An answer did not arrive: its author hears of it; who cannot sign in is stood in for."""
+    people = accounts.active_agents()
+    author = [agent for agent in people if agent.id == reply.agent_id]
+    stand_in = [agent for agent in people if agent.id == ticket.assignee_id]
+    details = {"to": address, "reason": reason, "words": words[:300]}
+    _tell(author or stand_in or people, "delivery_failed", ticket, reply, details=details)
+
+
+def moved(ticket: Ticket, before: Status, by: Agent | None) -> None:
+    """A ticket was resolved, or closed without having been: its requester hears of it, once."""
+    done = ticket.status == Status.RESOLVED or (ticket.status == Status.CLOSED and before != Status.RESOLVED)
+    if not done or ticket.status == before or not enabled("resolved", ticket.channel_id):
+        return
+    if by is not None and ticket.contact.address_key == by.email_key:
+        return
+    wait = timedelta(seconds=the_account().undo_seconds) + RESOLVED_AFTER
+    db.session.add(NoticeItem(notice="resolved", ticket_id=ticket.id, details={}, due_at=now() + wait))
+
+
+def forget(ticket: Ticket) -> None:
+    """Nobody is told of what happened in this ticket (demo scenes). In the running transaction."""
+    waiting = NoticeItem.mail_id.is_(None)
+    db.session.execute(delete(NoticeItem).where(NoticeItem.ticket_id == ticket.id, waiting))
+
+
+# --- below
+
+
+def _tell_of_mail(people: list[Agent], notice: str, ticket: Ticket, message: Message) -> None:
+    """Of a mail that came in: nobody hears of his own, and robots of agents come to an end."""
+    if not enabled(notice, ticket.channel_id):
+        return
+    author = mailbox_key(message.from_address)
+    others = [agent for agent in people if agent.email_key != author]
+    told_enough = _told_enough(others, ticket)
+    _tell(
+        [
+            agent
+            for agent in others
+            if agent.id not in told_enough and (not message.posing or _colleague_brake_allows(agent))
+        ],
+        notice,
+        ticket,
+        message,
+    )
+
+
+def _tell(
+    people: Iterable[Agent],
+    notice: str,
+    ticket: Ticket,
+    about: Message | None = None,
+    by: Agent | None = None,
+    details: dict[str, str] | None = None,
+) -> None:
+    if not enabled(notice, ticket.channel_id):
+        return
+    own = channels.own_addresses()
+    at = now()
+    rows = [
+        {
+            "notice": notice,
+            "agent_id": agent.id,
+            "ticket_id": ticket.id,
+            "about_id": about.id if about else None,
+            "actor_id": by.id if by else None,
+            "details": details or {},
+            "due_at": at + timedelta(seconds=office().settings.notice_seconds),
+            "created_at": at,
+        }
+        for agent in people
+        # Nobody is told of his own doing, and our own channels are never written to.
+        if (by is None or agent.id != by.id) and channels.untagged(agent.email) not in own
+    ]
+    if rows:
+        db.session.connection().execute(ITEM, rows)
+
+
+@asked_once
+def _switched() -> dict[str, bool]:
+    rows = db.session.execute(select(NoticeSwitch.notice, NoticeSwitch.enabled))
+    return {notice: on for notice, on in rows}
+
+
+@asked_once
+def _silences() -> frozenset[tuple[str, int]]:
+    rows = db.session.execute(select(NoticeSilence.notice, NoticeSilence.channel_id))
+    return frozenset((notice, channel_id) for notice, channel_id in rows)
+
+
+def _told_enough(agents: list[Agent], ticket: Ticket) -> set[int]:
+    """Which of these agents got so many mails about this ticket within the hour that they are spared."""
+    asked = {
+        "agents": [agent.id for agent in agents],
+        "ticket_id": ticket.id,
+        "hour_ago": now() - timedelta(hours=1),
+    }
+    return set(db.session.scalars(TOLD, asked))
+
+
+def _colleague_brake_allows(agent: Agent) -> bool:
+    recent = db.session.scalar(
+        select(func.count())
+        .select_from(NoticeItem)
+        .join(Message, Message.id == NoticeItem.about_id)
+        .where(
+            NoticeItem.agent_id == agent.id,
+            NoticeItem.created_at > now() - timedelta(days=1),
+            Message.posing,
+        )
+    )
+    return (recent or 0) < COLLEAGUES_PER_DAY
