@@ -31,7 +31,10 @@ from models import (
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`audience` is requester, agents or administrators; a `fixed` notice is always on; `per_channel` can leave channels out."""
+    """`audience` is requester, agents or administrators; a `fixed` notice is always on.
+
+    One that is `per_channel` can leave channels out.
+    """
 
     name: str
     audience: str
