@@ -6,54 +6,16 @@ from typing import Any
 
 from flask import Blueprint, abort, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import get_locale, gettext, lazy_gettext
+from flask_babel import get_locale, gettext
 
 from blueprints.htmx import change, page
+from blueprints.notice_words import AUDIENCE, NOTICE
 from config import LOCALES
 from desk import letters, telling
 
 blueprint = Blueprint("notifications", __name__, url_prefix="/system/notifications")
 blueprint.access = "admin"  # type: ignore[attr-defined]
 
-AUDIENCE = {
-    "requester": lazy_gettext("To requesters"),
-    "agents": lazy_gettext("To agents"),
-    "administrators": lazy_gettext("To administrators"),
-}
-# The name of a notice, and when it goes to whom.
-NOTICE = {
-    "confirmation": (
-        lazy_gettext("Confirmation of receipt"),
-        lazy_gettext("New ticket · to the requester"),
-    ),
-    "ticket_reply": (
-        lazy_gettext("Ticket reply"),
-        lazy_gettext("Answer of an agent · to the requester"),
-    ),
-    "new_ticket": (lazy_gettext("New ticket"), lazy_gettext("to all agents")),
-    "resolved": (
-        lazy_gettext("Ticket resolved or closed"),
-        lazy_gettext("Change of status · to the requester"),
-    ),
-    "customer_reply": (
-        lazy_gettext("Answer received"),
-        lazy_gettext("to the assignee, else to all agents"),
-    ),
-    "assigned": (
-        lazy_gettext("Ticket assigned"),
-        lazy_gettext("to the agent who gets it from somebody else"),
-    ),
-    "mentioned": (lazy_gettext("Mentioned"), lazy_gettext("to whom a private note names with @name")),
-    "delivery_failed": (lazy_gettext("Delivery failed"), lazy_gettext("to the author of the answer")),
-    "channel_trouble": (
-        lazy_gettext("Channel in trouble"),
-        lazy_gettext("once for each incident, by a way out that works"),
-    ),
-    "channel_recovered": (
-        lazy_gettext("Channel works again"),
-        lazy_gettext("once when the incident is over"),
-    ),
-}
 LANGUAGE = {"de": "Deutsch", "en": "English"}
 
 

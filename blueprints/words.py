@@ -17,6 +17,8 @@ from flask_babel import (
     to_user_timezone,
 )
 
+from blueprints.notice_words import PURPOSE
+
 STATUS = {
     "new": lazy_gettext("New"),
     "open": lazy_gettext("In progress"),
@@ -52,23 +54,6 @@ RECIPIENT = {
     "delayed": lazy_gettext("delayed, it is tried again"),
     "undeliverable": lazy_gettext("undeliverable"),
     "cancelled": lazy_gettext("not sent"),
-}
-# What a mail of ours is for.
-PURPOSE = {
-    "ticket_reply": lazy_gettext("Ticket reply"),
-    "confirmation": lazy_gettext("Confirmation of receipt"),
-    "new_ticket": lazy_gettext("New ticket"),
-    "customer_reply": lazy_gettext("Answer received"),
-    "resolved": lazy_gettext("Ticket resolved or closed"),
-    "assigned": lazy_gettext("Ticket assigned"),
-    "mentioned": lazy_gettext("Mentioned"),
-    "delivery_failed": lazy_gettext("Delivery failed"),
-    "several": lazy_gettext("Several notifications"),
-    "invitation": lazy_gettext("Invitation"),
-    "password_link": lazy_gettext("New password"),
-    "forward_check": lazy_gettext("Check of a forwarding"),
-    "channel_trouble": lazy_gettext("Channel in trouble"),
-    "channel_recovered": lazy_gettext("Channel works again"),
 }
 # »Warum hier?«: the clue that led a message into its ticket.
 WHY = {
