@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
-from desk import channels, health, letters
+from desk import channels, dkim, health, letters
 from desk.failpoints import reach
 from desk.office import office, owner_is_gone
 from desk.settling import UNCONFIRMED, UNSENT, note, settle
@@ -221,10 +221,15 @@ def _hand_over(sender: Sender, mail_id: int) -> tuple[str, TransportFailure | No
 
 
 def _frozen(mail: OutboundMail) -> bytes:
-    if not mail.sha256:
-        mail.sha256 = office().blobs.put(letters.compose_queued(mail))
+    """The bytes that leave: composed and signed once, and stored, so that a retry sends the same."""
+    raw = office().blobs.get(mail.sha256) if mail.sha256 else letters.compose_queued(mail)
+    signed = dkim.signed(mail, raw)
+    if not mail.sha256 or signed is not raw:
+        unsigned, mail.sha256 = mail.sha256, office().blobs.put(signed)
         db.session.commit()
-    return office().blobs.get(mail.sha256)
+        if unsigned:
+            office().blobs.forget(unsigned)  # nothing else has these bytes; some hold a link that lets in
+    return signed
 
 
 def _keep(condition: ColumnElement[bool]) -> int:

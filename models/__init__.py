@@ -6,6 +6,7 @@ from models.base import db, now
 from models.blocked import BlockedSender
 from models.channel import AfterFetch, Channel, Existing, Protocol, Provider
 from models.contact import Contact
+from models.dkim import DkimKey
 from models.health import Ending, FetchRecord, Incident, Trouble
 from models.inbound import InboundEvent, InboundMail, LedgerCount, Outcome, RawMail, ServerCopy
 from models.inbound import State as InboundState
@@ -23,6 +24,7 @@ __all__ = [
     "Channel",
     "Contact",
     "Counter",
+    "DkimKey",
     "Draft",
     "Ending",
     "Existing",
