@@ -46,6 +46,7 @@ NOTICE = {
 # What a mail of ours is for.
 PURPOSE = {name: title for name, (title, _) in NOTICE.items()} | {
     "several": lazy_gettext("Several notifications"),
+    "test_mail": lazy_gettext("Test e-mail"),
     "invitation": lazy_gettext("Invitation"),
     "password_link": lazy_gettext("New password"),
     "forward_check": lazy_gettext("Check of a forwarding"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from textwrap import shorten
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,28 +13,23 @@ from flask import render_template
 from flask_babel import force_locale, get_locale, gettext
 from sqlalchemy import select
 
-from desk import channels
+from desk import channels, wording
 from desk.office import office, signing_key, the_account
 from mail import ids
 from mail.clean import markup
-from mail.compose import compose, quote_text, reply_subject
+from mail.compose import compose, quote_text
 from mail.types import Address, Outgoing
 from models import (
     Agent,
     Channel,
-    Contact,
     Incident,
-    Kind,
     Message,
     NoticeItem,
     OutboundMail,
     Ticket,
-    Trouble,
     db,
-    now,
 )
 
-EXCERPT = 2000  # characters of a mail that a notice to agents shows
 LINE = 140  # characters of a mail in a list of several
 LISTED = 50  # events that one mail lists
 
@@ -98,7 +93,7 @@ def alert_subject(purpose: str, incidents: list[int], agent: Agent) -> str:
 def _render_alert(purpose: str, incidents: list[int], agent: Agent) -> tuple[str, str, str]:
     query = select(Incident, Channel).join(Channel, Channel.id == Incident.channel_id)
     rows = db.session.execute(query.where(Incident.id.in_(incidents)).order_by(Incident.id)).all()
-    troubles = [(incident, channel, _channel_url(channel)) for incident, channel in rows]
+    troubles = [(incident, channel, channel_url(channel)) for incident, channel in rows]
     locale = agent.locale or the_account().locale
     return render(purpose, locale, troubles=troubles, agent=agent)
 
@@ -118,77 +113,38 @@ def _events_of(mail: OutboundMail) -> dict[str, Any]:
     }
 
 
-def render(purpose: str, locale: str, **context: Any) -> tuple[str, str, str]:
-    """Subject, text and HTML of a mail, from the three templates of its folder."""
-    account = the_account()
+def render(
+    purpose: str, locale: str, words: tuple[str, str] | None = None, **context: Any
+) -> tuple[str, str, str]:
+    """Subject, text and HTML of a mail: in `words` (subject and body), in those that were saved, else in ours."""
+    words = words or wording.text_of(purpose, locale)
     context |= {
-        "account": account,
+        "account": the_account(),
         "ticket_url": url_of(context.get("ticket")),
         "url_of": url_of,
         "locale": locale,
     }
     with force_locale(locale):
-        subject = render_template(f"mail/{purpose}/subject.txt", **context)
-        text = render_template(f"mail/{purpose}/body.txt", **context)
-        html = render_template(f"mail/{purpose}/body.html", **context)
+        if words is not None:
+            subject, text, html = wording.worded(purpose, words, context)
+        else:
+            subject, text = _our_words(purpose, context)
+            html = render_template(f"mail/{purpose}/body.html", **context)
     return " ".join(subject.split()), text.strip() + "\n", html
 
 
-def preview(name: str, locale: str) -> tuple[str, str, str]:
-    """A notice as it would look, for an invented ticket that is stored nowhere."""
-    german = locale == "de"
-    contact = Contact(name="Maria Huber", address="maria.huber@example.at", locale=locale)
-    ticket = Ticket(
-        number=1042,
-        subject="Lieferung unvollständig" if german else "Delivery incomplete",
-        contact=contact,
-        channel=channels.default(),
-        locale=locale,
+def our_words(purpose: str, locale: str, **context: Any) -> tuple[str, str]:
+    """Subject and text in our own words, whatever was saved."""
+    with force_locale(locale):
+        subject, text = _our_words(purpose, context | {"account": the_account(), "locale": locale})
+    return " ".join(subject.split()), text.strip()
+
+
+def _our_words(purpose: str, context: dict[str, Any]) -> tuple[str, str]:
+    return (
+        render_template(f"mail/{purpose}/subject.txt", **context),
+        render_template(f"mail/{purpose}/body.txt", **context),
     )
-    words = (
-        "Guten Tag,\n\nin der gestrigen Lieferung fehlten zwei von fünf Artikeln.\n\nMaria Huber"
-        if german
-        else "Hello,\n\ntwo of five items were missing from yesterday's delivery.\n\nMaria Huber"
-    )
-    message = Message(
-        ticket=ticket,
-        kind=Kind.INBOUND,
-        from_name="Maria Huber",
-        from_address="maria.huber@example.at",
-        subject=reply_subject(ticket.subject, ticket.number, locale),
-        text=words,
-        visible=len(words),
-        sender_state="confirmed",
-        created_at=now(),
-    )
-    agent = Agent(name="Jonas Kern", email="jonas.kern@example.at", locale=locale)
-    default = channels.default()
-    incident = Incident(
-        trouble=Trouble.FETCH,
-        code="auth_failed",
-        words="NO [AUTHENTICATIONFAILED]",
-        began_at=now() - timedelta(minutes=25),
-        ended_at=now(),
-    )
-    answer = "Guten Tag Frau Huber,\n\ndie fehlenden Artikel treffen morgen ein."
-    reply = answer if german else "Dear Ms Huber,\n\nthe missing items will arrive tomorrow."
-    with db.session.no_autoflush:
-        result = render(
-            name,
-            locale,
-            ticket=ticket,
-            message=message,
-            agent=agent,
-            reply_text=reply,
-            reply_html="".join(f"<p>{part}</p>" for part in reply.split("\n\n")),
-            answered=message,
-            marker="",
-            troubles=[(incident, default, _channel_url(default))],
-            actor="Jonas Kern",
-            details={"to": contact.address, "words": "550 5.1.1 User unknown"},
-        )
-    db.session.expunge_all()
-    return result
 
 
 def sending_channel(ticket: Ticket) -> Channel:
@@ -228,7 +184,7 @@ def loop_header() -> tuple[tuple[str, str], ...]:
     return ((ids.LOOP_HEADER, ids.sign_loop(signing_key(), ids.new_token(secrets.token_bytes))),)
 
 
-def _channel_url(channel: Channel) -> str:
+def channel_url(channel: Channel) -> str:
     return f"{office().settings.public_url}/system/channels/{channel.id}"
 
 
@@ -244,12 +200,6 @@ def in_words(moment: datetime) -> str:
     return gettext("%(day)s at %(time)s", day=day, time=clock)
 
 
-def shortened(text: str) -> str:
-    """Enough of a mail to know what it is about; a notice is no second home for it."""
-    text = text.strip()
-    return text if len(text) <= EXCERPT else text[:EXCERPT].rstrip() + " …"
-
-
 def one_line(text: str) -> str:
     """The beginning of a mail for a list."""
     return shorten(text, LINE, placeholder=" …")
@@ -259,7 +209,7 @@ def one_line(text: str) -> str:
 FILTERS = {
     "in_words": in_words,
     "quoted": quote_text,
-    "shortened": shortened,
+    "shortened": wording.shortened,
     "cleaned": markup,
     "line": one_line,
 }

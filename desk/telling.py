@@ -108,6 +108,11 @@ def switch_channels(name: str, silent: Iterable[int]) -> None:
     db.session.commit()
 
 
+def silent_channels(name: str) -> frozenset[int]:
+    """The channels that a notice leaves out."""
+    return frozenset(channel_id for notice, channel_id in _silences() if notice == name)
+
+
 # --- what happened; each adds to the running transaction
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.agent import Agent
@@ -57,3 +57,14 @@ class NoticeSilence(Base):
 
     notice: Mapped[str] = mapped_column(String(40), primary_key=True)
     channel_id: Mapped[int] = mapped_column(ForeignKey("channel.id", ondelete="CASCADE"), primary_key=True)
+
+
+class NoticeText(Base):
+    """The words of a notice in one language, as an administrator wrote them; without a row ours are used."""
+
+    __tablename__ = "notice_text"
+
+    notice: Mapped[str] = mapped_column(String(40), primary_key=True)
+    locale: Mapped[str] = mapped_column(String(5), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(200), default="")
+    body: Mapped[str] = mapped_column(Text)

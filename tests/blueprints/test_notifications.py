@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from desk import telling
+from desk import accounts, channels, previews, telling, wording
+from desk.channel_values import ChannelValues
+from models import OutboundMail, db
 
 
 @pytest.mark.parametrize("notice", [notice.name for notice in telling.NOTICES])
@@ -37,3 +39,105 @@ def test_agents_cannot_reach_it(as_bob):
     as_bob.get("/system/notifications", status=403)
     as_bob.post("/system/notifications/confirmation", {"enabled": "0"}, status=403)
     assert telling.enabled("confirmation")
+
+
+# --- words
+
+WORDED = [name for name in wording.PLACEHOLDERS]
+
+
+def written(name, **fields):
+    return {"text": "en", "subject": "Ours [#{{ticket.number}}]", "body": "Hello {{ticket.number}}"} | fields
+
+
+@pytest.mark.parametrize("name", WORDED)
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_our_words_can_be_saved_as_they_are_and_say_the_same(as_alice, name, language):
+    subject, body = previews.ours(name, language)
+    alice = accounts.agents()[0]
+    before = previews.preview(name, language, alice)
+    wording.save(name, language, subject, body)
+    after = previews.preview(name, language, alice)
+    assert (after[0], after[1].split()) == (before[0], before[1].split())
+    assert "{{" not in "".join(after)
+
+
+@pytest.mark.parametrize("name", WORDED)
+def test_every_placeholder_of_a_notice_is_replaced(as_alice, name):
+    body = "\n\n".join(f"{{{{ {one} }}}}" for one in wording.PLACEHOLDERS[name])
+    wording.save(name, "de", "{{ticket.number}}", body)
+    mail = "".join(previews.preview(name, "de", accounts.agents()[0]))
+    assert "{{" not in mail and "1042" in mail
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"body": "Hello {{ticket.owner}}"}, "ticket.owner"),
+        ({"body": "{{ 7*7 }}"}, "7*7"),
+        ({"body": "{{ticket.number}"}, "two curly brackets"),
+        ({"body": "{{config}}"}, "config"),
+        ({"subject": "{{reply.body}}"}, "reply.body"),
+        ({"subject": " "}, "Write something"),
+        ({"body": ""}, "Write something"),
+        ({"body": "x" * 20_001}, "too long"),
+    ],
+)
+def test_words_that_cannot_be_sent_are_refused_with_a_sentence(as_alice, fields, words):
+    html = as_alice.post("/system/notifications/confirmation/text", written("", **fields), status=422).text
+    assert words in html and 'aria-invalid="true"' in html
+    assert wording.text_of("confirmation", "en") is None
+
+
+@pytest.mark.parametrize("body", ["Dear all", "{{reply.body}} {{reply.body}}"])
+def test_a_ticket_reply_contains_the_reply_once(as_alice, body):
+    html = as_alice.post("/system/notifications/ticket_reply/text", written("", body=body), status=422).text
+    assert "exactly once" in html
+
+
+def test_words_are_saved_used_and_given_back(as_alice):
+    as_alice.post(
+        "/system/notifications/confirmation/text", written("", body="<b>{{ticket.number}}</b> & co")
+    )
+    subject, text, html = previews.preview("confirmation", "en", accounts.agents()[0])
+    assert (subject, text) == ("Ours [#1042]", "<b>1042</b> & co\n")
+    assert "<p>&lt;b&gt;1042&lt;/b&gt; &amp; co</p>" in html
+    page = as_alice.get("/system/notifications?notice=confirmation&text=en").text
+    assert "&lt;b&gt;{{ticket.number}}&lt;/b&gt;" in page and "Back to our text" in page
+    as_alice.post("/system/notifications/confirmation/reset", {"text": "en"})
+    assert wording.text_of("confirmation", "en") is None
+    assert "Back to our text" not in as_alice.get("/system/notifications?notice=confirmation&text=en").text
+
+
+def test_the_preview_shows_what_is_typed_and_saves_nothing(as_alice):
+    path, typed = "/system/notifications/confirmation/preview", written("", body="Typed {{ticket.number}}")
+    assert "Typed 1042" in as_alice.post(path, typed, status=200, htmx=True).text
+    assert "Typed 1042" in as_alice.post(path, typed, status=200).text
+    wrong = as_alice.post(path, written("", body="{{x}}"), status=200, htmx=True).text
+    assert 'id="preview-error"' in wrong and "“x”" in wrong
+    assert wording.text_of("confirmation", "en") is None
+
+
+def test_a_test_mail_goes_to_who_asks_for_it(as_alice):
+    as_alice.post("/system/notifications/confirmation/test", written("", subject="Try"), status=200)
+    (mail,) = db.session.query(OutboundMail)
+    assert (mail.purpose, mail.subject) == ("test_mail", "[Test] Try [#1042]")
+    assert [one.address for one in mail.recipients] == [accounts.agents()[0].email]
+
+
+@pytest.mark.parametrize("what", ["text", "reset", "preview", "test", "channels"])
+def test_agents_cannot_change_words(as_bob, what):
+    as_bob.post(f"/system/notifications/confirmation/{what}", written(""), status=403)
+
+
+@pytest.mark.parametrize("what", ["text", "reset", "preview", "test", "channels"])
+def test_what_follows_from_a_trouble_has_no_words_of_its_own(as_alice, what):
+    as_alice.post(f"/system/notifications/channel_trouble/{what}", written(""), status=404)
+
+
+def test_a_notice_is_switched_by_channel(as_alice):
+    first = channels.default()
+    other = channels.create(ChannelValues(key="Sales", address=f"sales@{first.address.partition('@')[2]}"))
+    assert "For these channels" in as_alice.get("/system/notifications?notice=confirmation").text
+    as_alice.post("/system/notifications/confirmation/channels", {"channel": str(first.id)})
+    assert telling.enabled("confirmation", first.id) and not telling.enabled("confirmation", other.id)

@@ -10,13 +10,26 @@ from email.policy import default
 import pytest
 from sqlalchemy import select, update
 
-from desk import accounts, channels, corrections, letters, links, notices, replies, settling, telling, tickets
+from desk import (
+    accounts,
+    channels,
+    corrections,
+    letters,
+    links,
+    notices,
+    replies,
+    settling,
+    telling,
+    tickets,
+    wording,
+)
 from desk.channel_values import ChannelValues
 from desk.office import Office
 from mail.language import detect
 from models import (
     Agent,
     Channel,
+    Message,
     NoticeItem,
     OutboundMail,
     OutboundRecipient,
@@ -434,3 +447,30 @@ def test_the_robots_of_two_agents_do_not_keep_each_other_awake(channel: Channel,
     for number in range(telling.COLLEAGUES_PER_DAY + 3):
         arrive(channel, mail("Bob <bob@acme.example>", subject=f"Thanks {number}", text=f"Later. {number}"))
     assert told("new_ticket") == ["alice@acme.example"] * telling.COLLEAGUES_PER_DAY
+
+
+@pytest.mark.parametrize(("proof", "shown"), [("confirmed", True), ("unconfirmed", False)])
+def test_words_of_ours_carry_nothing_of_a_sender_who_may_be_forged(
+    channel: Channel, office: Office, proof: str, shown: bool
+) -> None:
+    wording.save("confirmation", "en", "Thanks: {{ticket.subject}}", "Dear {{requester.name}}")
+    ticket = ticket_of(
+        arrive(channel, mail(subject="Buy now", text="Hello, I have a question, please help me."))
+    )
+    db.session.execute(update(Message).values(sender_state=proof))
+    db.session.commit()
+    text = composed(office, "confirmation", "carol@customer.example")
+    assert ("Buy now" in text, "Carol" in text) == (shown, shown)
+    assert f"[#{ticket.number}]" in text and (shown or text.startswith(f"Thanks [#{ticket.number}]"))
+
+
+def test_an_answer_leaves_in_our_words_with_its_history(carols: Ticket, alice: Agent, office: Office) -> None:
+    wording.save(
+        "ticket_reply", carols.locale, "", "Moin!\n\n{{reply.body}}\n\n{{agent.name}}\n\n{{quoted_history}}"
+    )
+    sent = replies.send_reply(carols, alice, replies.Written(html="<p>It is <b>done</b>. {{agent.name}}</p>"))
+    message = message_from_bytes(office.blobs.get(sent.mail.sha256), policy=default)
+    text = message.get_body(("plain",)).get_content().replace("\r", "")  # type: ignore[attr-defined]
+    html = message.get_body(("html",)).get_content()  # type: ignore[attr-defined]
+    assert text.startswith("Moin!\n\nIt is done. {{agent.name}}\n\nAlice") and "\n> Hello, please" in text
+    assert "<b>done</b>" in html and 'class="gmail_quote"' in html and "<p>Moin!</p>" in html

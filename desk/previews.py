@@ -1,0 +1,166 @@
+"""What a notice looks like before it is sent: with an invented ticket or a real one; and our own words to edit."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import select
+
+from desk import channels, letters, outbox
+from mail.compose import compose, reply_subject
+from mail.types import Address, Outgoing
+from models import Agent, Incident, Kind, Message, Ticket, Trouble, db, now
+
+Words = tuple[str, str]
+
+
+def ours(notice: str, locale: str) -> Words:
+    """Our subject and body of a notice, with its placeholders in place of what they stand for."""
+    contact = SimpleNamespace(name="{{requester.name}}", address="{{requester.address}}")
+    channel = SimpleNamespace(address="{{channel.address}}", signature="{{channel.signature}}")
+    ticket = SimpleNamespace(
+        number="{{ticket.number}}", subject="{{ticket.subject}}", contact=contact, channel=channel
+    )
+    given = {
+        "ticket": ticket,
+        "message": SimpleNamespace(
+            from_name="{{sender.name}}",
+            from_address="{{sender.address}}",
+            new_text="{{message.text}}",
+            text="{{message.text}}",
+            subject="",
+            sender_state="confirmed",
+        ),
+        "agent": SimpleNamespace(name="{{agent.name}}"),
+        "actor": "{{colleague.name}}",
+        "details": {"to": "{{recipient.address}}", "words": "{{server.words}}"},
+        "reply_text": "{{reply.body}}",
+        "reply_html": "",
+        "marker": "",
+    }
+    subject, body = letters.our_words(notice, locale, ticket_url="{{ticket.link}}", **given)
+    return subject, f"{body}\n\n{{{{quoted_history}}}}" if notice == "ticket_reply" else body
+
+
+def newest_ticket() -> Ticket | None:
+    return db.session.scalar(
+        select(Ticket).where(Ticket.merged_into_id.is_(None)).order_by(Ticket.id.desc()).limit(1)
+    )
+
+
+def preview(
+    notice: str, locale: str, agent: Agent, ticket: Ticket | None = None, words: Words | None = None
+) -> tuple[str, str, str]:
+    """Subject, text and HTML of a notice, for a real ticket or an invented one. Nothing is stored."""
+    given = _real(ticket, agent) if ticket is not None else None
+    with db.session.no_autoflush:
+        return letters.render(notice, locale, words=words, **(given or _invented(locale)))
+
+
+def send_test(
+    notice: str, locale: str, agent: Agent, ticket: Ticket | None = None, words: Words | None = None
+) -> None:
+    """The preview as a mail to who asked for it. Commits."""
+    subject, text, html = preview(notice, locale, agent, ticket, words)
+    channel = channels.default()
+    message_id = letters.system_message_id()
+    raw = compose(
+        Outgoing(
+            sender=letters.sender_address(channel),
+            to=(Address(agent.name, agent.email),),
+            subject=f"[Test] {subject}",
+            text=text,
+            html=html,
+            message_id=message_id,
+            date=now(),
+            automatic=True,
+            headers=letters.loop_header(),
+        )
+    )
+    outbox.queue(
+        purpose="test_mail",
+        subject=f"[Test] {subject}",
+        recipients=[agent.email],
+        message_id=message_id,
+        envelope_from=letters.automatic_envelope(channel),
+        channel=channel,
+        agent_id=agent.id,
+        raw=raw,
+    )
+    db.session.commit()
+
+
+# --- below
+
+
+def _real(ticket: Ticket, agent: Agent) -> dict[str, Any] | None:
+    """What a notice about this ticket would speak of; None when nobody wrote to it yet."""
+    written = select(Message).where(Message.ticket_id == ticket.id).order_by(Message.id.desc()).limit(1)
+    asked = db.session.scalar(written.where(Message.kind == Kind.INBOUND))
+    if asked is None:
+        return None
+    reply = db.session.scalar(written.where(Message.kind == Kind.REPLY))
+    text, html = (reply.text, reply.html) if reply is not None else (_answer(ticket.locale), "")
+    return _given(ticket, asked, agent, text, html)
+
+
+def _invented(locale: str) -> dict[str, Any]:
+    """A ticket that is stored nowhere."""
+    german = locale == "de"
+    contact = SimpleNamespace(name="Maria Huber", address="maria.huber@example.at", locale=locale)
+    ticket = SimpleNamespace(
+        number=1042,
+        subject="Lieferung unvollständig" if german else "Delivery incomplete",
+        contact=contact,
+        channel=channels.default(),
+        locale=locale,
+    )
+    words = (
+        "Guten Tag,\n\nin der gestrigen Lieferung fehlten zwei von fünf Artikeln.\n\nMaria Huber"
+        if german
+        else "Hello,\n\ntwo of five items were missing from yesterday's delivery.\n\nMaria Huber"
+    )
+    message = Message(
+        kind=Kind.INBOUND,
+        from_name="Maria Huber",
+        from_address="maria.huber@example.at",
+        subject=reply_subject(ticket.subject, ticket.number, locale),
+        text=words,
+        visible=len(words),
+        sender_state="confirmed",
+        created_at=now(),
+    )
+    agent = Agent(name="Jonas Kern", email="jonas.kern@example.at", locale=locale)
+    return _given(ticket, message, agent, _answer(locale))
+
+
+def _answer(locale: str) -> str:
+    german = "Guten Tag,\n\ndie fehlenden Artikel treffen morgen ein."
+    return german if locale == "de" else "Hello,\n\nthe missing items will arrive tomorrow."
+
+
+def _given(
+    ticket: Any, message: Message, agent: Agent, reply_text: str, reply_html: str = ""
+) -> dict[str, Any]:
+    default = channels.default()
+    incident = Incident(
+        trouble=Trouble.FETCH,
+        code="auth_failed",
+        words="NO [AUTHENTICATIONFAILED]",
+        began_at=now() - timedelta(minutes=25),
+        ended_at=now(),
+    )
+    return {
+        "ticket": ticket,
+        "message": message,
+        "agent": agent,
+        "reply_text": reply_text,
+        "reply_html": reply_html,
+        "answered": message,
+        "marker": "",
+        "troubles": [(incident, default, letters.channel_url(default))],
+        "actor": agent.name,
+        "details": {"to": ticket.contact.address, "words": "550 5.1.1 User unknown"},
+    }
