@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -17,10 +18,14 @@ from wtforms import (
     TextAreaField,
 )
 from wtforms.validators import Optional
+from wtforms.widgets import HiddenInput
 
+from blueprints.access import me
 from blueprints.people import LANGUAGES, choices
+from desk import oauth, oauth_providers
 from desk.channel_values import ChannelValues, port_for, smtp_port_for, values_of
-from models import Channel
+from desk.oauth import PASSWORD
+from models import Channel, OauthSignIn
 
 PROVIDER = {"standard": _l("Standard (Poststelle)"), "own": _l("Use your own mail server")}
 PROTOCOL = {"imap": "IMAP", "pop3": "POP3"}
@@ -39,6 +44,7 @@ AUTH = {
     "plain": "PLAIN",
     "login": "LOGIN",
     "cram-md5": "CRAM-MD5",
+    "xoauth2": "OAuth 2",
     "none": _l("No authentication"),
 }
 
@@ -56,6 +62,11 @@ ERRORS: dict[str | tuple[str, str], Any] = {
     ),
     "plaintext": _l("Choose an encryption, or allow unencrypted connections explicitly."),
     "pop3_move": _l("POP3 has no folders. Choose another option, or use IMAP."),
+    "connect": _l("The mailbox is not connected yet, or its user name has changed. Please connect it."),
+    "oauth_host": _l("Tokens of this provider are for its own mail servers; this is none of them."),
+    "oauth_first": _l(
+        "OAuth 2 is chosen for the incoming server first; the outgoing one then uses it as well."
+    ),
     ("forwarded_from", "syntax"): _l("This is not a valid e-mail address."),
     ("forwarded_from", "ours"): _l("This is an address of this Poststelle: it would forward to itself."),
     ("address", "taken"): _l("There already is a channel with this address."),
@@ -95,6 +106,9 @@ class ChannelForm(FlaskForm):
     ssl = BooleanField(_l("SSL"), default=True)
     user = StringField(_l("User name"))
     user_default = HiddenField()
+    oauth = SelectField(_l("Sign-in"), default=PASSWORD)
+    oauth_default = HiddenField(default=PASSWORD)
+    grant_id = IntegerField(validators=[Optional()], widget=HiddenInput())
     password = PasswordField(_l("Password"))
     after_fetch = SelectField(_l("After fetching"), choices=choices(*AFTER_FETCH.items()), default="delete")
     move_to = StringField(_l("Folder"))
@@ -111,6 +125,15 @@ class ChannelForm(FlaskForm):
     smtp_user = StringField(_l("User name"))
     smtp_password = PasswordField(_l("Password"))
     keep_sent = BooleanField(_l("Copy to “Sent”"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = [(str(one.id), f"OAuth 2: {one.name}") for one in oauth_providers.providers()]
+        self.oauth.choices = [*choices((PASSWORD, _l("Password"))), *known]
+
+    @property
+    def by_token(self) -> bool:
+        return bool(self.oauth.data != PASSWORD)
 
     @property
     def is_own(self) -> bool:
@@ -138,6 +161,8 @@ class ChannelForm(FlaskForm):
 def posted_form(channel: Channel | None) -> ChannelForm:
     """What was typed; the default channel keeps what its form does not offer."""
     form = ChannelForm()
+    if form.grant_id.data and not oauth.may_use(form.grant_id.data, me().id, channel):
+        form.grant_id.data = None
     if channel is not None and channel.is_default:
         form.active.data, form.provider.data = True, channel.provider.value
         form.address.data = channel.address.rpartition("@")[0]
@@ -157,7 +182,17 @@ def clone_form(channel: Channel) -> ChannelForm:
     """A new channel like this one: its servers and settings; what is its alone is to be entered."""
     typed = form_of(channel).data
     alone = {name: "" for name in ("key", "address", "user", "user_default", "smtp_user", "forwarded_from")}
-    return ChannelForm(formdata=None, data=typed | alone | {"active": True})
+    return ChannelForm(formdata=None, data=typed | alone | {"active": True, "grant_id": None})
+
+
+def written_down(form: ChannelForm) -> str:
+    """What stands in the form, but for passwords, to be read back after a sign-in at a provider."""
+    left_out = ("password", "smtp_password", "csrf_token", "grant_id")
+    return json.dumps({name: value for name, value in form.data.items() if name not in left_out})
+
+
+def read_back(sign_in: OauthSignIn) -> ChannelForm:
+    return ChannelForm(formdata=None, data=json.loads(sign_in.form) | {"grant_id": sign_in.grant_id})
 
 
 def follow_choices(form: ChannelForm) -> ChannelForm:
@@ -169,7 +204,10 @@ def filled_form(form: ChannelForm, values: ChannelValues) -> ChannelForm:
     """The form again with other values; what is usual for them is remembered as filled in by itself."""
     names = ChannelValues.__dataclass_fields__.keys()
     typed = form.data | {name: getattr(values, name) for name in names}
-    usual = {f"{name}_default": str(default) for name, default in _defaults(typed).items()}
+    defaults = _defaults(typed)
+    usual = {f"{name}_default": str(default) for name, default in defaults.items()}
+    if typed["oauth"] == typed["oauth_default"]:
+        usual["oauth"] = defaults["oauth"]
     return ChannelForm(formdata=None, data=typed | usual)
 
 
@@ -180,7 +218,14 @@ def _defaults(typed: dict[str, Any]) -> dict[str, Any]:
         "port": port_for(protocol if protocol in PROTOCOL else "imap", typed["ssl"]),
         "smtp_port": smtp_port_for(encryption if encryption in ENCRYPTION else "starttls"),
         "user": typed["address"] if "@" in (typed["address"] or "") else "",
+        "oauth": _way_at(typed["server"] or "") if typed["provider"] == "own" else PASSWORD,
     }
+
+
+def _way_at(host: str) -> str:
+    """Where a provider that is set up gives tokens for this mail server, they are the way in."""
+    provider = oauth_providers.for_host(host)
+    return str(provider.id) if provider else PASSWORD
 
 
 def _with_defaults(typed: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

@@ -10,15 +10,25 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
-from blueprints.channel_form import ChannelForm, clone_form, filled_form, follow_choices, form_of, posted_form
+from blueprints.access import me
+from blueprints.channel_form import (
+    ChannelForm,
+    clone_form,
+    filled_form,
+    follow_choices,
+    form_of,
+    posted_form,
+    read_back,
+)
 from blueprints.channel_history import channel_history
 from blueprints.channel_words import ChannelState, channel_state
 from blueprints.forward_words import REFUSED, STEPS, shown_forward
 from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.limits import limiter
 from blueprints.numbers import whole_number
+from blueprints.oauth_words import shown_way
 from blueprints.trial_words import shown_discovery, shown_rehearsal, shown_trial
-from desk import channels, forwards, health, rehearsal, trials
+from desk import channels, forwards, health, oauth, rehearsal, trials
 from desk.channel_values import InvalidChannel, with_servers
 from desk.office import the_account
 from models import Channel, now
@@ -49,10 +59,16 @@ def index() -> ResponseReturnValue:
 
 @blueprint.get("/new")
 def new() -> ResponseReturnValue:
-    """An empty form, or that of another channel (`like`) without its ID, its address and its passwords."""
+    """An empty form, or that of another channel (`like`) without its ID, its address and its passwords.
+
+    After a sign-in at a provider (`sign_in`) it is the form as it was left.
+    """
+    left = _left_form()
+    if left is not None:
+        return page("channels/form.html", **form_context(left, None))
     like = request.args.get("like", type=whole_number)
     form = ChannelForm(formdata=None) if like is None else clone_form(_channel(like))
-    return page("channels/form.html", **_form_context(follow_choices(form), None))
+    return page("channels/form.html", **form_context(follow_choices(form), None))
 
 
 @blueprint.post("/new")
@@ -65,13 +81,13 @@ def create() -> ResponseReturnValue:
             form.show_errors(error.errors)
         else:
             return go(url_for(".index"), gettext("The channel was created."))
-    return invalid("channels/form.html", **_form_context(form, None))
+    return invalid("channels/form.html", **form_context(form, None))
 
 
 @blueprint.get("/<int:channel_id>")
 def edit(channel_id: int) -> ResponseReturnValue:
     channel = _channel(channel_id)
-    return page("channels/form.html", **_form_context(form_of(channel), channel))
+    return page("channels/form.html", **form_context(_left_form() or form_of(channel), channel))
 
 
 @blueprint.post("/<int:channel_id>")
@@ -87,34 +103,34 @@ def update(channel_id: int) -> ResponseReturnValue:
             _protected()
         else:
             return go(url_for(".index"), gettext("The channel was saved."))
-    return invalid("channels/form.html", **_form_context(form, channel))
+    return invalid("channels/form.html", **form_context(form, channel))
 
 
 @blueprint.post("/form")
 def shape() -> ResponseReturnValue:
     """The form as the new choice asks for: other fields, other usual ports. Saves nothing."""
     template = "channels/_form.html" if wants_fragment() else "channels/form.html"
-    channel = _channel_in_form()
-    return page(template, **_form_context(follow_choices(posted_form(channel)), channel))
+    channel = channel_in_form()
+    return page(template, **form_context(follow_choices(posted_form(channel)), channel))
 
 
 @blueprint.post("/settings")
 @limiter.limit(TESTS_ALLOWED)
 def settings() -> ResponseReturnValue:
     """»Find the settings«: from the address to its servers, filled into the form. Saves nothing."""
-    channel = _channel_in_form()
+    channel = channel_in_form()
     form = posted_form(channel)
     template = "channels/_form.html" if wants_fragment() else "channels/form.html"
     address = form.address.data or ""
     if "@" not in address:
         form.show_errors({"address": "whole"})
-        return invalid(template, **_form_context(form, channel))
+        return invalid(template, **form_context(form, channel))
     discovery = channels.find_settings(address, form.ask_database.data)
     if discovery.servers:
         form = filled_form(form, with_servers(form.values(), discovery.servers))
     else:
         form = follow_choices(form)  # what the address itself decides, which this answer overtakes
-    context = _form_context(form, _channel_in_form())
+    context = form_context(form, channel_in_form())
     return page(template, **context, discovery=shown_discovery(discovery))
 
 
@@ -125,14 +141,14 @@ def test() -> ResponseReturnValue:
 
     With htmx the steps appear one after the other; a plain form waits for all of them.
     """
-    channel = _channel_in_form()
+    channel = channel_in_form()
     form = posted_form(channel)
     trial = trials.start(form.values(), channel, current_user.id, bool(form.send_mail.data))
     if wants_fragment():
         return page("channels/_test.html", form=form, test=shown_trial(trial))
     trial.wait()
     seen = trials.get(trial.token, current_user.id) or trial
-    return page("channels/form.html", **_form_context(form, _channel_in_form()), test=shown_trial(seen))
+    return page("channels/form.html", **form_context(form, channel_in_form()), test=shown_trial(seen))
 
 
 @blueprint.get("/tests/<token>")
@@ -152,13 +168,13 @@ def test_steps(token: str) -> ResponseReturnValue:
 @limiter.limit(TESTS_ALLOWED)
 def dry_run() -> ResponseReturnValue:
     """What the first fetch would do with what lies in the mailbox. Saves nothing, touches nothing."""
-    channel = _channel_in_form()
+    channel = channel_in_form()
     form = posted_form(channel)
     rehearsed = rehearsal.start(form.values(), channel, current_user.id)
     if wants_fragment():
         return page("channels/_rehearsal.html", rehearsal=shown_rehearsal(rehearsed))
     rehearsed.wait()
-    context = _form_context(form, _channel_in_form())
+    context = form_context(form, channel_in_form())
     return page("channels/form.html", **context, rehearsal=shown_rehearsal(rehearsed))
 
 
@@ -238,10 +254,17 @@ def _channel(channel_id: int) -> Channel:
     return channels.by_id(channel_id) or abort(404)
 
 
-def _channel_in_form() -> Channel | None:
+def channel_in_form() -> Channel | None:
     """The stored channel that an open form belongs to; none in the form of a new one."""
     channel_id = request.form.get("channel_id", type=whole_number)
     return None if channel_id is None else _channel(channel_id)
+
+
+def _left_form() -> ChannelForm | None:
+    """What stood in the form when this agent went to sign in at a provider."""
+    number = request.args.get("sign_in", type=whole_number)
+    sign_in = oauth.under_way(number, me().id) if number is not None else None
+    return read_back(sign_in) if sign_in is not None and sign_in.form else None
 
 
 def _rows(found: list[Channel]) -> list[Row]:
@@ -258,10 +281,11 @@ def _state(channel: Channel) -> ChannelState:
     return channel_state(channel, now(), health.sending_troubles([channel.id]).get(channel.id))
 
 
-def _form_context(form: ChannelForm, channel: Channel | None) -> dict[str, Any]:
+def form_context(form: ChannelForm, channel: Channel | None) -> dict[str, Any]:
     return {
         "form": form,
         "channel": channel,
+        "way": shown_way(form, channel),
         "state": _state(channel) if channel else None,
         "history": channel_history(channel) if channel else None,
         "mail_domain": the_account().mail_domain,

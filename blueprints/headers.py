@@ -32,7 +32,8 @@ class _Nonce:
 def _begin() -> None:
     g.csp_nonce = secrets.token_urlsafe(16)
     # A page only reads: it needs no write lock, and never waits for one.
-    g.writing_token = writing.set(request.method not in READING)
+    view = current_app.view_functions.get(request.endpoint or "")
+    g.writing_token = writing.set(request.method not in READING or getattr(view, "writes", False))
 
 
 def _end(_error: BaseException | None) -> None:

@@ -17,6 +17,7 @@ from flask_babel import (
     to_user_timezone,
 )
 
+from blueprints import oauth_failures
 from blueprints.notice_words import PURPOSE
 
 STATUS = {
@@ -124,7 +125,7 @@ REASON = {
     "": lazy_gettext("No decision yet."),
     "fault": lazy_gettext("Poststelle failed on this mail; the original is safe."),
 }
-FAILURE = {
+FAILURE = oauth_failures.FAILURE | {
     "name_not_found": lazy_gettext("The server name does not exist."),
     "refused_address": lazy_gettext("The server name leads to an address that is not allowed."),
     "connect_refused": lazy_gettext("The server refuses connections on this port."),
@@ -239,7 +240,7 @@ STEP = {
     "returned": lazy_gettext("Test mail came back"),
 }
 # What to do about it, in a sentence; only where there is more to say than the failure itself.
-ADVICE = {
+ADVICE = oauth_failures.ADVICE | {
     "name_not_found": lazy_gettext("Check the spelling of the server name."),
     "refused_address": lazy_gettext(
         "Addresses of this machine itself are refused. An operator can allow them "
@@ -289,7 +290,10 @@ ADVICE = {
         "Choose “Automatic” under authentication and enter user name and password of the outgoing server."
     ),
     "app_password": lazy_gettext("Create an application password in the account's security settings."),
-    "oauth_required": lazy_gettext("This provider cannot be connected with a password."),
+    "oauth_required": lazy_gettext(
+        "Choose OAuth 2 as sign-in of the channel. An administrator registers this Poststelle with the provider "
+        "first: “OAuth 2 providers” on the page of the channels."
+    ),
     "password_expired": lazy_gettext("Set a new password at the provider and enter it here."),
     "account_locked": lazy_gettext("Sign in at the provider's web page and unlock it, or ask its support."),
     "protocol_disabled": lazy_gettext("Switch IMAP or POP3 on in the mailbox's settings at the provider."),

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import select
 
 from config import LOCALES
+from desk import oauth, oauth_providers
+from desk.oauth import PASSWORD
 from desk.office import the_account
 from mail.addresses import ascii_address, valid_address
 from mail.presets import MailServers
-from models import AfterFetch, Channel, Existing, Protocol, Provider, db
+from models import AfterFetch, Channel, Existing, OauthGrant, Protocol, Provider, db
 
 SMTP_ENCRYPTIONS = ("starttls", "ssl", "none")
-SMTP_AUTHS = ("auto", "plain", "login", "cram-md5", "none")
+SMTP_AUTHS = ("auto", "plain", "login", "cram-md5", "xoauth2", "none")
+BY_TOKEN = ("auto", "xoauth2")  # where the mailbox itself is opened by tokens
 PORTS = {("imap", True): 993, ("imap", False): 143, ("pop3", True): 995, ("pop3", False): 110}
 SMTP_PORTS = {"none": 25, "starttls": 587, "ssl": 465}
 
@@ -38,7 +41,8 @@ class ChannelValues:
 
     A »Standard« address may be given as its local part. Ports that are None, and an empty user, follow
     from the rest. An empty password keeps the stored one; an empty outgoing user or password is the
-    incoming one.
+    incoming one. `oauth` is "password", or the number of the provider whose tokens open the mailbox; then
+    `grant_id` names a sign-in there, or is None for the one that is stored.
     """
 
     key: str
@@ -54,6 +58,8 @@ class ChannelValues:
     port: int | None = None
     ssl: bool = True
     user: str = ""
+    oauth: str = PASSWORD
+    grant_id: int | None = None
     password: str = field(default="", repr=False)
     after_fetch: str = AfterFetch.DELETE
     move_to: str = ""
@@ -78,7 +84,7 @@ class InvalidChannel(Exception):
     """`errors` maps a field of ChannelValues to a code.
 
     Codes: required, taken, syntax, too_long, domain, control, range, choice, plaintext, pop3_move,
-    password_again.
+    password_again, connect, oauth_host, oauth_first.
     """
 
     def __init__(self, errors: Mapping[str, str]) -> None:
@@ -203,6 +209,18 @@ def outgoing_password(values: ChannelValues, channel: Channel | None) -> str:
     return incoming_password(values, channel) if kept else values.password
 
 
+def grant_of(values: ChannelValues, channel: Channel | None) -> OauthGrant | None:
+    """What opens the mailbox instead of a password, if somebody has signed in for it."""
+    if values.oauth == PASSWORD:
+        return None
+    return oauth.grant_of(values.oauth, values.grant_id, values.user, channel)
+
+
+def sends_by_token(values: ChannelValues) -> bool:
+    """Whether the outgoing server gets a token as well."""
+    return values.oauth != PASSWORD and values.smtp_auth in BY_TOKEN
+
+
 def _key(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
     if not values.key:
         return {"key": "required"}
@@ -276,6 +294,10 @@ def _outgoing(values: ChannelValues, _channel: Channel | None) -> dict[str, str]
 def _passwords(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
     if not values.is_own:
         return {}
+    if values.oauth != PASSWORD:
+        return _tokens(values, channel)
+    if values.smtp_auth == "xoauth2":
+        return {"smtp_auth": "oauth_first"}
     errors = {}
     if not incoming_password(values, channel):
         errors["password"] = AGAIN if channel and channel.password else "required"
@@ -283,6 +305,27 @@ def _passwords(values: ChannelValues, channel: Channel | None) -> dict[str, str]
     asked = errors and not (channel and channel.smtp_password)
     if values.smtp_auth != "none" and not outgoing_password(values, channel) and not asked:
         errors["smtp_password"] = AGAIN
+    return errors
+
+
+def _tokens(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
+    """Tokens go to the provider's own mail servers, as a password goes to the door it was given for."""
+    provider = oauth_providers.by_choice(values.oauth)
+    if provider is None:
+        return {"oauth": "choice"}
+    by_token = {"server": values.server}
+    if sends_by_token(values):
+        by_token["smtp_server"] = values.smtp_server
+    errors = {
+        name: "oauth_host"
+        for name, host in by_token.items()
+        if host and not oauth_providers.may_see(provider, host)
+    }
+    if not errors and grant_of(values, channel) is None:
+        errors["oauth"] = "connect"
+    by_password = not sends_by_token(values) and values.smtp_auth != "none"
+    if by_password and not outgoing_password(values, channel):
+        errors["smtp_password"] = AGAIN if channel and channel.smtp_password else "required"
     return errors
 
 

@@ -7,19 +7,22 @@ from dataclasses import dataclass, replace
 from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
-from desk import health
+from desk import health, oauth
 from desk.channel_values import (
+    BY_TOKEN,
     INCOMING_DOOR,
     ChannelValues,
     InvalidChannel,
     address_key,
     check,
     completed,
+    grant_of,
     incoming_password,
     keeps_door,
     outgoing_password,
 )
 from desk.circumstances import asked_once
+from desk.oauth import PASSWORD
 from desk.office import office, relay, the_account
 from mail.transports import (
     Credentials,
@@ -34,7 +37,7 @@ from mail.transports.discovery import Discovery, discover
 from mail.transports.imap import ImapSource
 from mail.transports.pop3 import Pop3Source
 from mail.transports.smtp import SmtpSender
-from models import Channel, Protocol, Provider, db, now
+from models import Channel, OauthGrant, Protocol, Provider, db, now
 
 FETCH_TIMEOUTS = Timeouts(connect=10, command=60, session=1800)
 SEND_TIMEOUTS = Timeouts(connect=10, command=60)
@@ -181,11 +184,14 @@ def update(channel: Channel, values: ChannelValues) -> None:
         columns["authserv_id"] = ""  # another server has another name
     if columns["forwarded_from"] != channel.forwarded_from:
         channel.forward_probe, channel.forward_sent_at, channel.forward_back_at = "", None, None
-    if elsewhere or columns["password"] != channel.password or not keeps_door(values, channel, INCOMING_DOOR):
+    opened_anew = columns["password"] != channel.password or columns["grant_id"] != channel.grant_id
+    if elsewhere or opened_anew or not keeps_door(values, channel, INCOMING_DOOR):
         _forget_failures(channel)
     _activate(channel, values.active)
+    old_grant = channel.grant_id if columns["grant_id"] != channel.grant_id else None
     for name, value in columns.items():
         setattr(channel, name, value)
+    oauth.forget(old_grant)
     channel.next_try_at = now()
     channel.edition += 1
     _commit(values)
@@ -210,10 +216,23 @@ def delete(channel: Channel) -> None:
     channel.active = False
     channel.key_fold = channel.address_key = None
     channel.password = channel.smtp_password = ""
+    grant_id, channel.grant_id = channel.grant_id, None
+    oauth.forget(grant_id)
     _forget_failures(channel)
     channel.edition += 1
     db.session.commit()
     office().ring("fetch", None)  # whose mailbox rests in IDLE is hung up
+
+
+def reconnect(channel: Channel, grant_id: int) -> None:
+    """Somebody signed in at the provider once more: its tokens take the place of those that have ended."""
+    old, channel.grant_id = channel.grant_id, grant_id
+    oauth.forget(old)
+    _forget_failures(channel)
+    channel.next_try_at = now()
+    channel.edition += 1
+    db.session.commit()
+    office().ring("fetch", None)
 
 
 def fetch_now(channel: Channel) -> None:
@@ -238,10 +257,10 @@ def find_settings(address: str, ask_database: bool) -> Discovery:
 
 def open_source(channel: Channel) -> Source:
     """The mailbox of an own channel, not yet connected. Raises PermanentFailure without a password."""
-    if not channel.password:
+    if not channel.has_way_in:
         raise PermanentFailure("password_missing")
     kind = ImapSource if channel.protocol == Protocol.IMAP else Pop3Source
-    credentials = Credentials(channel.user, channel.password)
+    credentials = incoming_credentials(channel, channel.password, channel.grant)
     source: Source = kind(incoming_server(channel), credentials, office().settings.max_mail_bytes)
     return source
 
@@ -255,9 +274,10 @@ def open_sender(channel: Channel | None) -> Sender | None:
         way = relay_door()
     else:
         password = channel.smtp_password or channel.password
-        if channel.smtp_auth != "none" and not password:
+        by_token = channel.grant_id is not None and channel.smtp_auth in BY_TOKEN
+        if channel.smtp_auth != "none" and not password and not by_token:
             raise PermanentFailure("password_missing")
-        way = outgoing_server(channel), outgoing_credentials(channel, password)
+        way = outgoing_server(channel), outgoing_credentials(channel, password, channel.grant)
     return None if way is None else SmtpSender(*way, the_account().mail_domain)
 
 
@@ -288,9 +308,21 @@ def outgoing_server(own: Channel | ChannelValues) -> ServerAddress:
     )
 
 
-def outgoing_credentials(own: Channel | ChannelValues, password: str) -> Credentials:
+def incoming_credentials(
+    own: Channel | ChannelValues, password: str, grant: OauthGrant | None
+) -> Credentials:
+    if own.oauth == PASSWORD:
+        return Credentials(own.user, password)
+    return oauth.credentials(own.user, grant, own.server)
+
+
+def outgoing_credentials(
+    own: Channel | ChannelValues, password: str, grant: OauthGrant | None
+) -> Credentials:
     if own.smtp_auth == "none":
         return Credentials(method="none")
+    if own.oauth != PASSWORD and own.smtp_auth in BY_TOKEN:
+        return oauth.credentials(own.smtp_user or own.user, grant, own.smtp_server)
     return Credentials(own.smtp_user or own.user, password, own.smtp_auth)
 
 
@@ -312,10 +344,20 @@ def relay_door() -> tuple[ServerAddress, Credentials] | None:
 
 def _columns(values: ChannelValues, channel: Channel | None) -> dict[str, object]:
     """The columns that the values decide."""
-    names = ChannelValues.__dataclass_fields__.keys() - {"active", "password", "smtp_password"}
+    names = ChannelValues.__dataclass_fields__.keys() - {
+        "active",
+        "password",
+        "smtp_password",
+        "oauth",
+        "grant_id",
+    }
     columns: dict[str, object] = {name: getattr(values, name) for name in names}
     password, outgoing = incoming_password(values, channel), outgoing_password(values, channel)
+    grant = grant_of(values, channel) if values.is_own else None
+    if grant is not None:
+        password, outgoing = "", "" if values.smtp_auth in BY_TOKEN else outgoing
     columns |= {
+        "grant_id": grant.id if grant else None,
         "key_fold": values.key.casefold(),
         "address_key": address_key(values.address),
         "port": values.port or 993,

@@ -14,8 +14,8 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from desk import channels, health, intake, leases, removal, uidls
-from desk.batches import batches
+from desk import channels, health, intake, leases, oauth, removal, uidls
+from desk.batches import batches, together
 from desk.failpoints import reach
 from desk.office import Office, office
 from mail.transports import Fetched, Listed, Source, TemporaryFailure, TransportFailure
@@ -102,8 +102,7 @@ def _fetch(channel_id: int, wait_seconds: float, only_removals: bool = False) ->
             return Fetch(channel.key if channel else "")
         result, edition, began_at = Fetch(channel.key), channel.edition, now()
         try:
-            while not (session := Session(channel_id, edition, result, only_removals)).run():
-                pass
+            session = _converse(channel_id, edition, result, only_removals)
             result.refused = removal.count_owed(channel_id)
             health.record_success(channel_id, edition, result.refused, session.source.refusal)
         except Stopped:
@@ -117,6 +116,25 @@ def _fetch(channel_id: int, wait_seconds: float, only_removals: bool = False) ->
                 result.error, result.words = failure.code, failure.words
         _keep_record(channel_id, began_at, result)
         return result
+
+
+def _converse(channel_id: int, edition: int, result: Fetch, only_removals: bool) -> Session:
+    """As many conversations as it takes; the last of them. Raises TransportFailure, Stopped.
+
+    A server may end one when the token that it began with expires (OAuth): that is no fault, and another
+    follows with a fresh token. Once, since a server that is broken would end that one as well.
+    """
+    may_run_out = True
+    while True:
+        session, began_at = Session(channel_id, edition, result, only_removals), now()
+        try:
+            if session.run():
+                return session
+        except TemporaryFailure:
+            db.session.rollback()
+            if not (may_run_out and oauth.ran_out(channel_id, began_at)):
+                raise
+            may_run_out = False
 
 
 def _keep_record(channel_id: int, began_at: datetime, result: Fetch) -> None:
@@ -269,7 +287,7 @@ class Session:
         """Store and file a batch: the rows of these mails, and what the server did not hand out whole."""
         rows: list[int] = []
         missing = {listed.source_id: listed for listed in batch}
-        for some in _together(self.source.fetch(batch)):
+        for some in together(self.source.fetch(batch), BYTES_AT_ONCE):
             self._renew_lease()  # large mails over a slow line take longer than it lasts
             for fetched in some:
                 missing.pop(fetched.listed.source_id, None)
@@ -372,20 +390,6 @@ class Session:
     @property
     def _is_pop3(self) -> bool:
         return self.source.protocol == Protocol.POP3
-
-
-def _together(mails: Iterable[Fetched]) -> Iterator[list[Fetched]]:
-    """As many as are made durable in one go, without holding more than a few large ones."""
-    some: list[Fetched] = []
-    size = 0
-    for fetched in mails:
-        some.append(fetched)
-        size += len(fetched.raw)
-        if size >= BYTES_AT_ONCE:
-            yield some
-            some, size = [], 0
-    if some:
-        yield some
 
 
 def _lease(channel_id: int) -> str:

@@ -13,15 +13,15 @@ from flask import Flask, current_app
 from sqlalchemy import select
 
 from desk import accounts, blocking, matching
-from desk.channel_values import ChannelValues, completed, incoming_password
-from desk.channels import incoming_server
+from desk.channel_values import ChannelValues, completed, grant_of, incoming_password
+from desk.channels import incoming_credentials, incoming_server
 from desk.office import office, signing_key
 from desk.senders import Speaker
 from desk.trials import LONGEST, trials
 from mail import clues, guards, ids
 from mail.forwards import says_forwarded
 from mail.reading import read
-from mail.transports import Credentials, Timeouts, TransportFailure
+from mail.transports import Timeouts, TransportFailure
 from mail.transports.looking import Glance, Glimpse, glance
 from mail.types import Action, Facts, Mail
 from models import Channel, Existing, InboundMail, db
@@ -73,7 +73,7 @@ def start(values: ChannelValues, channel: Channel | None, agent_id: int) -> Rehe
     """Begin to look into the mailbox of these values, saved or not. Answers at once."""
     values = completed(values)
     rehearsal = Rehearsal(agent_id)
-    secret = incoming_password(values, channel)
+    login = incoming_credentials(values, incoming_password(values, channel), grant_of(values, channel))
     # The stored one is taken for its place in the mailbox only where it is still the same mailbox.
     stored = channel.id if channel is not None and values.server == channel.server else None
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -83,7 +83,7 @@ def start(values: ChannelValues, channel: Channel | None, agent_id: int) -> Rehe
 
     def run() -> None:
         try:
-            seen = glance(values.protocol, server, Credentials(values.user, secret), NEWEST)
+            seen = glance(values.protocol, server, login, NEWEST)
             with app.app_context():
                 _foresee(rehearsal, values, stored, seen)
         except TransportFailure as failure:

@@ -12,8 +12,8 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from desk import files
-from desk.channels import incoming_server
-from mail.transports import Credentials, PermanentFailure, TransportFailure
+from desk.channels import incoming_credentials, incoming_server
+from mail.transports import PermanentFailure, TransportFailure
 from mail.transports.sent_folder import SentFolder
 from models import Channel, MailState, OutboundMail, Protocol, db, now
 
@@ -59,10 +59,11 @@ def put_down(channel_id: int) -> int:
         (mail.id, mail.sha256, mail.message_id, mail.done_at or now()) for mail in db.session.scalars(query)
     ]
     channel = db.session.get(Channel, channel_id)
-    if not owed or channel is None or not channel.living or not channel.password:
+    if not owed or channel is None or not channel.living or not channel.has_way_in:
         db.session.rollback()
         return 0
-    folder = SentFolder(incoming_server(channel), Credentials(channel.user, channel.password))
+    credentials = incoming_credentials(channel, channel.password, channel.grant)
+    folder = SentFolder(incoming_server(channel), credentials)
     db.session.rollback()
     stored = 0
     try:

@@ -16,8 +16,14 @@ from typing import Protocol
 from flask import current_app
 from flask_babel import force_locale, gettext
 
-from desk.channel_values import ChannelValues, completed, incoming_password, outgoing_password
-from desk.channels import incoming_server, outgoing_credentials, outgoing_server, relay_door
+from desk.channel_values import ChannelValues, completed, grant_of, incoming_password, outgoing_password
+from desk.channels import (
+    incoming_credentials,
+    incoming_server,
+    outgoing_credentials,
+    outgoing_server,
+    relay_door,
+)
 from desk.letters import loop_header
 from desk.office import signing_key, the_account
 from mail import ids, presets
@@ -107,6 +113,9 @@ def start(values: ChannelValues, channel: Channel | None, agent_id: int, send_ma
     trial = Trial(agent_id, still_to_come if values.is_own else "")
     test_mail = _test_mail(trial, values.address) if send_mail and values.address else b""
     our_name, relay = the_account().mail_domain, relay_door()
+    grant = grant_of(values, channel)
+    login = incoming_credentials(values, incoming_secret, grant)
+    outgoing_login = outgoing_credentials(values, outgoing_secret, grant)
     db.session.rollback()
     trials().keep(trial)
     if not values.is_own:
@@ -115,10 +124,9 @@ def start(values: ChannelValues, channel: Channel | None, agent_id: int, send_ma
         return trial
     servers = presets.for_host(values.server)
     trial.provider = servers.name if servers else ""
-    login = Credentials(values.user, incoming_secret)
     server = incoming_server(values)
     trial.names["incoming"] = (*probe.INCOMING, RETURNED) if test_mail else probe.INCOMING
-    way = outgoing_server(values), outgoing_credentials(values, outgoing_secret)
+    way = outgoing_server(values), outgoing_login
     _try_sending(trial, way, values.address, our_name, test_mail)
     _in_thread(trial, "incoming", lambda told: _try_fetching(trial, values.protocol, server, login, told))
     return trial

@@ -12,6 +12,7 @@ from models.inbound import InboundEvent, InboundMail, LedgerCount, Outcome, RawM
 from models.inbound import State as InboundState
 from models.message import Attachment, Draft, Kind, Message
 from models.notice import NoticeItem, NoticeSilence, NoticeSwitch, NoticeText
+from models.oauth import OauthGrant, OauthKind, OauthProvider, OauthSignIn
 from models.outbound import MailState, OutboundMail, OutboundRecipient, RecipientState
 from models.ticket import Priority, Status, Ticket, TicketEvent, TicketMove, TicketSeen
 
@@ -42,6 +43,10 @@ __all__ = [
     "NoticeSilence",
     "NoticeSwitch",
     "NoticeText",
+    "OauthGrant",
+    "OauthKind",
+    "OauthProvider",
+    "OauthSignIn",
     "OutboundMail",
     "OutboundRecipient",
     "Outcome",

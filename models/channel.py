@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import BigInteger, ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Code, Secret, UTCDateTime, now
+from models.oauth import OauthGrant
 
 
 class Provider(StrEnum):
@@ -61,6 +62,8 @@ class Channel(Base):
     ssl: Mapped[bool] = mapped_column(default=True)
     user: Mapped[str] = mapped_column(String(255), default="")
     password: Mapped[str] = mapped_column(Secret, default="")
+    # What a sign-in by OAuth 2 gave us, instead of passwords; also for the outgoing server.
+    grant_id: Mapped[int | None] = mapped_column(ForeignKey("oauth_grant.id"), index=True, unique=True)
     after_fetch: Mapped[AfterFetch] = mapped_column(Code(AfterFetch), default=AfterFetch.DELETE)
     move_to: Mapped[str] = mapped_column(String(255), default="")
     existing: Mapped[Existing] = mapped_column(Code(Existing), default=Existing.TAKE)
@@ -104,9 +107,21 @@ class Channel(Base):
     # Raised by every edit in the form; a fetch that began with another edition stops cleanly.
     edition: Mapped[int] = mapped_column(default=1)
 
+    grant: Mapped[OauthGrant | None] = relationship()
+
     @property
     def is_own(self) -> bool:
         return self.provider == Provider.OWN
+
+    @property
+    def oauth(self) -> str:
+        """How the mailbox is opened: `password`, or the number of the provider whose tokens do it."""
+        return "password" if self.grant is None else str(self.grant.provider_id)
+
+    @property
+    def has_way_in(self) -> bool:
+        """A password, or a grant."""
+        return bool(self.password) or self.grant_id is not None
 
     @property
     def living(self) -> bool:

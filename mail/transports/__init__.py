@@ -6,8 +6,8 @@ Both are context managers: entering connects and signs in, leaving says goodbye 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
@@ -21,8 +21,9 @@ class TransportFailure(Exception):
     certificate_unknown, starttls_missing, plaintext_refused, wrong_port_ssl, wrong_port_plain,
     wrong_protocol, we_are_blocked, session_too_long, auth_failed, auth_unsupported, auth_required, app_password,
     oauth_required, password_expired, account_locked, protocol_disabled, folder_missing, protocol_error,
-    mailbox_locked, over_quota, sender_refused, recipients_refused, too_large,
-    smtputf8_missing, content_refused, server_busy.
+    oauth_not_offered, oauth_plaintext, oauth_token_refused, oauth_reconnect, oauth_not_connected, oauth_host,
+    oauth_unreachable, oauth_client_refused, mailbox_locked, over_quota, sender_refused, recipients_refused,
+    too_large, smtputf8_missing, content_refused, server_busy.
     Of a web server besides: not_https, http_status, too_many_redirects, not_readable, name_server_failed.
     """
 
@@ -78,11 +79,16 @@ class ServerAddress:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """`method`: auto, plain, login, cram-md5, none. The password never stands in a repr."""
+    """`method`: auto, plain, login, cram-md5, none. The password never stands in a repr.
+
+    Where there is a `token`, it is the way in (XOAUTH2): asked at each sign-in for an access token, with the
+    one that a server has just refused, so that the next is a fresh one. Raises TransportFailure.
+    """
 
     user: str = ""
     password: str = ""
     method: str = "auto"
+    token: Callable[[str], str] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         return f"Credentials(user={self.user!r}, method={self.method!r})"

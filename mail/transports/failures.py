@@ -6,6 +6,7 @@ import base64
 import re
 import ssl
 
+from mail.oauth import xoauth2
 from mail.transports import Credentials, PermanentFailure, TemporaryFailure, TransportFailure
 from mail.transports.tls import tls_failure
 
@@ -109,5 +110,6 @@ def _spellings(credentials: Credentials) -> list[str]:
     if not credentials.password:
         return []
     plain = f"\0{credentials.user}\0{credentials.password}"
-    encoded = (base64.b64encode(text.encode()).decode() for text in (plain, credentials.password))
+    bearer = xoauth2(credentials.user, credentials.password)
+    encoded = (base64.b64encode(text.encode()).decode() for text in (bearer, plain, credentials.password))
     return [*encoded, credentials.password]

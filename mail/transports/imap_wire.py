@@ -22,6 +22,7 @@ from mail.transports import (
 )
 from mail.transports import tls as encryption
 from mail.transports.address import drop, server_name
+from mail.transports.bearer import sign_in_by_token
 from mail.transports.failures import network_failure, refuse_control_characters, sign_in_failure, words
 
 _LARGEST_LITERAL = 1024 * 1024
@@ -61,6 +62,12 @@ def encrypt(client: IMAPClient, server: ServerAddress) -> bool:
 def sign_in(client: IMAPClient, server: ServerAddress, credentials: Credentials) -> None:
     """PLAIN where it is offered, since it alone carries other than ASCII characters; else LOGIN."""
     refuse_control_characters(credentials.user + credentials.password, "auth_failed")
+    if credentials.token is not None:
+        is_offered = client.has_capability("AUTH=XOAUTH2")
+        sign_in_by_token(
+            client.socket(), is_offered, server, credentials, lambda answer: _bearer(client, answer)
+        )
+        return
     with answers():
         try:
             _sign_in(client, credentials)
@@ -187,6 +194,24 @@ class Wire(imaplib.IMAP4):
         self._greeted = True
         self.news = self.news or NEWS.match(line) is not None
         return line
+
+
+def _bearer(client: IMAPClient, answer: str) -> str | None:
+    """One try of XOAUTH2. None, or what the server said: in its challenge, else in its refusal."""
+    challenges: list[bytes] = []
+
+    def respond(challenge: bytes) -> bytes:
+        challenges.append(challenge)
+        return answer.encode() if len(challenges) == 1 else b""
+
+    with answers():
+        try:
+            client.sasl_login("XOAUTH2", respond)
+        except LoginError as error:
+            if isinstance(error.__context__, IMAPClientAbortError):
+                raise error.__context__ from None
+            return " ".join([words(error.__context__ or error), *map(words, challenges[1:])])
+    return None
 
 
 def _sign_in(client: IMAPClient, credentials: Credentials) -> None:

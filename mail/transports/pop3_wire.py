@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import poplib
 import re
@@ -18,6 +19,7 @@ from mail.transports import (
 )
 from mail.transports import tls as encryption
 from mail.transports.address import drop, server_name
+from mail.transports.bearer import sign_in_by_token
 from mail.transports.failures import network_failure, refuse_control_characters, sign_in_failure, words
 
 _LONGEST_LINE = 1024 * 1024  # of an answer; lines of a mail may have any length
@@ -189,6 +191,12 @@ def encrypt(wire: Pop3Wire, server: ServerAddress) -> bool:
 def sign_in(wire: Pop3Wire, server: ServerAddress, credentials: Credentials) -> None:
     """USER and PASS; other than ASCII characters go as UTF-8."""
     refuse_control_characters(credentials.user + credentials.password, "auth_failed")
+    if credentials.token is not None:
+        with answers():
+            offered = _mechanisms(wire)
+        is_offered = offered is None or "XOAUTH2" in offered
+        sign_in_by_token(wire.sock, is_offered, server, credentials, lambda answer: _bearer(wire, answer))
+        return
     with answers():
         try:
             wire.user(credentials.user)
@@ -198,6 +206,22 @@ def sign_in(wire: Pop3Wire, server: ServerAddress, credentials: Credentials) -> 
         except poplib.error_proto as error:
             # The context is dropped: a server may have echoed the command, with the password.
             raise sign_in_failure(_spoken(error), server.host, credentials) from None
+
+
+def _bearer(wire: Pop3Wire, answer: str) -> str | None:
+    """One try of XOAUTH2 (RFC 5034; a token is too long for the line of the command). None, or what was said."""
+    with answers():
+        try:
+            wire._shortcmd("AUTH XOAUTH2")
+            said = wire._shortcmd(base64.b64encode(answer.encode()).decode())
+            if not said.startswith(b"+ "):
+                return None
+            wire._shortcmd("")  # the error that the server described is taken note of
+        except _ConnectionEnded:
+            raise
+        except poplib.error_proto as error:
+            return _spoken(error)
+    return None
 
 
 @contextlib.contextmanager
@@ -215,6 +239,16 @@ def answers() -> Iterator[None]:
         raise network_failure(error) from error
     except (LookupError, ValueError) as error:  # numbers that are none
         raise TemporaryFailure("protocol_error", str(error)) from error
+
+
+def _mechanisms(wire: Pop3Wire) -> set[str] | None:
+    """What CAPA lists under SASL; None where the server has no CAPA."""
+    try:
+        return {name.upper() for name in wire.capa().get("SASL", ())}
+    except _ConnectionEnded:
+        raise
+    except poplib.error_proto:
+        return None
 
 
 def _capabilities(wire: Pop3Wire) -> set[str]:

@@ -20,11 +20,13 @@ from mail.transports import (
 )
 from mail.transports import tls as encryption
 from mail.transports.address import connect, drop, server_name
+from mail.transports.bearer import sign_in_by_token
 from mail.transports.failures import network_failure, refuse_control_characters, sign_in_failure, words
 
 # For "auto". Without encryption the password itself is not shown if there is a way around it.
 _PREFERRED = ("PLAIN", "LOGIN", "CRAM-MD5")
 _PREFERRED_IN_PLAINTEXT = ("CRAM-MD5", "PLAIN", "LOGIN")
+_LONGEST_INITIAL_RESPONSE = 480  # what is left of a command line of 512 octets
 _OAUTH = {"XOAUTH2", "OAUTHBEARER"}
 
 
@@ -114,6 +116,10 @@ def sign_in(wire: SmtpWire, server: ServerAddress, credentials: Credentials) -> 
     if credentials.method == "none" or not credentials.user:
         return
     refuse_control_characters(credentials.user + credentials.password, "auth_failed")
+    if credentials.token is not None:
+        is_offered = "XOAUTH2" in wire.mechanisms()
+        sign_in_by_token(wire.sock, is_offered, server, credentials, lambda answer: _bearer(wire, answer))
+        return
     for mechanism in _mechanisms(wire, credentials.method):
         with answers():
             code, reply = _authenticate(wire, mechanism, credentials)
@@ -185,6 +191,24 @@ def _authenticate(wire: SmtpWire, mechanism: str, credentials: Credentials) -> t
         if code == 334:
             return wire.docmd(_base64(password))
     return code, reply
+
+
+def _bearer(wire: SmtpWire, answer: str) -> str | None:
+    """One try of XOAUTH2. None, or what the server said. A long token needs a line of its own (RFC 4954, 4)."""
+    encoded = _base64(answer.encode())
+    with answers():
+        if len(encoded) <= _LONGEST_INITIAL_RESPONSE:
+            code, reply = wire.docmd("AUTH", f"XOAUTH2 {encoded}")
+        else:
+            code, reply = wire.docmd("AUTH", "XOAUTH2")
+            if code == 334:
+                code, reply = wire.docmd(encoded)
+        if code == 334:  # the error, in base64: an empty line asks for the refusal itself
+            code, reply = wire.docmd("")
+    text = f"{code} {words(reply)}"
+    if code == 421:
+        raise TemporaryFailure("server_busy", text)
+    return None if code in (235, 503) else text
 
 
 def _base64(value: bytes) -> str:

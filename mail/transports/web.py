@@ -11,9 +11,9 @@ import contextlib
 import http.client
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from mail.transports import PermanentFailure, ServerAddress, TemporaryFailure, Timeouts, tls
 from mail.transports.address import IPAddress, dial, drop, inner_addresses, is_refused, server_name
@@ -43,7 +43,7 @@ def get(
     for _ in range(REDIRECTS + 1):
         connection = _Connection(*_place(url, port), look_up, ends, allow_private)
         with contextlib.closing(connection):
-            status, location, body = connection.ask(url)
+            status, location, body = connection.ask("GET", url)
         if status in (301, 302, 303, 307, 308) and location:
             url = urljoin(url, location)
             continue
@@ -51,6 +51,27 @@ def get(
             raise PermanentFailure("http_status", str(status))
         return url, body
     raise PermanentFailure("too_many_redirects", url)
+
+
+def post(
+    url: str,
+    form: Mapping[str, str],
+    look_up: LookUp,
+    seconds: float,
+    allow_private: bool = False,
+) -> tuple[int, bytes]:
+    """Status and body of what an address says to a form, on the port that it names. Redirects are not followed:
+    what is in the form is meant for this address alone.
+
+    Raises as `get` does, without http_status.
+    """
+    with contextlib.suppress(ValueError):
+        asked = urlsplit(url).port or 443
+        connection = _Connection(*_place(url, asked), look_up, time.monotonic() + seconds, allow_private)
+        with contextlib.closing(connection):
+            status, _, body = connection.ask("POST", url, urlencode(form))
+        return status, body
+    raise PermanentFailure("not_https", url[:200])
 
 
 def is_private(address: IPAddress) -> bool:
@@ -79,6 +100,8 @@ def _place(url: str, port: int) -> tuple[str, int]:
 class _Connection(http.client.HTTPConnection):
     """One request to an address that was checked; ended when its time is over, however slowly it drips."""
 
+    default_port = 443  # which is left out of the Host field
+
     def __init__(self, host: str, port: int, look_up: LookUp, ends: float, allow_private: bool) -> None:
         super().__init__(host, port)
         self._look_up, self._ends, self._allow_private = look_up, ends, allow_private
@@ -99,13 +122,16 @@ class _Connection(http.client.HTTPConnection):
         self._watch.daemon = True
         self._watch.start()
 
-    def ask(self, url: str) -> tuple[int, str, bytes]:
+    def ask(self, method: str, url: str, form: str | None = None) -> tuple[int, str, bytes]:
         """Status, Location and body."""
+        fields = {"Accept": "*/*", "User-Agent": "Poststelle"}
+        if form is not None:
+            fields["Content-Type"] = "application/x-www-form-urlencoded"
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
             self.connect()
-            self.request("GET", target, headers={"Accept": "*/*", "User-Agent": "Poststelle"})
+            self.request(method, target, form, fields)
             answer = self.getresponse()
             body = answer.read(LARGEST + 1)
         except OSError as error:

@@ -25,7 +25,7 @@ OPEN = {
     "setup.create",
     "setup.address",
 }
-ADMIN = {"agents", "blocked_senders", "channels", "ledger", "notifications", "outgoing"}
+ADMIN = {"agents", "blocked_senders", "channels", "ledger", "notifications", "oauth", "outgoing"}
 SAMPLES = {"int": 1, "default": "x", "string": "x", "path": "x", "uuid": "0" * 32}
 
 

@@ -50,17 +50,28 @@ class Mailbox:
 
 
 class Dovecot:
-    """`capability` replaces what IMAP announces, for servers that can do less; `tls=False` has no TLS."""
+    """`capability` replaces what IMAP announces, for servers that can do less; `tls=False` has no TLS.
+
+    `introspection`: the address that is asked about each token of XOAUTH2, which is the only way in then, and
+    `authority` the path of who signed its certificate.
+    """
 
     host = "localhost"
 
     def __init__(
-        self, certificate: ServerCertificate, capability: str = "", tls: bool = True, trash: bool = True
+        self,
+        certificate: ServerCertificate,
+        capability: str = "",
+        tls: bool = True,
+        trash: bool = True,
+        introspection: str = "",
+        authority: str = "",
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self.folder.chmod(0o755)  # as root, mail is read by another user
         self.ports: dict[str, int] = {}
         self._certificate, self._capability, self._tls, self._trash = certificate, capability, tls, trash
+        self._introspection, self._authority = introspection, authority
         self._numbers = count(1)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -84,6 +95,14 @@ class Dovecot:
         for name in ("run", "mail", "users"):
             (self.folder / name).mkdir(exist_ok=True)
         self.ports = free_ports(*PROTOCOLS)
+        if self._introspection:
+            shutil.copy(self._authority, self.folder / "authority.pem")  # where its own user can read it
+            (self.folder / "oauth2.conf").write_text(
+                f"introspection_mode = post\nintrospection_url = {self._introspection}\n"
+                f"tls_ca_cert_file = {self.folder}/authority.pem\nusername_attribute = username\n"
+                "active_attribute = active\nactive_value = true\n",
+                encoding="utf-8",
+            )
         configuration = self.folder / "dovecot.conf"
         configuration.write_text(self._configuration(), encoding="utf-8")
         self._process = subprocess.Popen(
@@ -165,6 +184,12 @@ class Dovecot:
         if os.geteuid() == 0:
             shutil.chown(path, *_mail_owner())
 
+    def _passdb(self) -> str:
+        if self._introspection:
+            return f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2\n  args = {self.folder}/oauth2.conf\n}}"
+        file = f"scheme=PLAIN username_format=%u {self.folder}/users/%u"
+        return f"passdb {{\n  driver = passwd-file\n  args = {file}\n}}"
+
     def _configuration(self) -> str:
         user, group = _mail_owner()
         is_root = os.geteuid() == 0
@@ -193,7 +218,7 @@ ssl_key = <{self._certificate.key}
 disable_plaintext_auth = no
 auth_failure_delay = 0
 auth_username_chars =
-auth_mechanisms = plain login
+auth_mechanisms = {"xoauth2" if self._introspection else "plain login"}
 default_internal_user = {"dovecot" if is_root else user}
 default_internal_group = {"dovecot" if is_root else group}
 default_login_user = {"dovenull" if is_root else user}
@@ -204,10 +229,7 @@ mail_gid = {group}
 mail_location = maildir:~/Maildir
 mail_max_userip_connections = 100
 {f"protocol imap {{{chr(10)}  imap_capability = {self._capability}{chr(10)}}}" if self._capability else ""}
-passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN username_format=%u {self.folder}/users/%u
-}}
+{self._passdb()}
 userdb {{
   driver = static
   args = home={self.folder}/mail/%u

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.servers import dovecot as dovecot_server
+from tests.servers.authorization import AuthorizationServer
 from tests.servers.ca import Authority
 from tests.servers.dovecot import Dovecot, Mailbox
 from tests.servers.smtp_sink import SmtpSink
@@ -59,6 +60,21 @@ def dovecot(make_dovecot: Callable[..., Dovecot]) -> Dovecot:
 def mailbox(dovecot: Dovecot) -> Mailbox:
     """A fresh user: `mailbox.user`, `.password`, `.deliver(raw)`, `.messages()`, `.flags()`, `.folders()`."""
     return dovecot.add_user()
+
+
+@pytest.fixture(scope="session")
+def authorization(ca: Authority) -> Iterator[AuthorizationServer]:
+    """Where tokens come from; each test has users of its own there."""
+    with AuthorizationServer(ca.issue(file="authorization").context()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def token_dovecot(
+    make_dovecot: Callable[..., Dovecot], authorization: AuthorizationServer, ca: Authority
+) -> Dovecot:
+    """A Dovecot that takes XOAUTH2 alone and asks the authorization server about each token."""
+    return make_dovecot(introspection=f"{authorization.url}/introspect", authority=str(ca.path))
 
 
 @pytest.fixture

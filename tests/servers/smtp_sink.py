@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiosmtpd.smtp import SMTP, AuthResult
@@ -30,7 +31,7 @@ class SunkMail:
 
 
 class SmtpSink:
-    """`users` (name to password) makes signing in a duty; `context` offers STARTTLS, or TLS at once if `ssl`.
+    """`users` (name to password), or `accepts` (user, token) for XOAUTH2, makes signing in a duty; `context` offers STARTTLS, or TLS at once if `ssl`.
 
     Stages at which it can fail: connect, ehlo, auth, mail, rcpt, data (instead of 354), dot (after the
     mail), quit. A reply is a line like `451 later`, HANG (says nothing more) or CLOSE (ends the connection).
@@ -46,6 +47,7 @@ class SmtpSink:
         mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN", "CRAM-MD5"),
         smtputf8: bool = True,
         max_bytes: int = 50 * 1024 * 1024,
+        accepts: Callable[[str, str], bool] | None = None,
     ) -> None:
         self.port = 0
         self.mails: list[SunkMail] = []
@@ -54,6 +56,7 @@ class SmtpSink:
         self.transports: set[asyncio.BaseTransport] = set()
         self.rejected: dict[str, str] = {}
         self.users, self.context, self.ssl = users or {}, context, ssl
+        self.accepts = accepts
         self.mechanisms, self.smtputf8, self.max_bytes = mechanisms, smtputf8, max_bytes
         self._failures: dict[str, deque[str]] = defaultdict(deque)
         self._arrived = threading.Condition()
@@ -158,7 +161,7 @@ class _Session(SMTP):
 
     async def smtp_MAIL(self, arg: str | None) -> None:
         self.sink.commands.append(f"MAIL {arg}")
-        if self.sink.users and not self.session.authenticated:
+        if (self.sink.users or self.sink.accepts) and not self.session.authenticated:
             await self.push("530 5.7.0 Authentication required")
         else:
             await (self._failed("mail") or super().smtp_MAIL(arg))
@@ -193,10 +196,12 @@ class _Handler:
         self.sink = sink
         if "CRAM-MD5" in sink.mechanisms:
             self.auth_CRAM__MD5 = self._cram_md5
+        if "XOAUTH2" in sink.mechanisms:
+            self.auth_XOAUTH2 = self._xoauth2
 
     async def handle_EHLO(self, server, session, envelope, hostname, responses):
         session.host_name = hostname
-        auth = [f"250-AUTH {' '.join(self.sink.mechanisms)}"] if self.sink.users else []
+        auth = [f"250-AUTH {' '.join(self.sink.mechanisms)}"] if self.sink.users or self.sink.accepts else []
         *lines, last = [line for line in responses if not line.startswith("250-AUTH")]
         return [*lines, *auth, last]
 
@@ -232,6 +237,19 @@ class _Handler:
         password = self.sink.users.get(user, "")
         right = hmac.new(password.encode(), challenge, "md5").hexdigest() == digest
         return AuthResult(success=right and bool(password), handled=False, auth_data=user)
+
+    async def _xoauth2(self, server, args):
+        encoded = args[1].encode() if len(args) == 2 else b""
+        if not encoded:
+            await server.push("334 ")
+            encoded = (await server._reader.readline()).strip()
+        user, _, rest = base64.b64decode(encoded).decode().removeprefix("user=").partition("\1")
+        token = rest.removeprefix("auth=Bearer ").rstrip("\1")
+        right = self.sink.accepts(user, token)
+        if not right:  # Google's way: the error as a challenge, the refusal after an empty answer
+            await server.push("334 " + base64.b64encode(b'{"status":"400","schemes":"Bearer"}').decode())
+            assert (await server._reader.readline()).strip() == b""
+        return AuthResult(success=right, handled=False, auth_data=user)
 
 
 def _authenticate(server, session, envelope, mechanism, login):
