@@ -269,17 +269,16 @@ def jobs_once(job: str, key: str | None, at_once: bool) -> None:
         fetches = [
             fetching.fetch_channel(channel_id, wait_seconds=LEASE_WAIT).as_dict() for channel_id in ids
         ]
-        totals = {
-            name: sum(f[name] for f in fetches) for name in ("fetched", "removed", "left_alone", "held")
-        }
+        counted = ("fetched", "removed", "refused", "left_alone", "held")
+        totals = {name: sum(f[name] for f in fetches) for name in counted}
         result = {"job": job, **totals, "channels": fetches}
     elif job == "process":
         result = {"job": job, "processed": intake.process_pending(10**9, channel.id if channel else None)}
         result["removed"] = fetching.finish_owed(channel.id if channel else None, LEASE_WAIT)
     else:
         notices.gather(at_once)
-        counted = outbox.deliver_due(at_once, channel.id if channel else None)
-        result = {"job": job, "sent": counted.pop("done", 0), **counted}
+        ended = outbox.deliver_due(at_once, channel.id if channel else None)
+        result = {"job": job, "sent": ended.pop("done", 0), **ended}
     click.echo(json.dumps(result, ensure_ascii=False))
 
 

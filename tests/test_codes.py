@@ -40,7 +40,7 @@ def constants(node: ast.AST) -> Iterator[str]:
 
 
 def reasons(path: Path) -> Iterator[str]:
-    """What is put into a column, a keyword or a variable called `reason`, or is a Verdict's or Rule's."""
+    """What is put into a column, a key, a keyword or a variable called `reason`, or is a Verdict's or Rule's."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Assign):
             for target in node.targets:
@@ -52,6 +52,10 @@ def reasons(path: Path) -> Iterator[str]:
                 for place, value in pairs:
                     if getattr(place, "attr", getattr(place, "id", "")) == "reason":
                         yield from constants(value)
+        elif isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == "reason":
+                    yield from constants(value)
         elif isinstance(node, ast.Call):
             called = getattr(node.func, "id", getattr(node.func, "attr", ""))
             yield from (one for kw in node.keywords if kw.arg == "reason" for one in constants(kw.value))

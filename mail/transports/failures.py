@@ -52,6 +52,8 @@ _GREETINGS = tuple(
     )
 )
 
+_SMTP_REPLY = re.compile(r"[2-5]\d\d ")  # without the code in front it was none (RFC 5321 4.2)
+
 # Microsoft says only "LOGIN failed." where it takes nothing but OAuth.
 _OAUTH_ONLY_HOSTS = (".office365.com", ".outlook.com", ".hotmail.com")
 
@@ -83,8 +85,8 @@ def greeting_failure(failure: TransportFailure, protocol: str) -> TransportFailu
         return failure
     if _BLOCKED.search(failure.words):
         return PermanentFailure("we_are_blocked", failure.words)
-    if failure.words.startswith("-1 "):  # smtplib's sign for what is no SMTP
-        return PermanentFailure("wrong_protocol", failure.words.removeprefix("-1 "))
+    if protocol == "smtp" and failure.code == "protocol_error" and not _SMTP_REPLY.match(failure.words):
+        return PermanentFailure("wrong_protocol", failure.words)
     spoken = next((name for pattern, name in _GREETINGS if pattern.search(failure.words)), protocol)
     return failure if spoken == protocol else PermanentFailure("wrong_protocol", failure.words)
 

@@ -31,7 +31,7 @@ def failed(channel: Channel, alice: Agent) -> OutboundMail:
 
 def test_the_list_says_what_failed_and_why(as_alice: PageClient, failed: OutboundMail) -> None:
     page = as_alice.get(URL).get_data(as_text=True)
-    assert "carol@customer.example" in page and "The server refused every recipient." in page
+    assert "carol@customer.example" in page and "The mail server refused the recipient." in page
     assert 'class="count">1<' in page, "the rail counts it"
     as_alice.get(f"{URL}?view=sent&before=99999999999999999999999")
     as_alice.get(f"{URL}?view=nonsense")

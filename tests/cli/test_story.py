@@ -249,7 +249,7 @@ def described(message: dict[str, Any]) -> list[tuple[str, int, str]]:
 
 def fetched(channel: str, **counts: int) -> dict[str, Any]:
     """The line of a fetch from one mailbox that went well."""
-    totals = {"fetched": 0, "removed": 0, "left_alone": 0, "held": 0} | counts
+    totals = {"fetched": 0, "removed": 0, "refused": 0, "left_alone": 0, "held": 0} | counts
     return {"job": "fetch", **totals, "channels": [{"channel": channel, **totals, "error": "", "words": ""}]}
 
 
