@@ -44,6 +44,8 @@ REFUSALS = {
         _l("Who created the account stays an administrator and cannot be deactivated."),
     ),
     "yourself": ("", _l("You cannot take away your own rights. Another administrator can.")),
+    "choice_unknown": ("notify", _l("This choice is not available.")),
+    "hours_order": ("work_end", _l("Enter two times of the same day, the earlier one first.")),
     "inactive": ("", _l("This agent is deactivated. Activate the agent first.")),
 }
 

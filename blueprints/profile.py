@@ -7,14 +7,15 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, refresh
 from flask_babel import lazy_gettext as _l
 from flask_login import logout_user
-from wtforms import BooleanField, RadioField, SelectField
+from wtforms import BooleanField, RadioField, SelectField, SelectMultipleField, StringField
+from wtforms.widgets import CheckboxInput
 
 from blueprints import people
 from blueprints.access import me
 from blueprints.htmx import go, invalid, page
 from blueprints.limits import limiter
 from blueprints.sessions import sign_in
-from desk import accounts
+from desk import accounts, choices
 from desk.office import the_account
 
 blueprint = Blueprint("profile", __name__, url_prefix="/profile")
@@ -33,6 +34,39 @@ class ProfileForm(people.Form):
     shortcuts = BooleanField(_l("Keyboard shortcuts"))
 
 
+class NoticesForm(people.Form):
+    notify = RadioField(
+        _l("What you hear of"),
+        choices=people.choices(
+            ("all", _l("Everything")),
+            ("mine", _l("Mine")),
+            ("mentions", _l("Mentions")),
+            ("none", _l("Nothing")),
+        ),
+    )
+    digest = RadioField(
+        _l("How often"),
+        choices=people.choices(
+            ("", _l("As it happens")), ("hourly", _l("Every hour")), ("daily", _l("Every morning"))
+        ),
+    )
+    work_days = SelectMultipleField(
+        _l("Working days"),
+        choices=people.choices(
+            ("1", _l("Mon")),
+            ("2", _l("Tue")),
+            ("3", _l("Wed")),
+            ("4", _l("Thu")),
+            ("5", _l("Fri")),
+            ("6", _l("Sat")),
+            ("7", _l("Sun")),
+        ),
+        option_widget=CheckboxInput(),
+    )
+    work_begin = StringField(_l("Working hours from"), render_kw={"type": "time"})
+    work_end = StringField(_l("Working hours until"), render_kw={"type": "time"})
+
+
 class OwnPasswordForm(people.Form):
     old = people.old_password(_l("Present password"))
     password = people.new_password(_l("New password"))
@@ -40,7 +74,7 @@ class OwnPasswordForm(people.Form):
 
 @blueprint.get("")
 def edit() -> ResponseReturnValue:
-    return page("profile/edit.html", form=_profile_form(), password_form=OwnPasswordForm())
+    return page("profile/edit.html", **_forms())
 
 
 @blueprint.post("")
@@ -61,7 +95,27 @@ def update() -> ResponseReturnValue:
         else:
             refresh()  # the notice already speaks the language that was chosen
             return go(url_for("profile.edit"), gettext("Your profile is saved."))
-    return invalid("profile/edit.html", form=form, password_form=OwnPasswordForm(formdata=None))
+    return invalid("profile/edit.html", **_forms(form=form))
+
+
+@blueprint.post("/notices")
+def choose_notices() -> ResponseReturnValue:
+    form = NoticesForm()
+    if form.validate():
+        try:
+            choices.choose(
+                me(),
+                notify=form.notify.data,
+                digest=form.digest.data,
+                days=form.work_days.data or (),
+                begin=form.work_begin.data or "",
+                end=form.work_end.data or "",
+            )
+        except accounts.Refused as error:
+            form.refuse(error)
+        else:
+            return go(url_for("profile.edit"), gettext("Your notifications are saved."))
+    return invalid("profile/edit.html", **_forms(notices_form=form))
 
 
 @blueprint.post("/password")
@@ -79,7 +133,7 @@ def change_password() -> ResponseReturnValue:
                 url_for("profile.edit"),
                 gettext("Your password has been changed. You are signed out on all other devices."),
             )
-    return invalid("profile/edit.html", form=_profile_form(unsent=True), password_form=form)
+    return invalid("profile/edit.html", **_forms(password_form=form))
 
 
 @blueprint.post("/sessions")
@@ -88,6 +142,25 @@ def end_sessions() -> ResponseReturnValue:
     session.clear()
     logout_user()
     return go(url_for("sessions.new"), gettext("You are signed out on all devices."))
+
+
+def _forms(**sent: people.Form) -> dict[str, people.Form]:
+    """The three forms of the page: what was sent comes back, the others show what is stored."""
+    agent = me()
+    stored = NoticesForm(
+        formdata=None,
+        notify=agent.notify,
+        digest=agent.digest,
+        work_days=list(agent.work_days),
+        work_begin=agent.work_begin or "08:00",
+        work_end=agent.work_end or "17:00",
+    )
+    return {
+        "form": _profile_form(unsent=True),
+        "notices_form": stored,
+        "password_form": OwnPasswordForm(formdata=None),
+        **sent,
+    }
 
 
 def _profile_form(unsent: bool = False) -> ProfileForm:

@@ -55,8 +55,12 @@ def preview(
 ) -> tuple[str, str, str]:
     """Subject, text and HTML of a notice, for a real ticket or an invented one. Nothing is stored."""
     given = _real(ticket, agent) if ticket is not None else None
+    given = given or _invented(locale)
+    if notice == "ticket_reply":  # there the message is the answer itself
+        shown = given["ticket"]
+        given["message"] = SimpleNamespace(subject=reply_subject(shown.subject, shown.number, shown.locale))
     with db.session.no_autoflush:
-        return letters.render(notice, locale, words=words, **(given or _invented(locale)))
+        return letters.render(notice, locale, words=words, **given)
 
 
 def send_test(

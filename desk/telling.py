@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from sqlalchemy import bindparam, delete, func, insert, select
 
-from desk import accounts, channels, mentions
+from desk import accounts, channels, choices, mentions
 from desk.circumstances import asked_once
-from desk.office import office, the_account
+from desk.office import the_account
 from mail.domains import mailbox_key
 from models import (
     Agent,
@@ -207,12 +207,13 @@ def _tell(
             "about_id": about.id if about else None,
             "actor_id": by.id if by else None,
             "details": details or {},
-            "due_at": at + timedelta(seconds=office().settings.notice_seconds),
+            "due_at": choices.leaves_at(agent, at),
             "created_at": at,
         }
         for agent in people
         # Nobody is told of his own doing, and our own channels are never written to.
         if (by is None or agent.id != by.id) and channels.untagged(agent.email) not in own
+        if choices.wants(agent, notice, ticket)
     ]
     if rows:
         db.session.connection().execute(ITEM, rows)

@@ -31,6 +31,12 @@ class Agent(Base):
     timezone: Mapped[str] = mapped_column(String(64), default="")  # empty: the account's
     scheme: Mapped[str] = mapped_column(String(10), default="")  # light, dark, or empty: the system's
     shortcuts: Mapped[bool] = mapped_column(default=True)
+    # What the agent wants to hear of by mail, and when (desk/choices.py).
+    notify: Mapped[str] = mapped_column(String(10), default="all")
+    digest: Mapped[str] = mapped_column(String(10), default="")
+    work_days: Mapped[str] = mapped_column(String(7), default="")  # ISO weekdays, »12345«; empty: always
+    work_begin: Mapped[str] = mapped_column(String(5), default="")  # HH:MM on the agent's own clock
+    work_end: Mapped[str] = mapped_column(String(5), default="")
     # Raised when sessions must end (new password, deactivation); stands in every session.
     session_version: Mapped[int] = mapped_column(default=1)
     # One open link at a time, to set a password: its SHA-256, never the token itself.

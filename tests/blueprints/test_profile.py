@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from desk import accounts
@@ -93,3 +95,46 @@ def test_signing_out_everywhere(house, bob):
     assert bob.post("/profile/sessions").headers["Location"] == "/login"
     for visitor in (bob, elsewhere):
         assert visitor.get("/profile").status_code == 303
+
+
+# --- what is heard of by mail
+
+CHOICE = {
+    "notify": "mine",
+    "digest": "daily",
+    "work_days": ["1", "3"],
+    "work_begin": "08:30",
+    "work_end": "16:00",
+}
+STORED = ("notify", "digest", "work_days", "work_begin", "work_end")
+
+
+def test_what_is_heard_of_and_when_is_kept_and_shown(bob, row):
+    assert bob.post("/profile/notices", CHOICE).status_code == 303
+    assert row(*STORED) == ("mine", "daily", "13", "08:30", "16:00")
+    html = bob.get("/profile").text
+    for shown in ('value="mine"', 'value="daily"', 'value="3"'):
+        (element,) = [one for one in re.findall(r"<input[^>]*>", html) if shown in one]
+        assert "checked" in element
+    assert 'value="08:30"' in html
+    bob.post("/profile/notices", CHOICE | {"work_days": []})
+    assert row(*STORED) == ("mine", "daily", "", "", "")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"notify": "weather"},
+        {"notify": ""},
+        {"digest": "yearly"},
+        {"work_days": ["8"]},
+        {"work_begin": "16:00"},
+        {"work_begin": "17:00"},
+        {"work_begin": ""},
+        {"work_end": "25:00"},
+        {"work_end": "4 pm"},
+    ],
+)
+def test_a_wrong_choice_changes_nothing(bob, row, wrong):
+    assert bob.post("/profile/notices", CHOICE | wrong).status_code == 422
+    assert row(*STORED) == ("all", "", "", "", "")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from email import message_from_bytes
 from email.policy import default
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select, update
@@ -13,6 +14,7 @@ from sqlalchemy import select, update
 from desk import (
     accounts,
     channels,
+    choices,
     corrections,
     letters,
     links,
@@ -240,6 +242,61 @@ def test_an_undeliverable_answer_is_told_to_its_author(
     assert told("delivery_failed") == [hears]
     text = composed(office, "delivery_failed", hears)
     assert "carol@customer.example" in text and "User unknown" in text
+
+
+# --- what agents choose
+
+ALL = ["new_ticket", "customer_reply", "assigned", "mentioned", "delivery_failed"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "hears"),
+    [
+        ("all", ALL),
+        ("mine", ["customer_reply", "assigned", "mentioned", "delivery_failed"]),
+        ("mentions", ["mentioned", "delivery_failed"]),
+        ("none", []),
+    ],
+)
+def test_an_agent_hears_of_what_he_chose(
+    channel: Channel, alice: Agent, bob: Agent, choice: str, hears: list[str]
+) -> None:
+    choices.choose(bob, choice, "", (), "", "")
+    ticket = ticket_of(arrive(channel, mail()))
+    tickets.assign(ticket, bob, alice)
+    arrive(channel, mail(subject=f"[#{ticket.number}]"))
+    replies.add_note(ticket, alice, replies.Written(text="@Bob"))
+    sent = replies.send_reply(ticket, bob, replies.Written(text="x"))
+    settling.back_to_author(sent.mail, sent.mail.recipients)
+    db.session.commit()
+    assert [name for name in ALL if "bob@acme.example" in told(name)] == hears
+
+
+def test_mine_are_no_answers_in_the_tickets_of_nobody(
+    arrive_in: Callable[..., None], alice: Agent, bob: Agent
+) -> None:
+    choices.choose(bob, "mine", "", (), "", "")
+    arrive_in()
+    assert told() == ["alice@acme.example"]
+
+
+def test_what_comes_outside_of_the_hours_waits_for_them(channel: Channel, alice: Agent) -> None:
+    """Alice works on the day after tomorrow only; what is told to her waits until then."""
+    at = now().astimezone(ZoneInfo("Europe/Vienna")) + timedelta(days=2)
+    choices.choose(alice, "all", "", str(at.isoweekday()), "08:00", "17:00")
+    arrive(channel, mail())
+    (item,) = db.session.query(NoticeItem)
+    assert item.due_at == datetime.combine(at.date(), time(8), ZoneInfo("Europe/Vienna"))
+
+
+def test_a_digest_is_one_mail_of_all_that_happened(channel: Channel, alice: Agent, office: Office) -> None:
+    choices.choose(alice, "all", "daily", (), "", "")
+    for number in range(3):
+        arrive(channel, mail(f"c{number}@customer.example"))
+    assert notices.gather() == 0
+    db.session.execute(update(NoticeItem).values(due_at=now()))
+    db.session.commit()
+    assert (notices.gather(), mails_to(alice.email)) == (1, 1)
 
 
 # --- requesters

@@ -1,0 +1,56 @@
+"""What agents choose to hear of by mail, and when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from desk.accounts import Refused
+from desk.office import office, the_account
+from desk.working_hours import Rhythm, due_at
+from models import Agent, Ticket, db
+
+# What each choice lets through. Of answers »mine« are those in tickets that are assigned to the agent.
+WANTED = {
+    "all": ("new_ticket", "customer_reply", "assigned", "mentioned", "delivery_failed"),
+    "mine": ("customer_reply", "assigned", "mentioned", "delivery_failed"),
+    "mentions": ("mentioned", "delivery_failed"),
+    "none": (),
+}
+DIGESTS = ("", "hourly", "daily")  # empty: as it happens
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+
+
+def wants(agent: Agent, notice: str, ticket: Ticket) -> bool:
+    """Whether the agent wants this notice about this ticket by mail."""
+    if agent.notify == "mine" and notice == "customer_reply" and ticket.assignee_id != agent.id:
+        return False
+    return notice in WANTED[agent.notify]
+
+
+def leaves_at(agent: Agent, happened: datetime) -> datetime:
+    """When a mail about it leaves: after the moment in which others join it, in the agent's hours."""
+    return due_at(happened + timedelta(seconds=office().settings.notice_seconds), _rhythm(agent))
+
+
+def choose(agent: Agent, notify: str, digest: str, days: Iterable[str], begin: str, end: str) -> None:
+    """What an agent decides. `days` are ISO weekdays, `begin` and `end` HH:MM. Raises Refused. Commits."""
+    if notify not in WANTED or digest not in DIGESTS:
+        raise Refused("choice_unknown")
+    chosen = "".join(sorted(set(days) & set("1234567")))
+    if chosen and not (_TIME.fullmatch(begin) and _TIME.fullmatch(end) and begin < end):
+        raise Refused("hours_order")
+    agent.notify, agent.digest, agent.work_days = notify, digest, chosen
+    agent.work_begin, agent.work_end = (begin, end) if chosen else ("", "")
+    db.session.commit()
+
+
+def _rhythm(agent: Agent) -> Rhythm:
+    zone = ZoneInfo(agent.timezone or office().settings.timezone or the_account().timezone)
+    if not agent.work_days:
+        return Rhythm(zone, agent.digest)
+    days = frozenset(int(day) for day in agent.work_days)
+    begin, end = time.fromisoformat(agent.work_begin), time.fromisoformat(agent.work_end)
+    return Rhythm(zone, agent.digest, days, begin, end)
