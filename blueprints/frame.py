@@ -13,7 +13,7 @@ from blueprints.access import me
 from desk import channels, outgoing, quarantine, tickets
 
 # Pages that stand under another entry of the rail.
-PART_OF = {"blocked_senders": "ledger", "oauth": "channels"}
+PART_OF = {"blocked_senders": "ledger", "deliverability": "channels", "oauth": "channels"}
 
 
 def init_app(app: Flask) -> None:

@@ -57,11 +57,12 @@ class Discovery:
 
 @dataclass(frozen=True, slots=True)
 class Internet:
-    """What discovery asks: name servers and the port of https are other ones in tests only."""
+    """What discovery asks: name servers and the ports are other ones in tests only."""
 
     nameservers: tuple[str, ...] = ()
     nameserver_port: int = 53
     https_port: int = 443
+    smtp_port: int = 25  # of the servers that take mail for a domain
     allow_private: bool = False
     step_seconds: float = STEP_SECONDS
     all_seconds: float = ALL_SECONDS
@@ -133,7 +134,7 @@ class _Seeking:
             self.domain = server_name(domain)
         except TransportFailure:
             self.domain = ""
-        self._resolver = _resolver(internet)
+        self._resolver = name_resolver(internet)
 
     def left(self) -> float:
         return self._ends - time.monotonic()
@@ -206,7 +207,7 @@ class _Seeking:
         return max(min(self._internet.step_seconds, self.left()), 0.05)
 
 
-def _resolver(internet: Internet) -> dns.resolver.Resolver:
+def name_resolver(internet: Internet) -> dns.resolver.Resolver:
     """The machine's name servers, or those given. A machine that names none finds nothing, and says so."""
     try:
         resolver = dns.resolver.Resolver(configure=not internet.nameservers)

@@ -25,7 +25,9 @@ OPEN = {
     "setup.create",
     "setup.address",
 }
-ADMIN = {"agents", "blocked_senders", "channels", "ledger", "notifications", "oauth", "outgoing"}
+ADMIN = {
+    "agents", "blocked_senders", "channels", "deliverability", "ledger", "notifications", "oauth", "outgoing",
+}  # fmt: skip
 SAMPLES = {"int": 1, "default": "x", "string": "x", "path": "x", "uuid": "0" * 32}
 
 

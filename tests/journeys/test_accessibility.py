@@ -23,6 +23,7 @@ PAGES = (
     "/profile",
     "/system/channels",
     "/system/channels/new",
+    "/system/deliverability/1",
     "/system/notifications",
     "/system/agents",
     "/system/agents/new",
