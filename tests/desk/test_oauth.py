@@ -15,6 +15,7 @@ from desk.oauth_providers import InvalidProvider, ProviderInUse, ProviderValues
 from mail.transports import PermanentFailure, TemporaryFailure
 from models import Channel, Incident, OauthGrant, OauthSignIn, db, now
 from tests.servers.authorization import CLIENT, SECRET
+from tests.servers.smtp_sink import CLOSE
 
 RAW = b"From: carol@customer.example\r\nMessage-ID: <1@customer.example>\r\nSubject: Hello\r\n\r\nHello\r\n"
 
@@ -260,6 +261,66 @@ def test_a_clock_that_was_set_after_the_receipt_sends_as_well(
     reply(on=channel)
     outbox.deliver_due()
     assert len(sink.wait_for(1)) == 1
+    assert refreshes(authorization) == 1
+
+
+@pytest.mark.dovecot
+@pytest.mark.parametrize("protocol", ["imap", "pop3"])
+def test_a_token_that_expires_in_mid_session(
+    connected, mailbox, authorization, monkeypatch, office, protocol
+):
+    """The hour is over while a full mailbox is fetched, and the server hangs up: the same fetch goes on."""
+    for number in range(60):
+        mailbox.deliver(RAW.replace(b"<1@", b"<%d@" % number))
+    channel = connected(protocol)
+    channel_id, take_in = channel.id, fetching.intake.take_in
+
+    def hung_up(*args):
+        monkeypatch.setattr(fetching.intake, "take_in", take_in)
+        rows = take_in(*args)
+        later(monkeypatch, minutes=61)
+        authorization.expire()
+        office.conversations[channel_id][1].cut()
+        return rows
+
+    monkeypatch.setattr(fetching.intake, "take_in", hung_up)
+    result = fetching.fetch_channel(channel_id)
+    assert (result.error, result.fetched) == ("", 60)
+    assert refreshes(authorization) == 1
+    assert mailbox.messages() == []
+    assert db.session.query(Incident).count() == 0
+
+
+@pytest.mark.dovecot
+def test_a_lost_connection_with_a_good_token_is_a_fault_as_ever(connected, mailbox, monkeypatch, office):
+    mailbox.deliver(RAW)
+    channel_id, take_in = connected().id, fetching.intake.take_in
+
+    def hung_up(*args):
+        office.conversations[channel_id][1].cut()
+        return take_in(*args)
+
+    monkeypatch.setattr(fetching.intake, "take_in", hung_up)
+    assert fetching.fetch_channel(channel_id).error == "connection_lost"
+
+
+@pytest.mark.dovecot
+def test_a_token_that_expires_between_two_mails(connected, authorization, sink, reply, monkeypatch):
+    """The server hangs up after the first: the second goes out by a fresh token, in the same run."""
+    channel = connected()
+    reply(on=channel)
+    reply(on=channel, question="<q2@customer.example>")
+    keep = sink.keep
+
+    def expired(mail):
+        keep(mail)
+        authorization.expire()
+
+    monkeypatch.setattr(sink, "keep", expired)
+    sink.fail_next("mail", "")
+    sink.fail_next("mail", CLOSE)
+    assert outbox.deliver_due() == {"done": 2}
+    assert len(sink.wait_for(2)) == 2
     assert refreshes(authorization) == 1
 
 
