@@ -1,8 +1,7 @@
 """OAuth 2 as values: where a provider is asked, what it is asked for, how its answer reads, how a token signs in.
 
 RFC 6749 with PKCE (RFC 7636); XOAUTH2 is Google's and Microsoft's SASL mechanism. Nothing here knows a network.
-A library would save the hundred lines of this file and bring its own HTTP client past our checks of addresses
-(docs/decisions).
+A library would save half of this file and bring an HTTP client past our checks of addresses (decision 018).
 """
 
 from __future__ import annotations

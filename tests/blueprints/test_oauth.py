@@ -125,7 +125,9 @@ def test_a_strangers_answer_is_not_taken(house, alice, provider, authorization):
 
 def test_another_agents_grant_is_not_taken(house, alice, provider):
     with house.app_context():
-        grant = OauthGrant(provider_id=provider, user="books@acme.test", refresh_token="r", expires_at=now(), words="")
+        grant = OauthGrant(
+            provider_id=provider, user="books@acme.test", refresh_token="r", expires_at=now(), words=""
+        )
         db.session.add(grant)
         db.session.commit()
         grant_id = str(grant.id)
@@ -153,7 +155,11 @@ def test_connect_again_from_the_row(house, alice, provider, authorization):
 
 def test_a_host_that_takes_no_passwords_is_recognised(alice):
     alice.get("/system/channels/new")
-    fields = OWN | {"server": "outlook.office365.com", "oauth": oauth.PASSWORD, "oauth_default": oauth.PASSWORD}
+    fields = OWN | {
+        "server": "outlook.office365.com",
+        "oauth": oauth.PASSWORD,
+        "oauth_default": oauth.PASSWORD,
+    }
     page = alice.post("/system/channels/form", fields)
     assert "no longer accepts passwords" in page.text and "/system/oauth/new?kind=microsoft" in page.text
     alice.get("/system/oauth/new?kind=microsoft")

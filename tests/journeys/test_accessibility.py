@@ -24,6 +24,8 @@ PAGES = (
     "/system/channels",
     "/system/channels/new",
     "/system/deliverability/1",
+    "/system/oauth",
+    "/system/oauth/new?kind=microsoft",
     "/system/notifications",
     "/system/agents",
     "/system/agents/new",
