@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import bindparam, select
+from sqlalchemy.orm.attributes import set_committed_value
 
 from desk import contents, notices, search, telling, tickets
 from desk.matching import Match
 from desk.office import office, the_account
 from desk.senders import Speaker
-from mail.clean import clean_html, snippet
+from mail.clean import clean_html, one_line
 from mail.domains import mailbox_key
 from mail.forwards import read_forward
 from mail.language import detect
@@ -29,6 +30,7 @@ from models import (
     db,
     now,
 )
+from models.base import insert_now, update_now
 from models.ticket import after_customer_mail
 
 # Only these are ever shown inside a page, and only if their bytes say so.
@@ -62,6 +64,7 @@ def file_mail(
     quiet = message.quiet
     if not is_new and not quiet:
         tickets.move(ticket, after_customer_mail(ticket.status), None)
+    update_now(ticket)
     row.ticket_id, row.state = ticket.id, InboundState.FILED
     row.outcome = Outcome.QUIET if quiet else Outcome.NEW_TICKET if is_new else Outcome.REPLY
     if quiet or row.history:
@@ -98,8 +101,7 @@ def contact_for(name: str, address: str, language: Callable[[], str | None]) -> 
             address_key=mailbox_key(address)[:320],
             locale=language() or "",
         )
-        db.session.add(contact)
-        db.session.flush()
+        insert_now(contact)
     elif not contact.name and name:
         contact.name = name[:200]
     return contact
@@ -121,7 +123,9 @@ def _already_there(ticket: Ticket, mail: Mail) -> bool:
     """The same mail came here by another of our addresses (reply to all): kept, but no news."""
     if not mail.message_id:
         return False
-    known = db.session.execute(SAME_MAIL, {"ticket_id": ticket.id, "message_id": mail.message_id})
+    known = db.session.connection().execute(
+        SAME_MAIL, {"ticket_id": ticket.id, "message_id": mail.message_id}
+    )
     return any(author == mail.sender.address and text == mail.text for author, text in known)
 
 
@@ -159,16 +163,21 @@ def _add_message(
         invitation=contents.invitation_row(mail.invitation),
         seals=[seal.value for seal in mail.seals] or None,
     )
-    message.attachments = add_attachments(mail.attachments)
-    contents.add_letters(message.attachments, mail.attachments)
-    db.session.add(message)
-    if any(attachment.content_id for attachment in message.attachments):
-        db.session.flush()  # the addresses of pictures in the HTML are made of numbers
-    _clean(message, mail, forwarded, sent)
-    db.session.flush()
-    search.index_message(message, *(attachment.name for attachment in message.attachments))
+    attachments = add_attachments(mail.attachments)
+    contents.add_letters(attachments, mail.attachments)
+    numbered = any(attachment.content_id for attachment in attachments)
+    if not numbered:
+        _clean(message, mail, (), forwarded, sent)
+    insert_now(message)
+    for attachment in attachments:
+        attachment.message_id = message.id
+        insert_now(attachment)
+    set_committed_value(message, "attachments", attachments)
+    if numbered:  # the addresses of pictures in the HTML are made of numbers
+        _clean(message, mail, attachments, forwarded, sent)
+    search.index_message(message, *(attachment.name for attachment in attachments))
     ticket.last_message_at = now()
-    ticket.snippet = snippet(folded.visible[folded.opening :] or mail.text)[:200]
+    ticket.snippet = one_line(folded.visible[folded.opening :] or mail.text)
     ticket.has_attachments = ticket.has_attachments or any(not part.inline for part in mail.attachments)
     if not quiet:
         ticket.last_inbound_id = message.id
@@ -176,13 +185,19 @@ def _add_message(
     return message
 
 
-def _clean(message: Message, mail: Mail, forwarded: bool, sent: Callable[[], str] | None) -> None:
+def _clean(
+    message: Message,
+    mail: Mail,
+    attachments: Sequence[Attachment],
+    forwarded: bool,
+    sent: Callable[[], str] | None,
+) -> None:
     if not mail.html:
         return
     # Relative to the frame's own address (/messages/<id>/frame), so that it holds below any prefix.
     cids = {
         attachment.content_id: f"../../attachments/{attachment.id}/inline"
-        for attachment in message.attachments
+        for attachment in attachments
         if attachment.content_id and attachment.shown_as
     }
     safe = clean_html(mail.html, cids, forwarded=forwarded, sent=sent)

@@ -21,7 +21,7 @@ from mail.reading import Reading, read
 from mail.senders import Result
 from mail.types import Action, Bounce, Facts, Mail, Verdict
 from models import InboundMail, InboundState, Outcome, ServerCopy, db, now
-from models.base import insert_if_new, one_at_a_time
+from models.base import insert_if_new, one_at_a_time, update_now
 
 log = logging.getLogger(__name__)
 
@@ -229,6 +229,7 @@ def _decide(inbound_id: int, reading: Reading, results: Results) -> Outcome:
         return row.outcome if row else Outcome.PENDING
     with db.session.no_autoflush:  # nothing is written before something asks for its number
         _judge(row, reading.mail, reading.bounce, results)
+        update_now(row)
     outcome = row.outcome
     reach("before_commit")
     circumstances.commit()
@@ -276,7 +277,7 @@ def _file(row: InboundMail, mail: Mail, quiet: bool, released: bool, results: Re
 
 def _facts(row: InboundMail, mail: Mail) -> Facts:
     key, sender = signing_key(), mail.sender.key[:320]
-    recent = db.session.scalar(
+    recent = db.session.connection().scalar(
         RECENT_FROM_SENDER,
         {"channel_id": row.channel_id, "sender": sender, "since": now() - timedelta(hours=1)},
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import bindparam, select
+from sqlalchemy.orm import joinedload
 
 from desk import people, tickets
 from desk.office import the_account
@@ -22,6 +23,7 @@ TICKETS_WITH_MAIL = (
     select(Ticket)
     .join(Message, Message.ticket_id == Ticket.id)
     .where(Message.message_id == bindparam("message_id"))
+    .options(joinedload(Ticket.contact))
     .order_by(Ticket.channel_id != bindparam("channel_id"), Message.id)
     .limit(SAME_ID)
 )

@@ -232,14 +232,18 @@ def _refusal(message: Message, address: str) -> str:
 
 def _brake_allows(address: str) -> bool:
     at = now()
-    in_day, in_hour = db.session.execute(
-        SENT_TO,
-        {
-            "key": mailbox_key(address),
-            "hour_ago": at - timedelta(hours=1),
-            "day_ago": at - timedelta(hours=24),
-        },
-    ).one()
+    in_day, in_hour = (
+        db.session.connection()
+        .execute(
+            SENT_TO,
+            {
+                "key": mailbox_key(address),
+                "hour_ago": at - timedelta(hours=1),
+                "day_ago": at - timedelta(hours=24),
+            },
+        )
+        .one()
+    )
     return (in_hour or 0) < PER_HOUR and in_day < PER_DAY
 
 

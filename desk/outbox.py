@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
+from sqlalchemy.orm.attributes import set_committed_value
 
 from desk import channels, dkim, health, letters
 from desk.failpoints import reach
@@ -27,7 +28,7 @@ from models import (
     db,
     now,
 )
-from models.base import rows_changed
+from models.base import insert_now, rows_changed
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +73,21 @@ def queue(
         send_after=send_after or now(),
         state=MailState.QUEUED,
     )
+    insert_now(mail)
     unique = {mailbox_key(address): address for address in recipients}
-    mail.recipients = [
-        OutboundRecipient(address=address, address_key=key, automatic=automatic, state=RecipientState.QUEUED)
+    rows = [
+        OutboundRecipient(
+            mail_id=mail.id,
+            address=address,
+            address_key=key,
+            automatic=automatic,
+            state=RecipientState.QUEUED,
+        )
         for key, address in unique.items()
     ]
-    db.session.add(mail)
+    for row in rows:
+        insert_now(row)
+    set_committed_value(mail, "recipients", rows)
     return mail
 
 

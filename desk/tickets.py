@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, insert, select, update
 from sqlalchemy.orm import joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from desk import search, telling
 from desk.office import the_account
@@ -23,6 +24,7 @@ from models import (
     db,
     now,
 )
+from models.base import insert_now
 from models.ticket import ALLOWED_MOVES, OPEN_STATES
 
 PAGE = 50
@@ -170,16 +172,17 @@ def open_ticket(
     ticket = Ticket(
         number=number,
         subject=subject[:1000],
-        channel=channel,
-        contact=contact,
+        channel_id=channel.id,
+        contact_id=contact.id,
         locale=locale,
-        continues=continues,
-        maybe=maybe,
+        continues_id=continues.id if continues else None,
+        maybe_id=maybe.id if maybe else None,
         status=Status.NEW,
         tags=[],
     )
-    db.session.add(ticket)
-    db.session.flush()
+    insert_now(ticket)
+    set_committed_value(ticket, "channel", channel)
+    set_committed_value(ticket, "contact", contact)
     note_event(ticket, "opened", channel=channel.key)
     return ticket
 

@@ -109,7 +109,12 @@ def _with_background(match: re.Match[str]) -> str:
 def snippet(text: str, limit: int = 140) -> str:
     """The beginning of what was newly written, on one line of at most `limit` characters, for lists."""
     folded = fold_text(text[:20_000])
-    visible = _SPACES.sub(" ", folded.visible[folded.opening :][: limit * 20]).strip()
+    return one_line(folded.visible[folded.opening :], limit)
+
+
+def one_line(text: str, limit: int = 140) -> str:
+    """The beginning of a text, at most `limit` characters, cut between words."""
+    visible = _SPACES.sub(" ", text[: limit * 20]).strip()
     if len(visible) <= limit:
         return visible
     space = visible.rfind(" ", 0, limit)

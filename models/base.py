@@ -24,16 +24,24 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    bindparam,
     event,
     func,
+    insert,
+    inspect,
     select,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, InstanceState, Session, make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
 
 # SQLite: a transaction that will write takes the write lock when it begins, so that two of them wait
 # for each other instead of losing an update. Views that only read say so (see `app.py`).
 writing: ContextVar[bool] = ContextVar("writing", default=True)
+
+
+INSERTED = "poststelle.inserted"  # in the session's own notes: what insert_now() wrote in this transaction
 
 
 class Base(DeclarativeBase):
@@ -192,6 +200,70 @@ def insert_if_new(table: type[Base], columns: dict[str, Any]) -> int | None:
 
 @cache
 def _insert_if_new(table: type[Base], dialect: str) -> Executable:
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    statement: Any = insert(cast("Table", table.__table__))
+    insert_or_not = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    statement: Any = insert_or_not(cast("Table", table.__table__))
     return cast("Executable", statement.on_conflict_do_nothing().returning(table.__table__.c.id))
+
+
+def insert_now(thing: Base) -> None:
+    """Insert one new object at once and alone; what else the session holds is written when it commits.
+
+    For what comes with every mail: a flush looks at all objects and sorts them, which takes several times
+    as long as the INSERT. Relations must be given by their keys (`channel_id=`), not by objects.
+    """
+    given, columns = thing.__dict__, {}
+    for name, default in _columns_of(type(thing)):
+        if name in given:
+            columns[name] = given[name]
+        elif default is not None:
+            columns[name] = default.arg(None) if default.is_callable else default.arg
+            set_committed_value(thing, name, columns[name])
+    set_committed_value(thing, "id", db.session.connection().scalar(_insert(type(thing)), columns))
+    make_transient_to_detached(thing)
+    session = db.session()
+    session.add(thing)
+    session.info.setdefault(INSERTED, []).append(thing)
+
+
+def update_now(thing: Base) -> None:
+    """Write what has changed of one object at once and alone, for the same reason as `insert_now`."""
+    state: InstanceState[Any] = inspect(thing)
+    table = cast("Table", type(thing).__table__)
+    changed = {name: state.dict[name] for name in state.committed_state if name in table.c}
+    if changed:
+        statement = _update(type(thing), tuple(sorted(changed)))
+        db.session.connection().execute(statement, {**changed, "the_id": state.dict["id"]})
+    state._commit_all(
+        state.dict, db.session().identity_map
+    )  # as a flush does: there is nothing left to write
+
+
+@cache
+def _update(kind: type[Base], names: tuple[str, ...]) -> Executable:
+    table = cast("Table", kind.__table__)
+    return update(table).where(table.c.id == bindparam("the_id")).values({n: bindparam(n) for n in names})
+
+
+def _forget_inserted(session: Session) -> None:
+    """What was inserted at once is not there any more: the session may not go on as if it were."""
+    for thing in session.info.pop(INSERTED, ()):
+        if thing in session:
+            session.expunge(thing)
+
+
+def _keep_inserted(session: Session) -> None:
+    session.info.pop(INSERTED, None)
+
+
+event.listen(db.session, "after_rollback", _forget_inserted)
+event.listen(db.session, "after_commit", _keep_inserted)
+
+
+@cache
+def _columns_of(table: type[Base]) -> tuple[tuple[str, Any], ...]:
+    return tuple((column.key, column.default) for column in table.__table__.columns if column.key != "id")
+
+
+@cache
+def _insert(table: type[Base]) -> Executable:
+    return insert(cast("Table", table.__table__)).returning(table.__table__.c.id)
