@@ -1,7 +1,7 @@
 """Our own check of a sender, for mail that our receiver took: SPF (RFC 7208), DKIM (RFC 6376), DMARC (RFC 7489).
 
-Never more than an opinion, and never in the way: every question to the name servers has a limit, all
-together have one, and while the name servers do not answer nothing is asked at all.
+Never more than an opinion, and never in the way: mail waits here while it is filed, one after the other, so
+slow or silent name servers cost all mails of a minute together one second, and then nothing is asked for a while.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ with warnings.catch_warnings():
 
 log = logging.getLogger(__name__)
 
-QUESTION = 2.0  # seconds for one question
-ALL = 5.0  # and for all about one mail
+USUAL = 0.1  # seconds that a question may take without being called slow
+PATIENCE = 1.0  # seconds beyond that for all questions of a minute, whichever mails they are about
+ONE_SERVER = 0.5  # seconds until the next name server is asked
+ALL = 5.0  # seconds for all questions about one mail
 SIGNATURES = 4  # of a mail that are looked at
-RESTS = 60.0  # seconds without a question after the name servers did not answer
+RESTS = 60.0  # seconds without a question when the patience is used up, and in which it grows back
 
 # (name, type) -> TXT: joined octets, A and AAAA: text, MX: (preference, name), PTR: name. Nothing found: empty.
 Lookup = Callable[[str, str], list[Any]]
@@ -41,24 +43,45 @@ class Unreachable(Exception):
 
 
 class NameServers:
-    """The system's name servers. One per process: it remembers that they do not answer."""
+    """The system's name servers. One per process: it remembers how long they made us wait."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, resolve: Callable[..., Any] | None = None, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._resolve, self._clock = resolve or _resolve, clock
+        self._waited = 0.0  # seconds beyond the usual, less what time has healed
+        self._healed_at = clock()
         self._rests_until = 0.0
 
     def __call__(self, name: str, kind: str) -> list[Any]:
-        if monotonic() < self._rests_until:
+        began = self._clock()
+        if began < self._rests_until:
             raise Unreachable
+        self._waited = max(0.0, self._waited - (began - self._healed_at) * PATIENCE / RESTS)
+        self._healed_at = began
         try:
-            answers = dns.resolver.resolve(name, kind, lifetime=QUESTION, search=False)
+            answers = self._resolve(name, kind, lifetime=USUAL + PATIENCE - self._waited, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.name.EmptyLabel, dns.name.LabelTooLong):
-            return []
+            answers = []
         except dns.resolver.NoNameservers:  # they answer, but not for this name
-            return []
+            answers = []
         except (dns.exception.DNSException, OSError) as error:
-            self._rests_until = monotonic() + RESTS
+            self._rest()
             raise Unreachable from error
+        self._waited += max(0.0, self._clock() - began - USUAL)
+        if self._waited >= PATIENCE:
+            self._rest()
         return [_plain(kind, answer) for answer in answers]
+
+    def _rest(self) -> None:
+        self._rests_until, self._waited = self._clock() + RESTS, 0.0
+        log.warning("The name servers are slow or silent: senders are not checked for %d s.", RESTS)
+
+
+def _resolve(name: str, kind: str, **options: Any) -> Any:
+    resolver = dns.resolver.get_default_resolver()
+    resolver.timeout = ONE_SERVER
+    return resolver.resolve(name, kind, **options)
 
 
 def check(raw: bytes, author: str, envelope_from: str, peer: str, lookup: Lookup) -> tuple[Result, ...]:
@@ -116,7 +139,7 @@ def _spf(author: str, envelope_from: str, peer: str, asked: Lookup) -> Result | 
     token = _asked.set(asked)
     try:
         domain = envelope_from.rpartition("@")[2]
-        value = spf.query(i=peer, s=envelope_from, h=domain, timeout=QUESTION, querytime=ALL).check()[0]
+        value = spf.query(i=peer, s=envelope_from, h=domain, timeout=PATIENCE, querytime=ALL).check()[0]
     finally:
         _asked.reset(token)
     return Result("spf", "pass" if value == "pass" else "none", {"smtp.mailfrom": envelope_from.lower()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -14,8 +15,10 @@ from sqlalchemy import exc, select, text, update
 from desk import keys
 from models import Account, Channel, Contact, Counter, Status, Ticket, db
 from models.base import use_cipher, writing
+from tests.servers.serving import until
 
 THREADS, ROUNDS = 6, 15
+WAITING = 20  # more threads than SQLAlchemy's pool has connections where nobody says how many
 
 
 def raw(statement: str) -> object:
@@ -180,3 +183,24 @@ def test_who_only_reads_does_not_wait_for_a_writer(app: Flask) -> None:
     with ThreadPoolExecutor(1) as thread:
         assert thread.submit(read).result(timeout=5) == 1000
     db.session.rollback()
+
+
+def test_who_only_reads_does_not_wait_behind_many_writers(app: Flask) -> None:
+    """Each of them holds a connection while it waits for the lock; a page gets one of its own all the same."""
+    db.session.execute(update(Counter).values(value=5))
+    db.session.flush()  # the write lock is ours now
+
+    def write() -> None:
+        with app.app_context(), suppress(exc.OperationalError):
+            db.session.execute(update(Counter).values(value=6))
+            db.session.rollback()
+
+    with ThreadPoolExecutor(WAITING) as threads:
+        writers = [threads.submit(write) for _ in range(WAITING)]
+        try:
+            until(lambda: db.engine.pool.checkedout() > WAITING)  # type: ignore[attr-defined]
+            page = app.test_client().get("/login")
+            assert page.status_code == 200
+            assert not any(writer.done() for writer in writers)
+        finally:
+            db.session.rollback()

@@ -139,16 +139,45 @@ def test_odd_signatures_do_no_harm(field):
     assert all(result.value != "pass" for result in results)
 
 
-def test_name_servers_that_do_not_answer_are_left_alone(monkeypatch):
-    asked = []
+class Slow:
+    """Name servers that take their time, by a clock of their own; with `silent` none of them answers."""
 
-    def timeout(*args: object, **options: object) -> None:
-        asked.append(args)
-        raise sender_check.dns.exception.Timeout
+    def __init__(self, seconds: float, silent: bool = False) -> None:
+        self.now, self.seconds, self.silent, self.asked = 1000.0, seconds, silent, 0
 
-    monkeypatch.setattr(sender_check.dns.resolver, "resolve", timeout)
-    servers = NameServers()
-    for _ in range(3):
-        with pytest.raises(Unreachable):
-            servers("customer.example", "TXT")
-    assert len(asked) == 1
+    def resolve(self, name: str, kind: str, lifetime: float, **_: object) -> list[Any]:
+        self.asked += 1
+        self.now += min(self.seconds, lifetime)
+        if self.silent or self.seconds > lifetime:
+            raise sender_check.dns.exception.Timeout
+        raise sender_check.dns.resolver.NXDOMAIN
+
+    def waits(self, servers: NameServers) -> float:
+        """Seconds that the check of one more mail takes."""
+        began = self.now
+        check(signed("customer.example"), CAROL, CAROL, PEER, servers)
+        return self.now - began
+
+
+@pytest.mark.parametrize(
+    "slow", [Slow(9, silent=True), Slow(0.9), Slow(0.5), Slow(1.05)], ids=["silent", "0.9", "0.5", "1.05"]
+)
+def test_slow_or_silent_name_servers_hold_up_one_mail_of_a_minute(slow):
+    servers = NameServers(slow.resolve, lambda: slow.now)
+    first = slow.waits(servers)
+    assert 0.9 <= first <= 2 * sender_check.PATIENCE
+    later = [slow.waits(servers) for _ in range(20)]
+    assert sum(later) < 1, "not even all of the others together wait for a second"
+    asked = slow.asked
+    assert slow.waits(servers) == 0 and slow.asked == asked, "nobody is asked"
+    slow.now += sender_check.RESTS
+    slow.seconds, slow.silent = 0.02, False
+    slow.waits(servers)
+    assert slow.asked > asked, "a minute later they are asked again"
+
+
+def test_name_servers_as_they_usually_are_never_rest():
+    usual = Slow(0.08)
+    servers = NameServers(usual.resolve, lambda: usual.now)
+    asked = [usual.waits(servers) and usual.asked for _ in range(200)]
+    assert asked == sorted(set(asked)), "every mail had its questions"
