@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, time, timedelta
 from email import message_from_bytes
 from email.policy import default
 from zoneinfo import ZoneInfo
 
 import pytest
+from flask import Flask
 from sqlalchemy import select, update
 
 from desk import (
@@ -148,6 +150,24 @@ def test_two_hundred_events_in_a_minute_are_one_mail_for_each(
     assert (mails_to(alice.email), mails_to(bob.email)) == (1, 1)
     text = composed(office, "several", "alice@acme.example")
     assert text.startswith("200 ") and "150" in text and text.count("/tickets/") == letters.LISTED
+
+
+def test_two_processes_that_gather_at_once_make_one_mail(
+    app: Flask, channel: Channel, alice: Agent, bob: Agent
+) -> None:
+    for number in range(5):
+        arrive(channel, mail(f"c{number}@customer.example"))
+    db.session.rollback()
+
+    def gather(_: int) -> int:
+        with app.app_context():
+            return notices.gather(at_once=True)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(gather, range(4))) == 2
+    db.session.expire_all()
+    assert (mails_to("alice@acme.example"), mails_to("bob@acme.example")) == (1, 1)
+    assert db.session.query(NoticeItem).filter(NoticeItem.mail_id.is_(None)).count() == 0
 
 
 def test_nothing_is_mailed_before_the_window_is_over(channel: Channel) -> None:

@@ -104,6 +104,6 @@ def test_an_agent_chooses_what_he_hears_of(page: Page, served: Serving) -> None:
     form.get_by_role("button", name="Benachrichtigungen speichern").click()
     expect(page.get_by_label("Mi", exact=True)).to_be_checked()
     expect(page.get_by_label("Di", exact=True)).not_to_be_checked()
-    assert served.sql("SELECT notify, digest, work_days, work_end FROM agent WHERE email_key LIKE 'alice%'") == [
-        {"notify": "mine", "digest": "daily", "work_days": "13", "work_end": "16:00"}
-    ]
+    assert served.sql(
+        "SELECT notify, digest, work_days, work_end FROM agent WHERE email_key LIKE 'alice%'"
+    ) == [{"notify": "mine", "digest": "daily", "work_days": "13", "work_end": "16:00"}]
