@@ -355,6 +355,43 @@ def test_mail_waits_for_a_new_connection(connected, mailbox, authorization, sink
 
 
 @pytest.mark.dovecot
+def test_answers_wait_in_the_outbox_for_a_new_connection(
+    connected, mailbox, authorization, sink, reply, signed_in
+):
+    channel = connected()
+    authorization.revoke(mailbox.user)
+    sent = reply(on=channel)
+    outbox.deliver_due()
+    db.session.expire_all()
+    assert (sent.state, sent.reason) == ("queued", "oauth_reconnect")
+    done, _ = signed_in()
+    channels.reconnect(channel, done.grant_id)
+    outbox.deliver_due(at_once=True)
+    assert len(sink.wait_for(1)) == 1
+
+
+@pytest.mark.dovecot
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (302, b""),  # what is in the form is meant for this address alone
+        (200, b"x" * 100_000),
+        (200, b"{}"),
+        (200, b"<html>"),
+        (429, b"{}"),
+        (500, b'{"error": "server_error"}'),
+    ],
+)
+def test_an_answer_that_says_nothing_ends_nothing(connected, authorization, monkeypatch, status, body):
+    channel = connected()
+    later(monkeypatch, minutes=58)
+    authorization.fail_next(status, body)
+    with pytest.raises(TemporaryFailure, match="oauth_unreachable"):
+        oauth.access_token(channel.grant_id)
+    assert authorization.owner(oauth.access_token(channel.grant_id)) == channel.user
+
+
+@pytest.mark.dovecot
 def test_a_provider_out_of_reach_is_asked_again(connected, authorization, monkeypatch):
     channel = connected()
     later(monkeypatch, minutes=58)
