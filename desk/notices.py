@@ -33,6 +33,7 @@ from models.base import rows_changed
 PER_HOUR, PER_DAY = 2, 5
 # Mails to one agent; what comes above that waits and is told together.
 AGENT_PER_HOUR = 30
+KEPT = timedelta(days=30)  # the brakes look back a day at most
 MOST_ITEMS = 500  # events of one mail; what is beyond comes in the next
 
 # Asked for every mail that comes in, so they are put together once.
@@ -196,6 +197,18 @@ def _tell_requester(ticket_id: int) -> bool:
     )
     db.session.commit()
     return True
+
+
+def forget_old() -> int:
+    """Events whose mail was written long ago are needed no more. Commits."""
+    written = select(OutboundMail.id).where(OutboundMail.sha256 != "")
+    gone = rows_changed(
+        delete(NoticeItem)
+        .where(NoticeItem.created_at < now() - KEPT, NoticeItem.mail_id.in_(written))
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+    return gone
 
 
 # --- below

@@ -170,6 +170,20 @@ def test_two_processes_that_gather_at_once_make_one_mail(
     assert db.session.query(NoticeItem).filter(NoticeItem.mail_id.is_(None)).count() == 0
 
 
+def test_events_are_forgotten_when_their_mail_was_written_long_ago(
+    channel: Channel, bob: Agent, office: Office
+) -> None:
+    arrive(channel, mail())
+    later(31 * 24)
+    assert notices.forget_old() == 0, "nobody was told yet"
+    notices.gather(at_once=True)
+    assert notices.forget_old() == 0, "the mail is not written yet"
+    (mail_to_bob,) = [one for one in db.session.query(OutboundMail) if one.agent_id == bob.id]
+    mail_to_bob.sha256 = office.blobs.put(letters.compose_queued(mail_to_bob))
+    db.session.commit()
+    assert notices.forget_old() == 1
+
+
 def test_nothing_is_mailed_before_the_window_is_over(channel: Channel) -> None:
     arrive(channel, mail())
     assert notices.gather() == 0
