@@ -51,6 +51,9 @@ def channel_state(channel: Channel, at: datetime, sending: Incident | None = Non
             _refused(channel.refused),
             str(ADVICE["removal_refused"]),
         )
+    if channel.withheld >= health.WITHHELD_TRIES:
+        advice = str(ADVICE["mail_withheld"])
+        return ChannelState("warning", str(FAILURE["mail_withheld"]), _last_fetched(channel, at), advice)
     return ChannelState("ok", gettext("Ready to receive"), _last_fetched(channel, at))
 
 

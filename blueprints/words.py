@@ -175,6 +175,7 @@ FAILURE = oauth_failures.FAILURE | {
     "content_refused": lazy_gettext("The recipient's server takes the mail for spam or for dangerous."),
     "server_busy": lazy_gettext("The server is busy."),
     "removal_refused": lazy_gettext("The server does not remove mails that became tickets."),
+    "mail_withheld": lazy_gettext("The server does not hand out some mails whole."),
     "stale": lazy_gettext("The mailbox has not been fetched for a while, and no fault is known."),
     "password_missing": lazy_gettext("The password is missing; enter it again."),
     "no_relay": lazy_gettext("No outgoing server is set up."),
@@ -318,6 +319,10 @@ ADVICE = oauth_failures.ADVICE | {
         "An administrator has to mend SPF, DKIM or DMARC of the channel's domain."
     ),
     "stale": lazy_gettext("Check that the jobs of this Poststelle are running (“serve” or “worker”)."),
+    "mail_withheld": lazy_gettext(
+        "All others are taken in, and these are asked for at every fetch. Open the mailbox with another mail program "
+        "and forward them to this channel or move them to another folder."
+    ),
     "removal_refused": lazy_gettext(
         "They do not become tickets again, and removing them is tried at every fetch. Check in the mailbox's "
         "settings whether this sign-in may delete, or choose another way after the fetch."

@@ -104,7 +104,8 @@ def _fetch(channel_id: int, wait_seconds: float, only_removals: bool = False) ->
         try:
             session = _converse(channel_id, edition, result, only_removals)
             result.refused = removal.count_owed(channel_id)
-            health.record_success(channel_id, edition, result.refused, session.source.refusal)
+            withheld = None if only_removals else session.withheld_ids()
+            health.record_success(channel_id, edition, result.refused, session.source.refusal, withheld)
         except Stopped:
             db.session.rollback()
         except TransportFailure as failure:
@@ -163,7 +164,7 @@ class Session:
     def __init__(self, channel_id: int, edition: int, result: Fetch, only_removals: bool) -> None:
         self.channel_id, self.edition, self.result = channel_id, edition, result
         self.only_removals = only_removals
-        self.stuck: int | None = None  # the lowest UID that the server did not hand out whole
+        self.withheld: list[Listed] = []  # what the server did not hand out whole
 
     def run(self) -> bool:
         """True when the mailbox is done, False when another session must follow."""
@@ -217,6 +218,9 @@ class Session:
             self._channel().first_fetch_at = now()
             db.session.commit()
         return True
+
+    def withheld_ids(self) -> list[str]:
+        return [f"UIDL {one.source_id}" if self._is_pop3 else f"UID {one.position}" for one in self.withheld]
 
     def _settle(self) -> None:
         """At the first sight of a mailbox, or of the new UIDs that a server gave out: enter what stays alone.
@@ -314,14 +318,11 @@ class Session:
         return intake.older_than(self.activated_at, listed.arrived_at)
 
     def _remember(self, page: Sequence[Listed], left_out: Sequence[Listed]) -> None:
-        """This page is taken care of: next time only what lies above it is asked for."""
+        """This page is taken care of: next time only what lies above it is asked for, and what was withheld."""
+        self.withheld += left_out
         if self._is_pop3:
             return
-        if (
-            left_out and self.stuck is None
-        ):  # the server did not hand these out whole: they are asked for again
-            self.stuck = min(listed.position for listed in left_out)
-        highest = page[-1].position if self.stuck is None else self.stuck - 1
+        highest = min([page[-1].position, *(listed.position - 1 for listed in self.withheld)])
         channel = self._channel()
         channel.highest_uid = max(channel.highest_uid, highest)
         db.session.commit()

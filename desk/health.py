@@ -20,6 +20,7 @@ from models.base import rows_changed
 # How long a channel in trouble rests at most between two tries. What a person has to mend (a wrong
 # password, a bad certificate) is asked rarely, since many tries lock accounts; the network often.
 LONGEST_REST = {"person": timedelta(hours=1), "network": timedelta(minutes=15)}
+WITHHELD_TRIES = 2  # fetches in a row that did not get a mail whole, until it is a trouble
 RECORDS_KEPT = 50  # of a channel's fetches that brought something or failed
 
 
@@ -55,12 +56,24 @@ def fetched_editions() -> dict[int, int]:
     return {row.id: row.edition for row in db.session.execute(query)}
 
 
-def record_success(channel_id: int, edition: int | None = None, refused: int = 0, words: str = "") -> None:
+def record_success(
+    channel_id: int,
+    edition: int | None = None,
+    refused: int = 0,
+    words: str = "",
+    withheld: Sequence[str] | None = None,
+) -> None:
     """A fetch went through: the trouble, if there was any, is over. Commits.
 
     `edition` is that of the channel when the fetch began; what has been edited since is not touched.
-    `refused` copies should be gone from the server and are not; `words` are what it said to that.
+    `refused` copies should be gone from the server and are not; `words` are what it said to that. A goodbye
+    without an answer says nothing yet: without words only the second time in a row is a trouble.
+    `withheld`: the mails that the server did not hand out whole, None if none was asked for. The first time
+    such a mail may just be gone by then; so here too the second time counts.
     """
+    before = select(Channel.refused, Channel.withheld).where(Channel.id == channel_id)
+    was_refused, was_withheld = db.session.execute(before).one()
+    tries = was_withheld if withheld is None else was_withheld + 1 if withheld else 0
     recorded = _record(
         channel_id,
         edition,
@@ -71,13 +84,18 @@ def record_success(channel_id: int, edition: int | None = None, refused: int = 0
         failures=0,
         next_try_at=None,
         refused=refused,
+        withheld=tries,
     )
     if recorded:
         _end(channel_id, Ending.RECOVERED, Trouble.FETCH)
-        if refused:
+        if refused and (words or was_refused):
             _continue(channel_id, Trouble.REMOVAL, "removal_refused", words)
-        else:
+        elif not refused:
             _end(channel_id, Ending.RECOVERED, Trouble.REMOVAL)
+        if withheld and tries >= WITHHELD_TRIES:
+            _continue(channel_id, Trouble.WITHHELD, "mail_withheld", ", ".join(withheld[:10]))
+        elif withheld is not None:
+            _end(channel_id, Ending.RECOVERED, Trouble.WITHHELD)
     db.session.commit()
 
 

@@ -103,6 +103,7 @@ class Channel(Base):
     failures: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     refused: Mapped[int] = mapped_column(default=0)  # copies that the server should have removed and did not
+    withheld: Mapped[int] = mapped_column(default=0)  # fetches in a row that did not get every mail whole
 
     # Raised by every edit in the form; a fetch that began with another edition stops cleanly.
     edition: Mapped[int] = mapped_column(default=1)

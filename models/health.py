@@ -14,6 +14,7 @@ from models.base import Base, Code, UTCDateTime, now
 class Trouble(StrEnum):
     FETCH = "fetch"  # the mailbox cannot be fetched
     REMOVAL = "removal"  # it is fetched, but the server does not remove what was filed
+    WITHHELD = "withheld"  # it is fetched, but the server does not hand out some mails whole
     STALE = "stale"  # no fault is known, but nobody fetches
     SENDING = (
         "sending"  # its outgoing server does not let us in; the relay counts as that of the default channel

@@ -14,10 +14,11 @@ from desk import channels, fetching, filing, intake, leases, quarantine, removal
 from desk.channel_values import ChannelValues
 from desk.office import Office
 from mail.transports import TemporaryFailure
+from mail.transports.imap import ImapSource
 from mail.transports.imap_wire import Wire
 from mail.transports.pop3 import Pop3Source
 from mail.transports.pop3_wire import Pop3Wire
-from models import Channel, InboundMail, InboundState, Lease, Message, db
+from models import Channel, InboundMail, InboundState, Incident, Lease, Message, db
 from tests.desk.letters import mail
 from tests.servers.ca import Authority
 from tests.servers.dovecot import Mailbox
@@ -233,3 +234,26 @@ def test_nothing_is_locked_while_we_wait_for_the_server(
     said = b"\n".join(spoken)
     for word in (b"SEARCH", b"EXPUNGE", b"LOGOUT") if protocol == "imap" else (b"RETR", b"DELE", b"QUIT"):
         assert word in said
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_mail_that_the_server_withholds_holds_back_no_other_and_shows(
+    connect: Callable[..., Channel], mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    channel = connect(protocol)
+    for number in range(3):
+        mailbox.deliver(mail(subject=f"no {number}"))
+
+    def withholding(fetch: Any) -> Any:
+        return lambda source, listed: (one for one in fetch(source, listed) if b"no 1" not in one.raw)
+
+    with monkeypatch.context() as patch:
+        for source in (ImapSource, Pop3Source):
+            patch.setattr(source, "fetch", withholding(source.fetch))
+        assert (fetch(channel).fetched, channel.withheld, db.session.query(Incident).count()) == (2, 1, 0)
+        mailbox.deliver(mail(subject="no 3"))
+        assert (fetch(channel).fetched, channel.withheld, len(mailbox.messages())) == (1, 2, 1)
+        (incident,) = db.session.query(Incident).all()
+        assert incident.code == "mail_withheld" and incident.words.startswith(("UID ", "UIDL "))
+    assert (fetch(channel).fetched, channel.withheld, mailbox.messages()) == (1, 0, [])
+    assert incident.ended_at is not None

@@ -53,6 +53,32 @@ def test_refused_removals_are_a_trouble_of_their_own(own: Channel) -> None:
     assert (incidents()[0][3], own.refused) == ("recovered", 0)
 
 
+def test_a_goodbye_without_an_answer_is_a_trouble_the_second_time(own: Channel) -> None:
+    health.record_success(own.id, refused=1)
+    assert (incidents(), own.refused) == ([], 1)
+    health.record_success(own.id)
+    health.record_success(own.id, refused=1)
+    assert incidents() == []
+    health.record_success(own.id, refused=1)
+    assert incidents() == [("removal", "removal_refused", 1, "open")]
+
+
+def test_a_mail_that_is_never_handed_out_whole_shows_on_the_channel(
+    own: Channel, as_alice: PageClient
+) -> None:
+    shown = "The server does not hand out some mails whole."
+    health.record_success(own.id, withheld=["UID 7"])
+    assert incidents() == [] and shown not in as_alice.get("/system/channels").get_data(as_text=True)
+    health.record_success(own.id, withheld=["UID 7", "UID 9"])
+    health.record_success(own.id)  # only removals: says nothing of it
+    assert incidents() == [("withheld", "mail_withheld", 1, "open")]
+    assert shown in as_alice.get("/system/channels").get_data(as_text=True)
+    page = as_alice.get(f"/system/channels/{own.id}").get_data(as_text=True)
+    assert "UID 7, UID 9" in page and "forward them to this channel" in page
+    health.record_success(own.id, withheld=[])
+    assert incidents() == [("withheld", "mail_withheld", 1, "recovered")] and own.withheld == 0
+
+
 @pytest.mark.parametrize("way", ["switched off", "deleted"])
 def test_a_changed_channel_ends_its_incidents_unmended(own: Channel, way: str) -> None:
     health.record_failure(own.id, "timeout", "", True)
