@@ -49,7 +49,11 @@ def process_again(row: InboundMail, agent: Agent | None = None) -> Outcome:
 
 def process_all_again(agent: Agent | None = None) -> int:
     """Everything that failed is handed to the job that files what was received; answers how many."""
-    failed = (InboundMail.state == InboundState.FAILED, InboundMail.sha256 != "")
+    failed = (
+        InboundMail.state == InboundState.FAILED,
+        InboundMail.sha256 != "",
+        InboundMail.raw == RawMail.KEPT,
+    )
     ids = list(db.session.scalars(select(InboundMail.id).where(*failed)))
     for start in range(0, len(ids), 500):
         some = ids[start : start + 500]
@@ -83,6 +87,7 @@ def _again(row: InboundMail, agent: Agent | None, event: str, reason: str) -> Ou
         update(InboundMail)
         .where(  # two clicks at once: one of them decides
             InboundMail.id == row_id,
+            InboundMail.raw == RawMail.KEPT,  # its time may have run out since the page was shown
             _waits()
             | (InboundMail.state == InboundState.DROPPED) & InboundMail.reason.in_(DROPPED_BY_CHOICE),
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, TextClause, or_, select, update
 
 from desk.failpoints import reach
 from desk.office import office, the_account
@@ -45,32 +45,42 @@ def purge() -> int:
         if not ids:
             break
         after = ids[-1]
-        _mark(ids, RawMail.GOING)
+        going = _begin(ids, days)
         reach("raw_going")
-        _finish(ids)
-        done += len(ids)
+        if going:
+            _finish(going)
+        done += len(going)
     return done
 
 
 def _over(days: int, after: int) -> Sequence[int]:
-    """The oldest rows whose time is over: decided so long ago, and gone from the server so long ago."""
-    end = now() - timedelta(days=days)
-    found = db.session.scalars(
-        select(InboundMail.id)
-        .where(
-            RAW_IS_HERE,
-            InboundMail.id > after,
-            InboundMail.state.in_(MAY_GO),
-            InboundMail.filed_at < end,
-            or_(InboundMail.removed_at.is_(None), InboundMail.removed_at < end),
-            # A copy that could not be removed yet: its time has not begun. What is left alone has none of ours.
-            or_(InboundMail.server_copy != ServerCopy.PRESENT, InboundMail.state == InboundState.LEFT_ALONE),
-        )
-        .order_by(InboundMail.id)
-        .limit(AT_ONCE)
-    ).all()
+    """The oldest rows whose time is over."""
+    query = select(InboundMail.id).where(InboundMail.id > after, *_is_over(days))
+    found = db.session.scalars(query.order_by(InboundMail.id).limit(AT_ONCE)).all()
     db.session.rollback()
     return found
+
+
+def _is_over(days: int) -> tuple[ColumnElement[bool] | TextClause, ...]:
+    """Decided so long ago, and gone from the server so long ago."""
+    end = now() - timedelta(days=days)
+    return (
+        RAW_IS_HERE,
+        InboundMail.state.in_(MAY_GO),
+        InboundMail.filed_at < end,
+        or_(InboundMail.removed_at.is_(None), InboundMail.removed_at < end),
+        # A copy that could not be removed yet: its time has not begun. What is left alone has none of ours.
+        or_(InboundMail.server_copy != ServerCopy.PRESENT, InboundMail.state == InboundState.LEFT_ALONE),
+    )
+
+
+def _begin(ids: Sequence[int], days: int) -> Sequence[int]:
+    """Mark those of them whose time is still over: a person may have let one in since they were found."""
+    _mark(ids, RawMail.GOING, *_is_over(days))
+    query = select(InboundMail.id).where(InboundMail.id.in_(ids), InboundMail.raw == RawMail.GOING)
+    going = db.session.scalars(query).all()
+    db.session.rollback()
+    return going
 
 
 def _finish_going() -> None:
@@ -92,8 +102,13 @@ def _finish(ids: Sequence[int]) -> None:
     _mark(ids, RawMail.GONE)
 
 
-def _mark(ids: Sequence[int], raw: RawMail) -> None:
-    db.session.execute(update(InboundMail).where(InboundMail.id.in_(ids)).values(raw=raw))
+def _mark(ids: Sequence[int], raw: RawMail, *only: ColumnElement[bool] | TextClause) -> None:
+    db.session.execute(
+        update(InboundMail)
+        .where(InboundMail.id.in_(ids), *only)
+        .values(raw=raw)
+        .execution_options(synchronize_session=False)
+    )
     db.session.commit()
 
 

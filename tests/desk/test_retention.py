@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from config import Settings
-from desk import balance, raw_mail, retention
+from desk import balance, quarantine, raw_mail, retention
 from desk.office import Office, the_account
 from models import (
+    Agent,
     Attachment,
     Channel,
     InboundMail,
     InboundState,
     Message,
     OutboundMail,
+    Outcome,
     RawMail,
     ServerCopy,
     db,
@@ -114,6 +117,47 @@ def test_bytes_that_come_in_again_while_they_go_are_not_taken_away(channel: Chan
     office.blobs.put(raw)
     assert retention.purge() == 1
     assert here(office, row) == ("gone", True)
+
+
+@pytest.mark.parametrize("who_is_first", ["the person", "the retention"])
+def test_a_mail_that_is_let_in_while_its_time_runs_out_loses_nothing(
+    who_is_first: str,
+    channel: Channel,
+    office: Office,
+    alice: Agent,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both have looked before either of them writes: who writes first decides."""
+    row = age(office, arrive(channel, mail(x_spam_flag="YES")))
+    row.state, row.outcome, row.reason = InboundState.DROPPED, Outcome.DROPPED, "discarded"
+    db.session.commit()
+    step = "_over" if who_is_first == "the person" else "_mark"
+    real, released = getattr(retention, step), list[Outcome]()
+
+    def and_release(*given: Any) -> Any:
+        answer = real(*given)
+        if not released:
+            released.append(quarantine.release(row, alice))
+        return answer
+
+    monkeypatch.setattr(retention, step, and_release)
+    if who_is_first == "the person":
+        assert (retention.purge(), here(office, row)) == (0, ("kept", True))
+        assert row.outcome == released[0] == Outcome.NEW_TICKET
+    else:
+        assert (retention.purge(), here(office, row)) == (1, ("gone", False))
+        assert row.outcome == released[0] == Outcome.DROPPED
+
+
+def test_what_failed_and_has_no_raw_mail_any_more_is_not_processed_again(
+    channel: Channel, office: Office, alice: Agent
+) -> None:
+    row = arrive(channel, mail())
+    row.state, row.outcome, row.raw = InboundState.FAILED, Outcome.FAILED, RawMail.GONE
+    db.session.commit()
+    assert quarantine.process_all_again(alice) == 0
+    db.session.refresh(row)
+    assert row.state == InboundState.FAILED
 
 
 def test_one_run_is_bounded_and_the_next_goes_on(
