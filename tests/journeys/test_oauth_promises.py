@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.journeys.test_accessibility import look
 from tests.servers import carol
 from tests.servers.authorization import CLIENT, SECRET, AuthorizationServer
 from tests.servers.browser import sign_in, window
@@ -100,6 +101,7 @@ def test_from_the_provider_to_a_permission_that_ended(
     expect(page.get_by_role("heading", name=f"Sign in as {user}")).to_be_visible()
     page.get_by_role("button", name="Allow").click()
     expect(page.get_by_text(f"Verbunden als {user}")).to_be_visible()
+    assert look(page, page.url) == []  # axe, on the form that came back
     expect(page.locator("[name=smtp_port]")).to_have_value(str(sink.port))
 
     # Tested and rehearsed before anything is saved.
