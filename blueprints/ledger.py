@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, abort, request, url_for
@@ -86,7 +87,7 @@ def return_to_mailbox(inbound_id: int) -> ResponseReturnValue:
     mail = _mail(inbound_id)
     address = mail.channel.address
     try:
-        put_back.put_back(mail, me())
+        put_back.put_back(mail, me(), _last_time())
     except put_back.PutBackRefused as refused:
         return invalid(
             "mailroom/put_back.html",
@@ -132,6 +133,14 @@ def keep() -> ResponseReturnValue:
 
 def _mail(inbound_id: int) -> InboundMail:
     return ledger.by_id(inbound_id) or abort(404)
+
+
+def _last_time() -> datetime | None:
+    """When the mail was put back before, as the page said that asked; None: never."""
+    try:
+        return datetime.fromisoformat(request.form.get("last", "")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _filter() -> Filter:

@@ -68,6 +68,10 @@ PUT_BACK = {
         "POP3 can only fetch mail, not store it. Download the mail instead, or switch the channel to IMAP."
     ),
     "still_there": lazy_gettext("Its copy still lies in the mailbox."),
+    "moved": lazy_gettext(
+        "The channel fetches from another mailbox now than the one this mail came from. Download the mail instead."
+    ),
+    "put_back_before": lazy_gettext("It was just put back into the mailbox, or is being put back."),
 }
 FINDING = {
     "state": lazy_gettext("State and verdict contradict each other."),

@@ -6,7 +6,9 @@ between, whoever finds them there knows them by their digest, and they never bec
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import IntegrityError
 
 from desk import channels, files
@@ -25,6 +27,7 @@ from models import (
     db,
     now,
 )
+from models.base import rows_changed
 
 
 class PutBackRefused(Exception):
@@ -48,11 +51,16 @@ def refusal(row: InboundMail) -> str:
         return "only_imap"
     if row.state == InboundState.LEFT_ALONE or row.server_copy not in (ServerCopy.DELETED, ServerCopy.MOVED):
         return "still_there"
+    if not row.source_id.startswith(f"{channel.mailbox}/"):
+        return "moved"
     return ""
 
 
-def put_back(row: InboundMail, agent: Agent | None) -> None:
+def put_back(row: InboundMail, agent: Agent | None, last: datetime | None = None) -> None:
     """Lay the mail back into the inbox of its channel, unseen, with the time at which it arrived there.
+
+    `last`: the `put_back_at` that the person saw who asks for it. Two clicks lay it there once, and a second
+    copy is made only for one who knows of the first.
 
     Raises PutBackRefused. Needs no lease: a fetch that meets the mail before its row is written finds
     the digest and leaves it alone.
@@ -64,15 +72,20 @@ def put_back(row: InboundMail, agent: Agent | None) -> None:
         raise PutBackRefused("raw_gone")
     row_id, channel, arrived_at = row.id, row.channel, row.arrived_at or row.received_at
     prefix = f"{channel.mailbox}/"
-    _promise(row)
+    same_bytes = (InboundMail.channel_id == row.channel_id, InboundMail.sha256 == row.sha256)
+    promised_at, may_lie_there = _promise(row_id, same_bytes, last), False
     reach("put_back_promised")
     try:
         source = channels.open_source(channel)
         db.session.rollback()
         assert isinstance(source, ImapSource)
         with source:
+            may_lie_there = True
             source_id = source.append(raw, arrived_at)
     except TransportFailure as failure:
+        db.session.rollback()
+        if not may_lie_there:
+            _take_back(same_bytes, promised_at, last)
         raise PutBackRefused(failure.code, failure.words) from failure
     reach("put_back_done")
     db.session.add(InboundEvent(inbound_id=row_id, code="put_back", agent_id=agent.id if agent else None))
@@ -81,13 +94,24 @@ def put_back(row: InboundMail, agent: Agent | None) -> None:
         _enter(row_id, prefix + source_id)
 
 
-def _promise(row: InboundMail) -> None:
-    """Every row of these bytes in this channel, since the digest finds the first of them."""
-    db.session.execute(
-        update(InboundMail)
-        .where(InboundMail.channel_id == row.channel_id, InboundMail.sha256 == row.sha256)
-        .values(put_back_at=now())
+def _promise(row_id: int, same_bytes: tuple[ColumnElement[bool], ...], last: datetime | None) -> datetime:
+    """Every row of these bytes in this channel, since the digest finds the first of them. Answers when."""
+    at = now()
+    mine = update(InboundMail).where(
+        InboundMail.id == row_id, InboundMail.put_back_at.is_not_distinct_from(last)
     )
+    if not rows_changed(mine.values(put_back_at=at)):
+        db.session.rollback()
+        raise PutBackRefused("put_back_before")
+    db.session.execute(update(InboundMail).where(*same_bytes).values(put_back_at=at))
+    db.session.commit()
+    return at
+
+
+def _take_back(same_bytes: tuple[ColumnElement[bool], ...], at: datetime, last: datetime | None) -> None:
+    """The server never got them: the same bytes are no longer ours to leave alone, unless they were before."""
+    mine = update(InboundMail).where(*same_bytes, InboundMail.put_back_at == at)
+    db.session.execute(mine.values(put_back_at=last).execution_options(synchronize_session=False))
     db.session.commit()
 
 

@@ -126,4 +126,10 @@ def test_every_event_and_refusal_has_its_words() -> None:
         if isinstance(node, ast.Return) and node.value is not None
         for one in constants(node.value)
     }
+    codes |= {
+        one
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "PutBackRefused"
+        for one in constants(node.args[0])
+    }
     assert codes - {""} == set(PUT_BACK) and not set(PUT_BACK) & set(FAILURE)

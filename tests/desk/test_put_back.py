@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from config import Settings
 from desk import balance, fetching, put_back
+from mail.transports import TemporaryFailure
 from mail.transports.imap import ImapSource
 from models import Agent, Channel, InboundEvent, InboundMail, Message, Protocol, RawMail, db
 from tests.browsing import PageClient
@@ -110,7 +111,67 @@ def test_dying_between_append_and_its_row_makes_no_second_ticket(
     assert len(in_the_mailbox(mailbox)) == (point == "put_back_done")
     fetched = db.session.scalars(select(InboundMail).where(InboundMail.id == row_id)).one()
     if point == "put_back_promised":  # nothing lies there yet: a person asks again
+        assert fetched.put_back_at is not None
+        put_back.put_back(fetched, None, fetched.put_back_at)
+    stays_there(fetched, mailbox)
+
+
+def test_two_clicks_lay_it_there_once_and_who_knows_of_it_twice(
+    fetched: InboundMail, mailbox: Mailbox, as_alice: PageClient
+) -> None:
+    url = f"/system/ledger/{fetched.id}/mailbox"
+    assert "put back before" not in as_alice.get(url).get_data(as_text=True)
+    as_alice.post(url, data={"last": ""})
+    said = as_alice.post(url, data={"last": ""}, status=409).get_data(as_text=True)
+    assert "It was just put back" in said and len(in_the_mailbox(mailbox)) == 1
+    page = as_alice.get(url).get_data(as_text=True)
+    assert "It was put back before." in page
+    last = page.partition('name="last" value="')[2].partition('"')[0]
+    as_alice.post(url, data={"last": last})
+    assert len(in_the_mailbox(mailbox)) == 2
+    db.session.rollback()
+    fetch(fetched.channel)
+    assert ledger(fetched.channel) == {"new_ticket": 1, "left_alone": 2}
+
+
+def test_not_into_another_mailbox(fetched: InboundMail, mailbox: Mailbox) -> None:
+    """The channel moved since; the digest would not be known there, and it is somebody else's mailbox."""
+    fetched.channel.mailbox += 1
+    db.session.commit()
+    with pytest.raises(put_back.PutBackRefused) as refused:
         put_back.put_back(fetched, None)
+    assert (refused.value.code, mailbox.messages()) == ("moved", [])
+
+
+def test_what_never_reached_the_server_is_not_promised(fetched: InboundMail, mailbox: Mailbox) -> None:
+    """The same bytes come again (from the sender, or a backup of the mailbox): they are a copy like any other."""
+    right, fetched.channel.password = fetched.channel.password, "wrong"
+    db.session.commit()
+    with pytest.raises(put_back.PutBackRefused):
+        put_back.put_back(fetched, None)
+    db.session.refresh(fetched)
+    assert fetched.put_back_at is None
+    fetched.channel.password = right
+    db.session.commit()
+    mailbox.deliver(RAW)
+    fetch(fetched.channel)
+    assert ledger(fetched.channel) == {"new_ticket": 1, "duplicate": 1}
+
+
+def test_an_append_that_was_begun_stays_promised(
+    fetched: InboundMail, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has it, and its answer is lost."""
+    append = ImapSource.append
+
+    def append_and_lose(*given: Any) -> str:
+        append(*given)
+        raise TemporaryFailure("connection_lost")
+
+    monkeypatch.setattr(ImapSource, "append", append_and_lose)
+    with pytest.raises(put_back.PutBackRefused):
+        put_back.put_back(fetched, None)
+    fetch(fetched.channel)
     stays_there(fetched, mailbox)
 
 
