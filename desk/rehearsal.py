@@ -20,11 +20,12 @@ from desk.senders import Speaker
 from desk.trials import LONGEST, trials
 from mail import clues, guards, ids
 from mail.forwards import says_forwarded
-from mail.reading import read
+from mail.reading import Reading, read
 from mail.transports import Timeouts, TransportFailure
 from mail.transports.looking import Glance, Glimpse, glance
 from mail.types import Action, Facts, Mail
 from models import Channel, Existing, InboundMail, db
+from models.base import reading
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +107,16 @@ def get(token: str, agent_id: int) -> Rehearsal | None:
 
 def _foresee(rehearsal: Rehearsal, values: ChannelValues, stored: int | None, seen: Glance) -> None:
     """Judge the newest mails as the fetch would. Reads the database, changes nothing."""
+    readings = [read(glimpse.raw) for glimpse in seen.mails]  # may take a while: nothing is locked meanwhile
     try:
-        channel = db.session.get(Channel, stored) if stored is not None else None
-        first = channel is None or channel.first_fetch_at is None
-        mails = [_foreseen(glimpse, values, channel, first) for glimpse in seen.mails]
+        with reading():
+            channel = db.session.get(Channel, stored) if stored is not None else None
+            first = channel is None or channel.first_fetch_at is None
+            mails = [
+                _foreseen(glimpse, its, values, channel, first)
+                for glimpse, its in zip(seen.mails, readings, strict=True)
+            ]
     finally:
-        db.session.rollback()
         db.session.remove()
     rehearsal.mails, rehearsal.total = mails, seen.total
     if not first:  # of all below the newest the ledger knows
@@ -120,9 +125,10 @@ def _foresee(rehearsal: Rehearsal, values: ChannelValues, stored: int | None, se
         rehearsal.takes = seen.unread
 
 
-def _foreseen(glimpse: Glimpse, values: ChannelValues, channel: Channel | None, first: bool) -> Foreseen:
-    reading = read(glimpse.raw)
-    mail = reading.mail
+def _foreseen(
+    glimpse: Glimpse, its: Reading, values: ChannelValues, channel: Channel | None, first: bool
+) -> Foreseen:
+    mail = its.mail
     shown = Foreseen(mail.subject, mail.sender.name or mail.sender.address, glimpse.arrived_at, "")
     if channel is not None and _is_known(channel, glimpse.source_id):
         return replace(shown, what="known")
@@ -132,7 +138,7 @@ def _foreseen(glimpse: Glimpse, values: ChannelValues, channel: Channel | None, 
         return replace(shown, what="was_read")
     if glimpse.size > office().settings.max_mail_bytes:
         return replace(shown, what="too_large")
-    verdict = guards.judge(mail, _facts(mail), reading.bounce)
+    verdict = guards.judge(mail, _facts(mail), its.bounce)
     if verdict.action in (Action.DROP, Action.HOLD, Action.BOUNCE):
         what = {Action.HOLD: "held", Action.BOUNCE: "bounce"}.get(verdict.action, "dropped")
         return replace(shown, what="own_mail" if verdict.reason == "own_mail" else what)

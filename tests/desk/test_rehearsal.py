@@ -9,7 +9,10 @@ from imapclient import IMAPClient
 
 from desk import channels, fetching, rehearsal, trials
 from desk.channel_values import values_of
+from mail import guards
+from mail.transports.looking import Glance, Glimpse
 from models import InboundMail, Outcome, Ticket, db
+from models.base import writing
 from tests.desk.test_channels import OWN, at_home  # noqa: F401
 from tests.servers.scripted import ScriptedServer
 
@@ -106,6 +109,26 @@ def test_the_newest_twenty_of_many(at_home, mailbox):  # noqa: F811
 def test_an_empty_mailbox(at_home):  # noqa: F811
     found = run(at_home)
     assert (found.total, found.takes, found.mails, found.failure) == (0, 0, [], "")
+
+
+def test_nobody_waits_for_its_reading(channel, monkeypatch):
+    """Strange mails take seconds to read: no transaction is open meanwhile, and the judging locks nothing."""
+    seen = tuple(Glimpse(PERSON % (b"%d" % n, b"%d" % n), 100, source_id=f"7:{n}") for n in range(3))
+    monkeypatch.setattr(rehearsal, "glance", lambda *_: Glance(3, 3, seen))
+    read, judge, told = rehearsal.read, guards.judge, []
+
+    def reading(raw):
+        told.append(("open", db.session().in_transaction()))
+        return read(raw)
+
+    def judging(*given):
+        told.append(("writes", writing.get()))
+        return judge(*given)
+
+    monkeypatch.setattr(rehearsal, "read", reading)
+    monkeypatch.setattr(guards, "judge", judging)
+    assert [mail.what for mail in run(values_of(channel), channel).mails] == ["new_ticket"] * 3
+    assert told == [("open", False)] * 3 + [("writes", False)] * 3
 
 
 def test_a_failure_is_told(app):
