@@ -16,7 +16,6 @@ from mail.domains import mailbox_key
 from mail.forwards import read_forward
 from mail.language import detect
 from mail.quotes import fold_text, is_forward
-from mail.reading import read
 from mail.types import Address, Mail, Part
 from models import (
     Attachment,
@@ -51,14 +50,22 @@ SAME_MAIL = select(Message.from_address, Message.text).where(
 
 
 def file_mail(
-    row: InboundMail, mail: Mail, match: Match, quiet: bool, speaker: Speaker | None = None
+    row: InboundMail,
+    mail: Mail,
+    match: Match,
+    quiet: bool,
+    speaker: Speaker | None = None,
+    attached: Mail | None = None,
 ) -> None:
-    """Add the mail to the running transaction: message, ticket, notices, and the row's outcome."""
+    """Add the mail to the running transaction: message, ticket, notices, and the row's outcome.
+
+    `attached`: the mail that this one passes on, read before the transaction.
+    """
     speaker = speaker or Speaker(mail.sender.key)
     is_new = match.ticket is None
     ticket = match.ticket or _open(row, mail, match)
     repeated = not is_new and _already_there(ticket, mail)
-    message = _add_message(row, mail, ticket, match, speaker, quiet=quiet or repeated)
+    message = _add_message(row, mail, attached, ticket, match, speaker, quiet=quiet or repeated)
     if repeated:
         row.reason = "copy"
     quiet = message.quiet
@@ -130,7 +137,13 @@ def _already_there(ticket: Ticket, mail: Mail) -> bool:
 
 
 def _add_message(
-    row: InboundMail, mail: Mail, ticket: Ticket, match: Match, speaker: Speaker, quiet: bool
+    row: InboundMail,
+    mail: Mail,
+    attached: Mail | None,
+    ticket: Ticket,
+    match: Match,
+    speaker: Speaker,
+    quiet: bool,
 ) -> Message:
     forwarded = is_forward(mail.subject)
     sent = (lambda: contents.answered_text(mail, ticket)) if match.proved else None
@@ -158,7 +171,7 @@ def _add_message(
         sender_proof=speaker.verdict.proof[:100],
         refuted=speaker.verdict.refuted,
         posing=speaker.is_agent and not (match.proved and speaker.confirmed),
-        forwarded_from=_forwarded_from(mail) if match.ticket is None else None,
+        forwarded_from=_forwarded_from(mail, attached) if match.ticket is None else None,
         inbound_id=row.id,
         invitation=contents.invitation_row(mail.invitation),
         seals=[seal.value for seal in mail.seals] or None,
@@ -204,10 +217,9 @@ def _clean(
     message.html, message.remote_images = safe.html, safe.remote_images
 
 
-def _forwarded_from(mail: Mail) -> dict[str, str] | None:
+def _forwarded_from(mail: Mail, attached: Mail | None) -> dict[str, str] | None:
     """Whom a mail is from that a colleague passed on; an agent decides whether he is the requester."""
-    attached = [part for part in mail.attachments if part.type == "message/rfc822"]
-    found = read_forward(mail, read(attached[0].data).mail if len(attached) == 1 else None)
+    found = read_forward(mail, attached)
     return as_rows([found.author])[0] if found else None
 
 

@@ -17,9 +17,9 @@ from desk.office import office, signing_key
 from desk.trouble import is_trouble
 from mail import clues, guards, ids
 from mail.forwards import says_forwarded
-from mail.reading import Reading, read
+from mail.reading import Reading, read_with_attached
 from mail.senders import Result
-from mail.types import Action, Bounce, Facts, Mail, Verdict
+from mail.types import Action, Facts, Mail, Verdict
 from models import InboundMail, InboundState, Outcome, ServerCopy, db, now
 from models.base import insert_if_new, one_at_a_time, update_now
 
@@ -130,7 +130,7 @@ def _process(
     for last_try in (False, False, True):
         try:
             raw = office().blobs.get(digest) if raw is None else raw
-            reading = read(raw)
+            reading = read_with_attached(raw)
             results = senders.own_check(raw, reading.mail, envelope_from, peer)
             return _decide(inbound_id, reading, results)
         except IntegrityError as error:
@@ -228,7 +228,7 @@ def _decide(inbound_id: int, reading: Reading, results: Results) -> Outcome:
         db.session.rollback()
         return row.outcome if row else Outcome.PENDING
     with db.session.no_autoflush:  # nothing is written before something asks for its number
-        _judge(row, reading.mail, reading.bounce, results)
+        _judge(row, reading, results)
         update_now(row)
     outcome = row.outcome
     reach("before_commit")
@@ -238,7 +238,8 @@ def _decide(inbound_id: int, reading: Reading, results: Results) -> Outcome:
     return outcome
 
 
-def _judge(row: InboundMail, mail: Mail, bounce: Bounce | None, results: Results) -> None:
+def _judge(row: InboundMail, reading: Reading, results: Results) -> None:
+    mail, bounce = reading.mail, reading.bounce
     released = row.reason == "released"
     verdict = guards.judge(mail, _facts(row, mail), bounce, row.envelope_from)
     if released and verdict.action in (Action.HOLD, Action.DROP):
@@ -256,23 +257,24 @@ def _judge(row: InboundMail, mail: Mail, bounce: Bounce | None, results: Results
             assert bounce is not None
             if not bounced.take_back(row, mail, bounce):
                 if released:
-                    _file(row, mail, True, True, results)
+                    _file(row, reading, True, True, results)
                 else:
                     row.state, row.outcome = InboundState.HELD, Outcome.HELD
         case Action.FILE | Action.QUIET:
-            _file(row, mail, verdict.action == Action.QUIET, released, results)
+            _file(row, reading, verdict.action == Action.QUIET, released, results)
     if verdict.reason == "blocked_sender" and row.outcome == Outcome.DROPPED:
         blocking.count_stopped(row.sender)
 
 
-def _file(row: InboundMail, mail: Mail, quiet: bool, released: bool, results: Results) -> None:
+def _file(row: InboundMail, reading: Reading, quiet: bool, released: bool, results: Results) -> None:
+    mail = reading.mail
     found = clues.find_clues(mail, signing_key(), [row.envelope_to] if row.envelope_to else [])
     speaker = senders.speaker_of(mail, senders.verdict_of(row, mail, results))
     match = matching.find_ticket(found, speaker, row.channel, says_forwarded(mail))
     if quiet and match.ticket is None and guards.is_mail_server(mail) and not released:
         row.state, row.outcome = InboundState.HELD, Outcome.HELD  # MAILER-DAEMON is never a requester
         return
-    filing.file_mail(row, mail, match, quiet, speaker)
+    filing.file_mail(row, mail, match, quiet, speaker, reading.attached)
 
 
 def _facts(row: InboundMail, mail: Mail) -> Facts:

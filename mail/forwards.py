@@ -15,6 +15,7 @@ from mail.types import Address, Mail
 
 SEARCHED = 20_000  # characters of the text: the block stands near its beginning
 BLOCK_LINES = 12
+FEW_WORDS = 200  # characters beside an attached mail
 
 # Outlook (also "Fw:"), Gmail, Apple, Thunderbird in German, English and French; some write "WG" with a number.
 SUBJECT = re.compile(
@@ -79,12 +80,17 @@ def says_forwarded(mail: Mail) -> bool:
     return any(FORWARD_LINE.fullmatch(line) for line in lines)
 
 
+def may_pass_on(mail: Mail) -> bool:
+    """Whether a mail among its attachments is what it is about: it calls itself forwarded, or says little."""
+    return says_forwarded(mail) or len(mail.text.strip()) < FEW_WORDS
+
+
 def read_forward(mail: Mail, attached: Mail | None = None) -> Forward | None:
     """The forwarded mail's author, or None. `attached` is the only mail among the attachments, read.
 
     Never the one who forwards: a block with his own address says nothing new.
     """
-    if not says_forwarded(mail) and not (attached and len(mail.text.strip()) < 200):
+    if not (may_pass_on(mail) if attached else says_forwarded(mail)):
         return None
     found = _in_text(mail.text[:SEARCHED]) or (
         Forward(attached.sender, attached.subject, attached.text)

@@ -13,10 +13,11 @@ import pickle
 import resource
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mail.bounces import read_bounce
+from mail.forwards import may_pass_on
 from mail.mime import Entity, Skeleton
 from mail.parse import parse, skeleton_of, unreadable
 from mail.types import Bounce, Mail
@@ -41,10 +42,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read; `bounce` is None for all that is no delivery report."""
+    """What was read; `bounce` is None for all that is no delivery report. `attached`: the mail that it passes on."""
 
     mail: Mail
     bounce: Bounce | None = None
+    attached: Mail | None = None
 
 
 def read(raw: bytes) -> Reading:
@@ -54,6 +56,17 @@ def read(raw: bytes) -> Reading:
         return _read_in_child(raw)
     mail = parse(raw, tree)
     return Reading(mail, read_bounce(raw, mail))
+
+
+def read_with_attached(raw: bytes) -> Reading:
+    """As `read`, and so the only mail among its attachments, where that may be what it passes on."""
+    reading = read(raw)
+    attached = [part for part in reading.mail.attachments if part.type == "message/rfc822"]
+    if len(attached) != 1 or reading.bounce is not None or not may_pass_on(reading.mail):
+        return reading
+    if attached[0].data == raw:
+        return reading  # it could not be read, and is not read a second time
+    return replace(reading, attached=read(attached[0].data).mail)
 
 
 def is_suspicious(tree: Skeleton) -> bool:

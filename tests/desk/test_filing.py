@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from desk import tickets
 from desk.office import Office
+from mail import reading
 from models import Channel, Contact, InboundMail, Message, Ticket, db
 from tests.desk.letters import arrive, mail, ticket_of
 
@@ -182,3 +183,25 @@ def test_the_same_mail_by_two_addresses_of_one_ticket_is_no_news(channel: Channe
     assert (row.ticket_id, row.reason, str(row.outcome)) == (ticket.id, "copy", "quiet")
     assert tickets.news(before) == (0, 1)
     assert db.session.query(Ticket).count() == 1
+
+
+@pytest.mark.parametrize(("says", "reads"), [("see", 1), ("A long explanation. " * 20, 0)])
+def test_an_attached_mail_is_read_before_anything_is_locked(
+    channel: Channel, monkeypatch: pytest.MonkeyPatch, says: str, reads: int
+) -> None:
+    """One that was built to hurt takes seconds, in a child process; none is read without need."""
+    hostile = b"From: dave@customer.example\nSubject: b\nX-A: " + b"=?utf-8?q?a?= " * 1_500 + b"\n\nhi"
+    child, told = reading._read_in_child, list[bool]()
+
+    def spy(raw: bytes) -> reading.Reading:
+        told.append(db.session().in_transaction())
+        return child(raw)
+
+    monkeypatch.setattr(reading, "_read_in_child", spy)
+    head = b"From: carol@customer.example\nSubject: A lamp\nMIME-Version: 1.0\n"
+    parts = (b"Content-Type: text/plain\n\n" + says.encode(), b"Content-Type: message/rfc822\n\n" + hostile)
+    body = b"".join(b"\n--b\n" + part for part in parts) + b"\n--b--\n"
+    row = arrive(channel, head + b"Content-Type: multipart/mixed; boundary=b\n" + body)
+    assert told == [False] * reads
+    filed = db.session.scalars(select(Message).where(Message.inbound_id == row.id)).one()
+    assert filed.forwarded_from == ({"name": "", "address": "dave@customer.example"} if reads else None)
