@@ -14,6 +14,7 @@ from desk import trials
 from desk.channel_values import values_of
 from mail.transports import probe
 from models import InboundMail, InboundState, Outcome, db
+from tests.desk.letters import arrive, mail
 from tests.desk.test_channels import OWN, at_home, states  # noqa: F401
 
 ALICE, BOB = 1, 2
@@ -84,6 +85,19 @@ def test_where_sending_fails_nobody_waits_for_a_return(channel, office, smtp_sin
         **dict.fromkeys(("found", "connected", "capabilities", "signed_in"), "ok"),
         "encrypted": "warning", "sender": "failed", "sent": "skipped", "returned": "skipped",
     }  # fmt: skip
+
+
+def test_only_what_came_since_is_looked_at(channel, office, smtp_sink):
+    """The ledger has years of rows, and its Message-IDs stand in no index."""
+    office.settings = replace(office.settings, relay=Relay("localhost", smtp_sink.port, "none"))
+    old = arrive(channel, mail())
+    trial = trials.start(values_of(channel), channel, ALICE, send_mail=True)
+    assert trial.newest == old.id
+    old.message_id = trial.message_id
+    db.session.commit()
+    assert not trials._has_come(trial)
+    arrive(channel, smtp_sink.wait_for(1)[0].raw)
+    assert trials._has_come(trial)
 
 
 def test_a_standard_address_hears_of_its_mail_by_the_receiver(channel, office, smtp_sink):
