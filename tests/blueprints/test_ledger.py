@@ -56,6 +56,20 @@ def test_the_balance_is_red_with_an_explanation_when_a_row_is_lost(
     assert 'class="sum danger"' in page
 
 
+def test_the_balance_is_counted_when_the_list_is_opened(
+    as_alice: PageClient, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts every row, so turning a page does not wait for it."""
+    arrive(channel, mail(subject="Kettle"))
+    real, counted = balance.balances, list[str]()
+    monkeypatch.setattr(balance, "balances", lambda: counted.append("once") or real())
+    pages = [
+        text(as_alice, f"/system/ledger{asked}") for asked in ("", "?verdict=reply", "?before=9", "?after=0")
+    ]
+    assert ["Check thoroughly now" in page for page in pages] == [True, True, False, False]
+    assert "Kettle" in pages[2] and len(counted) == 2
+
+
 def test_the_thorough_check_is_asked_for_and_told(as_alice: PageClient, channel: Channel) -> None:
     row = arrive(channel, mail())
     as_alice.post("/system/ledger/check")
