@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -164,6 +164,7 @@ class Session:
     def __init__(self, channel_id: int, edition: int, result: Fetch, only_removals: bool) -> None:
         self.channel_id, self.edition, self.result = channel_id, edition, result
         self.only_removals = only_removals
+        self.progressed = False  # it brought mail
         self.withheld: list[Listed] = []  # what the server did not hand out whole
 
     def run(self) -> bool:
@@ -209,9 +210,11 @@ class Session:
                 self._go_on()
                 rows, missing = self._take_in(batch)
                 left_out += missing
+                self.progressed = self.progressed or bool(rows)
                 self.removals.remove(rows)
                 is_last = len(page) < PAGE and batch[-1] is wanted[-1]
-                if not is_last and ((a_batch_only and rows) or time.monotonic() > self.ends):
+                over = time.monotonic() > self.ends and self.progressed  # else the next would only repeat it
+                if not is_last and ((a_batch_only and rows) or over):
                     return False
             self._remember(page, left_out)
         if self.first and self._is_pop3:
@@ -263,29 +266,22 @@ class Session:
     def _sort_out(self, page: Sequence[Listed]) -> list[Listed]:
         """Which of the mails that the server shows are to be fetched; what is too large gets its row and stays."""
         if self._is_pop3:
-            page = uidls.told_apart(self.channel_id, self.prefix, page)
+            page = uidls.told_apart(self.source, self.channel_id, self.prefix, page)
         known = self._known([self._ours(listed.source_id) for listed in page])
         unknown = [listed for listed in page if self._ours(listed.source_id) not in known]
         if self.only_unseen:
             read = [listed for listed in unknown if listed.seen]
-            self._enter(
-                [
-                    self._row(one.source_id, InboundState.LEFT_ALONE, "was_read", one.size, one.arrived_at)
-                    for one in read
-                ]
-            )
-            self.result.left_alone += len(read)
+            self.result.left_alone += self._stay(read, InboundState.LEFT_ALONE, "was_read")
             unknown = [listed for listed in unknown if not listed.seen]
         limit = office().settings.max_mail_bytes
-        held = [listed for listed in unknown if listed.size > limit]
-        self._enter(
-            [
-                self._row(one.source_id, InboundState.HELD, "oversize", one.size, one.arrived_at)
-                for one in held
-            ]
-        )
-        self.result.held += len(held)
+        large = [listed for listed in unknown if listed.size > limit]
+        self.result.held += self._stay(large, InboundState.HELD, "oversize")
         return [listed for listed in unknown if listed.size <= limit]
+
+    def _stay(self, mails: Sequence[Listed], state: InboundState, reason: str) -> int:
+        """These get their rows and stay on the server, unread by us; how many they are."""
+        self._enter([self._row(one.source_id, state, reason, one.size, one.arrived_at) for one in mails])
+        return len(mails)
 
     def _take_in(self, batch: Sequence[Listed]) -> tuple[list[int], list[Listed]]:
         """Store and file a batch: the rows of these mails, and what the server did not hand out whole."""
@@ -300,7 +296,10 @@ class Session:
             rows += taken
             if office().stopping.is_set():
                 raise Stopped  # what is filed already is removed by the next fetch
-        return rows, list(missing.values())
+        sizes = self.source.too_large
+        large = [replace(one, size=sizes[key]) for key, one in missing.items() if key in sizes]
+        self.result.held += self._stay(large, InboundState.HELD, "oversize")
+        return rows, [one for key, one in missing.items() if key not in sizes]
 
     def _arrival(self, fetched: Fetched) -> intake.Arrival:
         return intake.Arrival(

@@ -5,6 +5,7 @@ A step of its own, noted and tried again: what a crash or a refusal left behind 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -17,6 +18,9 @@ from models.inbound import DECIDED
 
 AT_ONCE = 50  # mails in one command to the server, and in one note of it
 OWED_AT_ONCE = 2000  # how many old debts one conversation pays
+# By POP3 a UIDL may name another mail by now: each is read again before it goes, few between two deletions.
+READ_AGAIN_AT_ONCE = 10
+READ_AGAIN_SECONDS = 60  # in one conversation, well below the time of a lease; the next one goes on
 
 
 def owed() -> tuple[ColumnElement[bool], ...]:
@@ -63,19 +67,19 @@ class Removals:
         if self.source.protocol == Protocol.POP3 and how == AfterFetch.DELETE:
             self._promised += list(done)
         else:
-            _note(done)
+            note(done)
         reach("removal_noted")
         return bool(done)
 
     def finish_old(self) -> None:
         """Pay old debts, the newest first: what is gone by itself is noted, the rest is removed now."""
         rows = db.session.execute(
-            select(InboundMail.id, InboundMail.source_id, InboundMail.via)
+            select(InboundMail.id, InboundMail.source_id, InboundMail.via, InboundMail.sha256)
             .where(*owed(), InboundMail.channel_id == self.channel_id)
             .order_by(InboundMail.id.desc())
             .limit(OWED_AT_ONCE)
         ).all()
-        moved = self._channel().after_fetch == AfterFetch.MOVE
+        how = self._channel().after_fetch
         db.session.rollback()
         if not rows:
             return
@@ -85,21 +89,46 @@ class Removals:
             if row.source_id.startswith(self.prefix) and row.via == self.source.protocol
         }
         # The channel has moved to another mailbox: what still lies in the old one stays there.
-        _note(dict.fromkeys((row.id for row in rows if row.id not in here), ServerCopy.KEPT))
+        note(dict.fromkeys((row.id for row in rows if row.id not in here), ServerCopy.KEPT))
         still_there = self.source.present(list(here.values()))
         gone = [row_id for row_id, theirs in here.items() if theirs not in still_there]
-        _note(dict.fromkeys(gone, ServerCopy.MOVED if moved else ServerCopy.DELETED))
-        for batch in batches([row_id for row_id in here if row_id not in set(gone)], AT_ONCE):
+        note(dict.fromkeys(gone, ServerCopy.MOVED if how == AfterFetch.MOVE else ServerCopy.DELETED))
+        left = [row_id for row_id in here if row_id not in set(gone)]
+        if self.source.protocol == Protocol.POP3 and how == AfterFetch.DELETE:
+            self._finish_proven(left, here, {row.id: row.sha256 for row in rows})
+            return
+        for batch in batches(left, AT_ONCE):
             if not self.remove(batch):
                 return  # it refuses: asked again by the next fetch
+
+    def _finish_proven(self, row_ids: Sequence[int], theirs: dict[int, str], digests: dict[int, str]) -> None:
+        """Delete what is byte for byte the mail of its row; where another has its UIDL, the old one is gone.
+
+        The answer to QUIT was lost, and the server gave the UIDL of what it had deleted to the next mail:
+        nobody has fetched that one yet. What the server does not hand out is not deleted either.
+        """
+        ends = time.monotonic() + READ_AGAIN_SECONDS
+        for batch in batches(row_ids, READ_AGAIN_AT_ONCE):
+            proven = []
+            for row_id in batch:
+                if time.monotonic() > ends:
+                    break
+                found = self.source.digest(theirs[row_id])
+                if found == digests[row_id]:
+                    proven.append(row_id)
+                elif found is not None:
+                    note({row_id: ServerCopy.DELETED})
+            if not self.remove(proven) or time.monotonic() > ends:
+                return  # it refuses, or there is no more time: asked again by the next fetch
 
     def after_leaving(self) -> None:
         """POP3 has said goodbye: now the deletions count, if the server confirmed them."""
         if self.source.deletions_kept and self._promised:
-            _note(dict.fromkeys(self._promised, ServerCopy.DELETED))
+            note(dict.fromkeys(self._promised, ServerCopy.DELETED))
 
 
-def _note(copies: dict[int, ServerCopy] | dict[int, str]) -> None:
+def note(copies: dict[int, ServerCopy] | dict[int, str]) -> None:
+    """What became of the copies of these rows. Commits."""
     by_state: dict[str, list[int]] = {}
     for row_id, state in copies.items():
         by_state.setdefault(str(state), []).append(row_id)

@@ -122,12 +122,14 @@ class Source(Protocol):
 
     `deletions_kept` counts after leaving, for POP3: whether the server confirmed them at QUIT.
     `refusal`: what the server said when it last refused to remove something.
+    `too_large`: ids of mails that a fetch left out since they are larger than was listed, with their size.
     """
 
     protocol: str
     generation: str
     deletions_kept: bool
     refusal: str
+    too_large: dict[str, int]
 
     def __enter__(self) -> Self: ...
 
@@ -152,6 +154,13 @@ class Source(Protocol):
 
     def fetch(self, listed: Sequence[Listed]) -> Iterator[Fetched]:
         """The raw mails, in order, with bounded memory: one at a time, asked in batches."""
+        ...
+
+    def digest(self, source_id: str) -> str | None:
+        """SHA-256 of the whole mail that has this id now.
+
+        None where the server does not hand it out, empty where it is too large to be read.
+        """
         ...
 
     def dispose(self, source_ids: Sequence[str], how: str, folder: str = "") -> dict[str, str]:

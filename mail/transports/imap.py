@@ -7,6 +7,7 @@ UID commands only. Nothing is marked by reading (BODY.PEEK[]), nothing of others
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -48,6 +49,7 @@ class ImapSource:
         self, server: ServerAddress, credentials: Credentials, max_bytes: int, folder: str = "INBOX"
     ) -> None:
         self.generation = self.refusal = ""
+        self.too_large: dict[str, int] = {}  # what is larger than its size was listed is taken all the same
         self._server, self._credentials = server, credentials
         self._max_bytes, self._folder = max_bytes, folder
         self._open: IMAPClient | None = None
@@ -134,6 +136,12 @@ class ImapSource:
                         raw = self._again(mail, raw)
                 if raw is not None:
                     yield Fetched(mail, raw)
+
+    def digest(self, source_id: str) -> str | None:
+        """SHA-256 of the mail with this id; None if the server does not hand it out."""
+        with answers():
+            bodies = self._bodies(self._uids([source_id]))
+        return next((hashlib.sha256(raw).hexdigest() for raw in bodies.values()), None)
 
     def dispose(self, source_ids: Sequence[str], how: str, folder: str = "") -> dict[str, str]:
         """Delete, move or keep these mails; the state of each server copy.

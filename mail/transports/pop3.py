@@ -15,7 +15,7 @@ from typing import Self
 from mail.transports import Credentials, Encryption, Fetched, Listed, ServerAddress, TemporaryFailure
 from mail.transports import tls as encryption
 from mail.transports.address import connect
-from mail.transports.pop3_wire import Pop3Wire, encrypt, greet, sign_in
+from mail.transports.pop3_wire import Pop3Wire, TooLarge, encrypt, greet, sign_in
 from mail.transports.session import SessionLimit
 
 _LONGEST_UIDL = 200  # the RFC says 70; what is longer is no sensible id
@@ -33,6 +33,7 @@ class Pop3Source:
         self._limit: SessionLimit | None = None
         self.deletions_kept = False  # known once the source was left
         self.refusal = ""
+        self.too_large: dict[str, int] = {}
         self._numbers: dict[str, int] | None = None
 
     def __enter__(self) -> Self:
@@ -102,14 +103,30 @@ class Pop3Source:
     def fetch(self, listed: Sequence[Listed]) -> Iterator[Fetched]:
         """The raw mails in order, one at a time.
 
-        Left out: what is above `max_bytes` (also where LIST named a smaller size) or is gone by now.
+        Left out: what is above `max_bytes` (where LIST named a smaller size, `too_large` tells it) or is
+        gone by now.
         """
         for mail in listed:
             if mail.size > self._max_bytes:
                 continue
-            raw = self._wire.retrieve(mail.position, self._max_bytes)
+            try:
+                raw = self._wire.retrieve(mail.position, self._max_bytes)
+            except TooLarge as large:
+                self.too_large[mail.source_id] = large.size
+                continue
             if raw is not None:
                 yield Fetched(mail, raw)
+
+    def digest(self, source_id: str) -> str | None:
+        """SHA-256 of the mail that has this id now; None where nobody can tell, empty if it is too large to read."""
+        number = self._number(source_id)
+        if number is None:
+            return None
+        try:
+            raw = self._wire.retrieve(number, self._max_bytes)
+        except TooLarge:
+            return ""
+        return None if raw is None else hashlib.sha256(raw).hexdigest()
 
     def dispose(self, source_ids: Sequence[str], how: str, folder: str = "") -> dict[str, str]:
         """Mark these mails for deletion at QUIT. POP3 has neither folders nor flags: all else is `kept`.
@@ -160,7 +177,10 @@ class Pop3Source:
 
     def _digest(self, number: int, size: int) -> str:
         """SHA-256 of the raw mail; of size and header for a mail that is too large to be read."""
-        raw = self._wire.retrieve(number, self._max_bytes) if size <= self._max_bytes else None
+        try:
+            raw = self._wire.retrieve(number, self._max_bytes) if size <= self._max_bytes else None
+        except TooLarge:
+            raw = None
         if raw is None:
             raw = f"{size}\r\n".encode() + (self._wire.header(number) or b"")
         return hashlib.sha256(raw).hexdigest()

@@ -32,6 +32,14 @@ class _ConnectionEnded(poplib.error_proto):
     pass
 
 
+class TooLarge(Exception):
+    """A mail that was read to its end, `size` bytes, and is larger than anybody wanted it."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"{size} bytes")
+        self.size = size
+
+
 class Pop3Wire(poplib.POP3):
     """poplib over a connection that exists already. Mails come byte for byte, dots unstuffed."""
 
@@ -67,16 +75,16 @@ class Pop3Wire(poplib.POP3):
             return self.stat()[0]
 
     def retrieve(self, number: int, largest: int) -> bytes | None:
-        """A whole mail, or None if the server refuses it or it is larger than `largest` bytes."""
+        """A whole mail, or None if the server refuses it. Raises TooLarge beyond `largest` bytes."""
         return self._body(f"RETR {number}", largest)
 
     def header(self, number: int) -> bytes | None:
         """The header of a mail (TOP), or None."""
-        return self._body(f"TOP {number} 0", _LARGEST_HEADER)
+        return self._top(number, 0, _LARGEST_HEADER)
 
     def beginning(self, number: int, lines: int) -> bytes | None:
         """The header and so many lines below it (TOP), or None."""
-        return self._body(f"TOP {number} {lines}", _LARGEST_HEADER * 4)
+        return self._top(number, lines, _LARGEST_HEADER * 4)
 
     def delete(self, number: int) -> str | None:
         """Mark for deletion at QUIT. None, or what the server says if it refuses."""
@@ -130,6 +138,12 @@ class Pop3Wire(poplib.POP3):
                 yield row
         raise poplib.error_proto(f"{command} has no end")
 
+    def _top(self, number: int, lines: int, largest: int) -> bytes | None:
+        try:
+            return self._body(f"TOP {number} {lines}", largest)
+        except TooLarge:
+            return None
+
     def _body(self, command: str, largest: int) -> bytes | None:
         with answers():
             try:
@@ -140,7 +154,7 @@ class Pop3Wire(poplib.POP3):
                 return None
             return self._read_body(largest)
 
-    def _read_body(self, largest: int) -> bytes | None:
+    def _read_body(self, largest: int) -> bytes:
         """Read to the lone dot. What is beyond `largest` is read too: after it comes the next answer."""
         pieces: list[bytes] = []
         size = 0
@@ -151,7 +165,9 @@ class Pop3Wire(poplib.POP3):
                 raise _ConnectionEnded()
             if starts_line and piece.startswith(b"."):
                 if piece in (b".\r\n", b".\n"):
-                    return b"".join(pieces) if size <= largest else None
+                    if size > largest:
+                        raise TooLarge(size)
+                    return b"".join(pieces)
                 piece = piece[1:]
             starts_line = piece.endswith(b"\n")
             size += len(piece)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, BinaryIO
 
 import pytest
 from imapclient import IMAPClient
 from sqlalchemy import select
 
-from desk import channels, fetching, health
+from desk import channels, fetching, health, uidls
 from desk.channel_values import ChannelValues
+from desk.office import office
 from models import Channel, InboundMail, Incident, Ticket, db
 from tests.browsing import PageClient
 from tests.desk.letters import mail
@@ -165,9 +168,9 @@ def test_a_refused_deletion_is_said_tried_again_and_never_imported_again(
     assert health.incidents(channel.id) == [incident]
 
 
-def pop3(server: FaultyPop3) -> Channel:
+def pop3(server: FaultyPop3, **values: Any) -> Channel:
     return connect(
-        "localhost", server.port, "u", "p", ssl=False, allow_plaintext=True, protocol="pop3"
+        "localhost", server.port, "u", "p", ssl=False, allow_plaintext=True, protocol="pop3", **values
     )  # fmt: skip
 
 
@@ -209,3 +212,120 @@ def test_mails_with_the_same_uidl_are_told_apart_by_their_bytes(app: Any, after_
         assert [fetch(channel).fetched for _ in range(2)] == [3, 0]
         assert len(server.mails) == (0 if after_fetch == "delete" else 3)
     assert subjects() == Counter({"no 1": 1, "no 2": 1, "no 3": 1})
+
+
+@pytest.mark.parametrize(
+    ("number", "fetched"), [(2, 1), (1, 0)], ids=["another mail", "the same, which was not deleted"]
+)
+def test_a_goodbye_that_was_lost_deletes_nothing_unread(app: Any, number: int, fetched: int) -> None:
+    """The server deletes, its answer to QUIT is lost, and the next mail comes with the UIDL of the one it deleted."""
+    server = FaultyPop3("quit", "reset_after", {1: crlf(1)})
+    with running_servers([server]):
+        channel = pop3(server)
+        assert (fetch(channel).fetched, server.mails) == (1, {})
+        server.heal()
+        server.mails[1] = crlf(number)
+        result = fetch(channel)
+        assert (result.fetched, result.refused, server.mails) == (fetched, 0, {})
+    assert subjects() == Counter({f"no {one}": 1 for one in {1, number}})
+    assert {str(one.server_copy) for one in db.session.query(InboundMail)} == {"deleted"}
+
+
+def test_an_old_mail_that_is_not_handed_out_any_more_is_not_deleted(app: Any) -> None:
+    """Nobody knows whether it is the one that we have."""
+    server = FaultyPop3("quit", "reset_after", {1: crlf(1)})
+    with running_servers([server]):
+        channel = pop3(server)
+        assert fetch(channel).fetched == 1
+        server.step, server.kind = "retr", "no"
+        server.mails[1] = crlf(2)
+        result = fetch(channel)
+        assert (result.fetched, result.removed, result.refused, len(server.mails)) == (0, 0, 1, 1)
+        server.heal()
+        assert (fetch(channel).fetched, server.mails) == (1, {})
+    assert subjects() == Counter({"no 1": 1, "no 2": 1})
+
+
+def test_a_uidl_that_another_mail_has_is_noticed_by_the_size_where_mails_are_kept(app: Any) -> None:
+    server = FaultyPop3("nowhere", "", {1: crlf(1), 2: crlf(2)})
+    with running_servers([server]):
+        channel = pop3(server, after_fetch="keep")
+        assert [fetch(channel).fetched for _ in range(2)] == [2, 0]
+        for subject in ("a third one", "no 1", "and a fourth"):
+            server.mails[1] = mail(subject=subject, message_id=f"<{len(subject)}@x>").replace(b"\n", b"\r\n")
+            assert [fetch(channel).fetched for _ in range(2)] == [1, 0]
+    assert subjects() == Counter({"no 1": 2, "no 2": 1, "a third one": 1, "and a fourth": 1})
+
+
+def test_a_server_that_only_estimates_sizes_is_asked_for_few_mails_again(app: Any) -> None:
+    server = Estimating("nowhere", "", {number: crlf(number) for number in range(1, 9)})
+    with running_servers([server]):
+        channel = pop3(server, after_fetch="keep")
+        assert (fetch(channel).fetched, server.handed_out) == (8, 8)
+        assert (fetch(channel).fetched, server.handed_out) == (0, 8 + uidls.LIES)
+    assert db.session.query(InboundMail).count() == 8
+
+
+def test_a_mail_that_is_larger_than_its_server_says_is_fetched_once_and_shown(app: Any) -> None:
+    office().settings = replace(office().settings, max_mail_bytes=2000)
+    large = mail(subject="large", text="a line of it\n" * 300).replace(b"\n", b"\r\n")
+    server = Estimating("nowhere", "", {1: large, 2: crlf(2)})
+    with running_servers([server]):
+        channel = pop3(server)
+        results = [fetch(channel) for _ in range(2)]
+        assert [(one.fetched, one.held) for one in results] == [(1, 1), (0, 0)]
+        assert (server.handed_out, list(server.mails)) == (2, [1])
+    row = db.session.query(InboundMail).filter_by(outcome="held").one()
+    assert (str(row.state), row.reason, str(row.server_copy)) == ("held", "oversize", "present")
+    assert row.size == len(large)
+
+
+def test_a_batch_that_is_not_handed_out_in_time_does_not_begin_for_ever(
+    app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next batch has its turn: only a conversation that brought something is followed by another."""
+    server = Withholding("nowhere", "", {number: crlf(number) for number in (1, 2, 3)})
+    monkeypatch.setattr(fetching, "BATCH", 1)
+    monkeypatch.setattr(fetching, "SESSION_SECONDS", -1)
+    conversations = []
+    real = fetching.Session.run
+
+    def run(session: fetching.Session) -> bool:
+        conversations.append(session)
+        assert len(conversations) < 9, "it begins again and again"
+        return real(session)
+
+    monkeypatch.setattr(fetching.Session, "run", run)
+    with running_servers([server]):
+        channel = connect(
+            "localhost", server.port, "u", "p", ssl=False, allow_plaintext=True, protocol="imap"
+        )  # fmt: skip
+        assert fetch(channel).fetched == 2
+    assert subjects() == Counter({"no 2": 1, "no 3": 1})
+
+
+class Estimating(FaultyPop3):
+    """Its LIST tells 100 bytes of every mail."""
+
+    handed_out = 0
+
+    def _rows(self, step: str) -> bytes:
+        if step == "list":
+            return b"".join(b"%d 100\r\n" % number for number in sorted(self.mails)) + b".\r\n"
+        return super()._rows(step)
+
+    def _send_mail(self, connection: socket.socket, lines: BinaryIO, number: int) -> None:
+        self.handed_out += 1
+        super()._send_mail(connection, lines, number)
+
+
+class Withholding(FaultyImap):
+    """It says OK to whoever asks for the first mail, and sends nothing."""
+
+    def _send_bodies(self, connection: socket.socket, lines: BinaryIO, command: bytes) -> None:
+        if command.split(b" ")[2] != b"1":
+            super()._send_bodies(connection, lines, command)
+
+
+def crlf(number: int) -> bytes:
+    return mail(subject=f"no {number}", message_id=f"<no-{number}@customer.example>").replace(b"\n", b"\r\n")
