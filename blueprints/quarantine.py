@@ -15,9 +15,6 @@ from models import InboundMail, InboundState, db
 
 blueprint = Blueprint("quarantine", __name__, url_prefix="/quarantine")
 
-# A returned mail lies inside: it may be one of ours with somebody's link for a password.
-REPORTS = ("bounce", "delayed")
-
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
@@ -105,7 +102,7 @@ def _waiting(inbound_id: int) -> InboundMail:
 
 
 def _may_open(mail: InboundMail) -> bool:
-    return me().is_admin or mail.reason not in REPORTS
+    return me().is_admin or not quarantine.is_private(mail)
 
 
 def _guard(mail: InboundMail) -> None:

@@ -103,6 +103,9 @@ REASON = {
     "released": lazy_gettext("A person let it in from the quarantine."),
     "disposition": lazy_gettext("A receipt that a message was read or deleted."),
     "blocked_sender": lazy_gettext("The sender is blocked."),
+    "private_link": lazy_gettext(
+        "It answers or quotes a mail of ours with a link for a password, so it is for administrators only."
+    ),
     "storm": lazy_gettext("Unusually many mails came from this sender in a short time."),
     "forward_check": lazy_gettext("A mail provider asks to confirm that mail may be forwarded here."),
     "spam_header": lazy_gettext("The mail server that received it marked it as spam."),

@@ -255,7 +255,9 @@ def _judge(row: InboundMail, reading: Reading, results: Results) -> None:
             row.state, row.outcome = InboundState.HELD, Outcome.HELD
         case Action.BOUNCE:
             assert bounce is not None
-            if not bounced.take_back(row, mail, bounce):
+            if not bounced.take_back(
+                row, mail, bounce, senders.speaker_of(mail, senders.verdict_of(row, mail, results))
+            ):
                 if released:
                     _file(row, reading, True, True, results)
                 else:
@@ -288,6 +290,7 @@ def _facts(row: InboundMail, mail: Mail) -> Facts:
         own_addresses=frozenset(own - {""}),
         own_message_id=ids.read_message_id(key, mail.message_id) is not None,
         own_loop_header=any(ids.read_loop(key, value) for value in mail.all(ids.LOOP_HEADER)),
+        holds_a_link=bounced.holds_a_link(mail),
         sender_blocked=blocking.stops(sender),
         # Years of mail in a mailbox that was just connected are no storm.
         recent_from_sender=0 if row.history or not sender else recent or 0,

@@ -8,10 +8,13 @@ from sqlalchemy import ColumnElement, func, select, update
 
 from desk import intake
 from desk.office import office
+from mail import guards
 from models import Agent, InboundEvent, InboundMail, InboundState, Outcome, RawMail, db, now
 from models.base import rows_changed
 
 WAITING = (InboundState.HELD, InboundState.FAILED)
+# Inside lies a mail that came back, perhaps one of ours with somebody's link for a password, or that link.
+PRIVATE = ("bounce", "delayed", "private_link")
 # A person may think again about these, as long as the raw mail is kept.
 DROPPED_BY_CHOICE = ("blocked_sender", "discarded")
 
@@ -28,6 +31,11 @@ def count() -> int:
 
 def waits(row: InboundMail) -> bool:
     return row.state in WAITING
+
+
+def is_private(row: InboundMail) -> bool:
+    """For administrators only: reports, also those that we did not recognise, and links for a password."""
+    return row.reason in PRIVATE or row.envelope_from == "" or guards.is_server_address(row.sender)
 
 
 def can_be_let_in(row: InboundMail) -> bool:

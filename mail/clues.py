@@ -11,6 +11,8 @@ from mail.types import Clue, ClueKind, Mail
 # Where mail servers note the recipient of the envelope.
 DELIVERY_HEADERS = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to")
 
+MOST_NUMBERS = 5  # of a subject; each is looked up
+
 _ADDRESS = re.compile(r"[^\s<>,;\"]{1,64}@[^\s<>,;\"]{1,255}")
 _NUMBER = re.compile(r"\[#([1-9][0-9]{0,17})\]", re.A)
 
@@ -24,6 +26,12 @@ def find_clues(mail: Mail, key: bytes, recipients: Iterable[str]) -> tuple[Clue,
         *_numbers(mail),
     )
     return tuple(dict.fromkeys(clues))
+
+
+def without_ticket(mail: Mail, key: bytes) -> list[str]:
+    """The Message-IDs that it answers of mails that we sent about no ticket, such as a link for a password."""
+    named = dict.fromkeys((*mail.in_reply_to, *mail.references))
+    return [message_id for message_id in named if read_message_id(key, message_id) == 0]
 
 
 def _reply_addresses(mail: Mail, key: bytes, recipients: Iterable[str]) -> Iterator[Clue]:
@@ -59,5 +67,5 @@ def _markers(mail: Mail, key: bytes) -> Iterator[Clue]:
 
 def _numbers(mail: Mail) -> Iterator[Clue]:
     """Ours stands at the end of the subject, so the last comes first."""
-    for number in reversed(_NUMBER.findall(mail.subject)):
+    for number in _NUMBER.findall(mail.subject)[: -MOST_NUMBERS - 1 : -1]:
         yield Clue(ClueKind.SUBJECT, ticket=int(number))

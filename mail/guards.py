@@ -85,6 +85,11 @@ def other_report(case: Case) -> str | None:
     return _report_type(case.mail, r"[\w-]+")
 
 
+def private_link(case: Case) -> str | None:
+    """Whoever reads the link that it quotes can choose the password of somebody else."""
+    return "" if case.facts.holds_a_link else None
+
+
 def blocked_sender(case: Case) -> str | None:
     return case.mail.sender.address if case.facts.sender_blocked else None
 
@@ -159,7 +164,17 @@ def mailer_daemon(case: Case) -> str | None:
 
 def is_mail_server(mail: Mail) -> bool:
     """A report or another mail of a mail server itself: nobody who could be a requester."""
-    return re.match(r"mailer-?daemon\b", mail.sender.address or mail.sender.name, re.I) is not None
+    return is_server_address(mail.sender.address or mail.sender.name)
+
+
+def is_server_address(address: str) -> bool:
+    return re.match(r"mailer-?daemon\b", address, re.I) is not None
+
+
+def speaks_for_a_server(mail: Mail, envelope_from: str | None) -> bool:
+    """Whether a delivery report may be one: from the null sender (RFC 3464 section 2) or a machine's name."""
+    case = _case(mail, Facts(), None, envelope_from)
+    return null_sender(case) is not None or MACHINE_NAMES.fullmatch(mail.sender.address) is not None
 
 
 def unreadable(case: Case) -> str | None:
@@ -171,6 +186,7 @@ RULES: tuple[Rule, ...] = (
     Rule(Action.DROP, "own_mail", own_mail),
     Rule(Action.BOUNCE, "bounce", bounced),
     Rule(Action.BOUNCE, "delayed", delayed),
+    Rule(Action.HOLD, "private_link", private_link),
     Rule(Action.DROP, "blocked_sender", blocked_sender),
     Rule(Action.HOLD, "storm", storm),
     Rule(Action.QUIET, "forward_check", forward_check),

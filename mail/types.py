@@ -188,6 +188,7 @@ class Facts:
     own_message_id: bool = False  # Message-ID carries our valid signature: we wrote this mail
     own_loop_header: bool = False  # our loop header with a valid signature
     sender_blocked: bool = False
+    holds_a_link: bool = False  # answers or quotes our mail with somebody's link for a password
     own_addresses: frozenset[str] = frozenset()  # of the channel, casefolded
     recent_from_sender: int = 0  # mails of this sender to this channel in the last hour
     storm_limit: int = 60  # above this many in an hour the rest waits in the quarantine

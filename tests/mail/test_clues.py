@@ -58,3 +58,8 @@ def test_forged_names_are_no_clue_of_ours() -> None:
 def test_a_hostile_delivery_header_costs_nothing() -> None:
     """The library's address parser calls itself once per sign here."""
     assert find_clues(Mail(headers=(("delivered-to", "@" * 50_000 + "(" * 50_000),)), KEY, []) == ()
+
+
+def test_a_subject_full_of_numbers_asks_for_the_last_few() -> None:
+    mail = Mail(subject=" ".join(f"[#{number}]" for number in range(1, 10_000)))
+    assert [clue.ticket for clue in find_clues(mail, b"key", [])] == [9999, 9998, 9997, 9996, 9995]
