@@ -273,7 +273,7 @@ def test_the_overview_counts_active_channels_and_those_in_trouble(own):
     channels.create(ChannelValues("Sales", "sales", active=False))
     assert channels.overview() == channels.Overview(active=2, failing=0)
     health.record_failure(own.id, "auth_failed", "no", False)
-    assert channels.overview() == channels.Overview(active=2, failing=1)
+    assert channels.overview() == channels.Overview(active=2, failing=1, worst=own.id)
 
 
 def test_the_default_channel_stands_first(own):

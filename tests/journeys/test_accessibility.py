@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 from tests.servers.browser import sign_in, window
 from tests.servers.serving import PASSWORD, Serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]  # a walk of forty pages
 
 # Numbers of tickets are found on the page itself; the rest are plain addresses.
 PAGES = (
@@ -29,6 +29,8 @@ PAGES = (
     "/system/notifications",
     "/system/agents",
     "/system/agents/new",
+    "/system/outbox",
+    "/system/outbox/1",
     "/system/ledger",
     "/system/ledger?verdict=held&period=week",
     "/system/ledger/1",
