@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from blueprints.htmx import change, go, page, wants_fragment
-from desk import contents, files
+from desk import contents, files, raw_mail
 from models import Attachment, Message, db
 
 blueprint = Blueprint("attachments", __name__)
@@ -83,10 +83,16 @@ def remember_images(message_id: int) -> ResponseReturnValue:
 def headers(message_id: int) -> ResponseReturnValue:
     """The header lines of the mail as it came (or left)."""
     message = db.session.get(Message, message_id) or abort(404)
-    if not (lines := files.header_lines(message)):
+    if not (lines := raw_mail.shown(files.header_lines(message))):
         return _gone(message)
     about = gettext("The header lines of the mail as they stand in the original.")
-    return page("tickets/raw.html", message=message, lines=lines, heading=gettext("Headers"), about=about)
+    return page(
+        "tickets/raw.html",
+        message=message,
+        lines=raw_mail.shown(lines),
+        heading=gettext("Headers"),
+        about=about,
+    )
 
 
 @blueprint.get("/messages/<int:message_id>/text")

@@ -60,6 +60,9 @@ def split(message_id: int) -> ResponseReturnValue:
 def undo(move_id: int) -> ResponseReturnValue:
     move = db.session.get(TicketMove, move_id) or abort(404)
     back = url_for("tickets.show", number=move.target.number)
+    for number in sorted({move.source.number, move.target.number}):
+        tickets.locked(number)
+    db.session.refresh(move)  # a second click waited for the first one
     try:
         ticket = merging.undo(move, me())
     except MergeRefused as error:

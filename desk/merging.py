@@ -45,6 +45,12 @@ class MergeRefused(Exception):
 
 def merge(source: Ticket, target: Ticket | None, by: Agent) -> TicketMove:
     """»Zusammenführen«, and »gehört vielleicht zu« by one click: all of `source` goes to `target`."""
+    move = _merge(source, target, by)
+    db.session.commit()
+    return move
+
+
+def _merge(source: Ticket, target: Ticket | None, by: Agent) -> TicketMove:
     if target is None:
         raise MergeRefused("unknown")
     if source.id == target.id:
@@ -58,8 +64,13 @@ def merge(source: Ticket, target: Ticket | None, by: Agent) -> TicketMove:
     source.merged_into = target
     source.assignee = None
     for draft in db.session.scalars(select(Draft).where(Draft.ticket_id == source.id)).all():
-        if db.session.get(Draft, (draft.agent_id, target.id, draft.kind)) is None:
+        there = db.session.get(Draft, (draft.agent_id, target.id, draft.kind))
+        if there is None:
             draft.ticket_id = target.id
+        else:  # one composer per agent: it shows both
+            there.body = (there.body or "") + (draft.body or "")
+            there.files = (there.files or []) + (draft.files or [])
+            db.session.delete(draft)
     if target.status in (Status.RESOLVED, Status.CLOSED) and Status(move.before) not in (
         Status.RESOLVED,
         Status.CLOSED,
@@ -68,7 +79,6 @@ def merge(source: Ticket, target: Ticket | None, by: Agent) -> TicketMove:
     db.session.flush()
     tickets.note_event(source, "merged_away", by, into=str(target.number))
     tickets.note_event(target, "merged", by, number=str(source.number), move=str(move.id))
-    db.session.commit()
     return move
 
 
@@ -274,7 +284,7 @@ def _undo_split(move: TicketMove, by: Agent) -> Ticket:
         raise MergeRefused("moved_on")
     first = {entry["id"]: entry for entry in move.messages}
     move.undone_at = now()
-    merge(target, source, by)
+    _merge(target, source, by)
     for message in _messages(move):
         message.newcomer = bool(first[message.id]["newcomer"])
         message.why = str(first[message.id]["why"])

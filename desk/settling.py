@@ -133,4 +133,4 @@ def note(mail: OutboundMail, kind: str, **details: str) -> None:
         return
     ticket = mail.ticket or db.session.get(Ticket, mail.ticket_id)
     if ticket is not None:
-        tickets.note_event(ticket, f"mail_{kind}", None, purpose=mail.purpose, **details)
+        tickets.note_event(tickets.standing(ticket), f"mail_{kind}", None, purpose=mail.purpose, **details)

@@ -188,3 +188,11 @@ def test_the_signature_is_folded_on_the_page_and_nothing_is_lost(as_bob, channel
     assert "Does it work?" in opening
     new, _, closing = rest.partition('<details class="quoted">')
     assert "Yes, it does." in new and "Carol" in closing.partition("</details>")[0]
+
+
+def test_header_lines_do_not_turn_the_direction_of_writing(as_bob, channel):
+    raw = "From: c@customer.example\nSubject: x\nX-Trick: a\u202eb\x1bc\n\nHello\n".encode()
+    row = arrive(channel, raw)
+    message = db.session.query(Message).filter_by(inbound_id=row.id).one()
+    page = as_bob.get(f"/messages/{message.id}/headers").get_data(as_text=True)
+    assert "a\ufffdb\ufffdc" in page and "\u202e" not in page

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from desk import links, merging
+from desk import links, merging, settling
 from desk.office import office
-from models import Agent, Channel, InboundState, Message, OutboundMail, Outcome, RecipientState, Ticket, db
+from models import (
+    Agent,
+    Channel,
+    Draft,
+    InboundState,
+    Kind,
+    Message,
+    OutboundMail,
+    Outcome,
+    RecipientState,
+    Ticket,
+    TicketEvent,
+    db,
+)
 from tests.browsing import PageClient
 from tests.desk.letters import arrive, mail, ticket_of
 
@@ -94,3 +107,24 @@ def test_an_answer_to_a_mail_with_a_link_waits_though_it_quotes_nothing(
     sent = db.session.query(OutboundMail).filter_by(purpose="password_link").one()
     row = arrive(channel, mail("alice@acme.example", "Away", "I am away.", in_reply_to=sent.message_id))
     assert (row.state, row.reason) == (InboundState.HELD, "private_link")
+
+
+def test_a_merge_loses_no_draft(channel: Channel, alice: Agent) -> None:
+    first, second = (ticket_of(arrive(channel, mail(subject=one))) for one in ("Lamp", "Lamp again"))
+    for ticket, text in ((first, "<p>one</p>"), (second, "<p>two</p>")):
+        db.session.add(
+            Draft(agent_id=alice.id, ticket_id=ticket.id, kind=Kind.REPLY, body=text, cc="", bcc="", files=[])
+        )
+    db.session.commit()
+    merging.merge(second, first, alice)
+    (draft,) = db.session.query(Draft).all()
+    assert (draft.ticket_id, draft.body) == (first.id, "<p>one</p><p>two</p>")
+
+
+def test_what_became_of_a_notice_is_told_where_its_ticket_went(channel: Channel, alice: Agent) -> None:
+    first, second = (ticket_of(arrive(channel, mail(subject=one))) for one in ("Lamp", "Lamp again"))
+    sent = _confirmation(second)
+    merging.merge(second, first, alice)
+    settling.note(sent, "sent", to="carol@customer.example")
+    db.session.commit()
+    assert db.session.query(TicketEvent).filter_by(kind="mail_sent").one().ticket_id == first.id
