@@ -61,7 +61,7 @@ def reasons(path: Path) -> Iterator[str]:
             yield from (one for kw in node.keywords if kw.arg == "reason" for one in constants(kw.value))
             if called in ("Verdict", "Rule") and len(node.args) > 1:
                 yield from constants(node.args[1])
-            if called in ("_row", "_again"):
+            if called in ("_row", "_again", "_stay"):
                 yield from (one for value in node.args[2:] for one in constants(value))
         elif isinstance(node, ast.FunctionDef) and node.name == "_left_at_first":
             for inner in ast.walk(node):
