@@ -98,7 +98,7 @@ def test_request_ticket_answer_and_the_answer_to_it(
         assert serving.tickets() == []
         assert company.waits_on_the_server() == ([request] if company.mailbox else [])
 
-        serving.sql("UPDATE account SET undo_seconds = 5")
+        serving.sql("UPDATE account SET undo_seconds = 10")
         serving.start()
         find_in_list(bob, serving)
         until(lambda: not company.waits_on_the_server())
