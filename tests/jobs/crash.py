@@ -157,7 +157,7 @@ class Crash:
             for point in self.points:
                 self._die_at(point)
             self.process.start()
-            until(self._is_done, patience=120)
+            until(lambda: self.process.up and self._is_done(), patience=120)
             assert self.process.stop() == 0, self.process.log.read_text()
         self._adds_up()
         print(f"{self.told()} in {time.monotonic() - began:.0f} s")

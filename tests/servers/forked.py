@@ -19,9 +19,11 @@ class Forked:
         self.serving, self.log = serving, log
         log.touch()
         self._process: object = None
+        self._said_before = 0  # bytes of the log when it was started last
 
     def start(self, **environment: str) -> None:
         """Returns at once; it is still on its way up."""
+        self._said_before = self.log.stat().st_size
         files = [Path("/dev/null"), self.log, self.log]
         given = {**self.serving.environment, **environment}
         self._process = READY.Process(target=run_command, args=(("serve",), given, files), daemon=True)
@@ -30,6 +32,11 @@ class Forked:
     @property
     def running(self) -> bool:
         return self._process is not None and self._process.exitcode is None
+
+    @property
+    def up(self) -> bool:
+        """Whether it has said where it runs: from then on SIGTERM ends it cleanly."""
+        return b"Poststelle runs at" in self.log.read_bytes()[self._said_before :]
 
     def kill(self) -> None:
         """SIGKILL: no last word."""
