@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
 
 from app import create_app
 from config import Settings, from_environment
@@ -27,6 +28,23 @@ from tests.servers import postgres
 pytest_plugins = ["tests.servers.fixtures", "tests.servers.browser", "tests.servers.serving"]
 
 PASSWORD = "correct horse battery"
+
+
+class Templates(BytecodeCache):
+    """Each test has an app of its own, and they all read the same templates: compiled once."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._compiled:
+            bucket.bytecode_from_string(self._compiled[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._compiled[bucket.key] = bucket.bytecode_to_string()
+
+
+TEMPLATES = Templates()
 
 
 def pytest_configure() -> None:
@@ -80,8 +98,11 @@ def make_app(settings: Settings, migrated: str) -> Iterator[Callable[..., Flask]
             settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.copy(migrated, settings.data / "poststelle.db")
         elif not made:
-            postgres.copy_database(migrated, os.environ["POSTSTELLE_TEST_DATABASE_URL"])
+            database = os.environ["POSTSTELLE_TEST_DATABASE_URL"]
+            if not postgres.empty_database(database, like=migrated):
+                postgres.copy_database(migrated, database)
         app = create_app(replace(settings, **changes))
+        app.jinja_env.bytecode_cache = TEMPLATES
         with app.app_context():
             schema.bring_up_to_date()
         made.append(app)
