@@ -98,7 +98,7 @@ def test_request_ticket_answer_and_the_answer_to_it(
         assert serving.tickets() == []
         assert company.waits_on_the_server() == ([request] if company.mailbox else [])
 
-        serving.sql("UPDATE account SET undo_seconds = 10")
+        serving.sql("UPDATE account SET undo_seconds = 60")
         serving.start()
         find_in_list(bob, serving)
         until(lambda: not company.waits_on_the_server())
@@ -110,7 +110,7 @@ def test_request_ticket_answer_and_the_answer_to_it(
 
         read_request(bob, company)
         write_answer(bob, tmp_path)
-        think_again(bob)
+        think_again(bob, serving)
         reply = company.sent_to(carol.ADDRESS, 2)
         check_reply(reply, company, request)
         expect(bob.locator(".delivery-state").last).to_contain_text("an Mailserver übergeben")
@@ -243,15 +243,14 @@ def write_answer(page: Page, folder: Path) -> None:
 
 def send(page: Page) -> None:
     page.get_by_role("button", name="Antworten", exact=True).click()
-    expect(page.get_by_text("Wird gesendet …")).to_be_visible()
-    expect(page.get_by_role("button", name="Rückgängig")).to_be_visible()
     expect(page.locator("article.message-ours")).to_contain_text("heute geht alles hinaus.")
     expect(page.locator("#side-status")).to_have_value("open")
     expect(page.get_by_role("textbox", name="Ihre Antwort")).to_have_text("")
 
 
-def think_again(page: Page) -> None:
+def think_again(page: Page, serving: Serving) -> None:
     """Taken back in time, the answer is in the composer as it was; then it is sent all the same."""
+    expect(page.get_by_text("Wird gesendet …")).to_be_visible()
     page.get_by_role("button", name="Rückgängig").click()
     expect(page.get_by_text("Ihr Text steht wieder im Eingabefeld").first).to_be_visible()
     expect(page.locator("article.message-ours")).to_have_count(0)
@@ -259,6 +258,7 @@ def think_again(page: Page) -> None:
     expect(editor.locator("strong")).to_have_text("heute")
     expect(editor).to_have_text("Guten Tag Frau Weiß, heute geht alles hinaus.")
     expect(page.get_by_role("checkbox", name="Preisliste für Sie.pdf")).to_be_checked()
+    serving.sql("UPDATE account SET undo_seconds = 1")  # nobody waits for the second thoughts of a test
     send(page)
 
 
