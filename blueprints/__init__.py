@@ -10,6 +10,7 @@ from blueprints import (
     agents,
     assets,
     attachments,
+    bell,
     blocked_senders,
     channels,
     contents,
@@ -60,6 +61,7 @@ def init_app(app: Flask) -> None:
     for blueprint in (
         agents.blueprint,
         attachments.blueprint,
+        bell.blueprint,
         blocked_senders.blueprint,
         channels.blueprint,
         deliverability.blueprint,

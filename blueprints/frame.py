@@ -1,4 +1,4 @@
-"""What every signed-in page shows around its content: the rail with its counts, the state of the channels."""
+"""What every signed-in page shows around its content: the rail with its counts, the channels' state, the bell."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from flask_babel import gettext, ngettext
 from flask_login import current_user
 from lucide import jinja as lucide
 
+from blueprints import bell
 from blueprints.access import me
 from desk import channels, outgoing, quarantine, tickets
+from desk.bell import COUNTED
 
 # Pages that stand under another entry of the rail.
 PART_OF = {"blocked_senders": "ledger", "deliverability": "channels", "oauth": "channels"}
@@ -24,7 +26,7 @@ def init_app(app: Flask) -> None:
 
 def _frame() -> dict[str, Any]:
     """Given as functions, so that a piece that shows no frame asks the database nothing."""
-    return {"rail": _rail, "channel_state": _channel_state}
+    return {"rail": _rail, "channel_state": _channel_state, "unread": bell.unread, "many": COUNTED}
 
 
 def _rail() -> list[dict[str, Any]]:

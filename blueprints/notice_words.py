@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext
+from collections.abc import Callable
+
+from flask_babel import gettext, lazy_gettext
 
 AUDIENCE = {
     "requester": lazy_gettext("To requesters"),
@@ -50,4 +52,15 @@ PURPOSE = {name: title for name, (title, _) in NOTICE.items()} | {
     "invitation": lazy_gettext("Invitation"),
     "password_link": lazy_gettext("New password"),
     "forward_check": lazy_gettext("Check of a forwarding"),
+}
+# What happened, at the bell: an icon, and words of whose doing it was and the details of the event.
+EVENT: dict[str, tuple[str, Callable[[str, dict[str, str]], str]]] = {
+    "new_ticket": ("inbox", lambda who, details: gettext("New ticket")),
+    "customer_reply": ("reply", lambda who, details: gettext("Answer received")),
+    "assigned": ("user-round", lambda who, details: gettext("Assigned to you by %(name)s", name=who)),
+    "mentioned": ("at-sign", lambda who, details: gettext("%(name)s mentioned you", name=who)),
+    "delivery_failed": (
+        "triangle-alert",
+        lambda who, details: gettext("Not delivered to %(address)s", address=details.get("to", "")),
+    ),
 }

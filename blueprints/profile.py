@@ -34,18 +34,19 @@ class ProfileForm(people.Form):
     shortcuts = BooleanField(_l("Keyboard shortcuts"))
 
 
+HEARS_OF = people.choices(
+    ("all", _l("Everything")),
+    ("mine", _l("Mine")),
+    ("mentions", _l("Mentions")),
+    ("none", _l("Nothing")),
+)
+
+
 class NoticesForm(people.Form):
-    notify = RadioField(
-        _l("What you hear of"),
-        choices=people.choices(
-            ("all", _l("Everything")),
-            ("mine", _l("Mine")),
-            ("mentions", _l("Mentions")),
-            ("none", _l("Nothing")),
-        ),
-    )
+    notify = RadioField(_l("By e-mail"), choices=HEARS_OF)
+    bell = RadioField(_l("In the browser"), choices=HEARS_OF)
     digest = RadioField(
-        _l("How often"),
+        _l("E-mails come"),
         choices=people.choices(
             ("", _l("As it happens")), ("hourly", _l("Every hour")), ("daily", _l("Every morning"))
         ),
@@ -106,6 +107,7 @@ def choose_notices() -> ResponseReturnValue:
             choices.choose(
                 me(),
                 notify=form.notify.data,
+                bell=form.bell.data,
                 digest=form.digest.data,
                 days=form.work_days.data or (),
                 begin=form.work_begin.data or "",
@@ -150,6 +152,7 @@ def _forms(**sent: people.Form) -> dict[str, people.Form]:
     stored = NoticesForm(
         formdata=None,
         notify=agent.notify,
+        bell=agent.bell,
         digest=agent.digest,
         work_days=list(agent.work_days),
         work_begin=agent.work_begin or "08:00",

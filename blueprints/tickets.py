@@ -8,11 +8,13 @@ from flask import Blueprint, Response, abort, current_app, redirect, request, ur
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from blueprints import bell
 from blueprints.access import me
 from blueprints.htmx import change, go, page, wants_fragment
 from blueprints.numbers import whole_number
 from blueprints.words import PRIORITY, STATUS
 from desk import accounts, first_message, merging, thread, tickets
+from desk.bell import read_ticket
 from desk.tickets import MoveRefused
 from models import Priority, Status, Ticket, db
 from models.ticket import ALLOWED_MOVES
@@ -47,9 +49,9 @@ def news() -> ResponseReturnValue:
     if tag <= since:
         return "", 204
     opened, touched = tickets.news(since)
-    if not touched:
+    if not touched and not _rings():
         return "", 204
-    return page("tickets/_news.html", opened=opened, touched=touched, tag=since, back=_here())
+    return page("tickets/news.swap.html", opened=opened, touched=touched, tag=since, back=_here())
 
 
 @blueprint.get("/tickets/<int:number>")
@@ -59,19 +61,21 @@ def show(number: int) -> ResponseReturnValue:
         return redirect(url_for("tickets.show", number=ticket.number), 302)
     tab = request.args.get("tab", "reply")
     tab = tab if tab in ("reply", "note", "history") else "reply"
+    rings = bell.seen(ticket)
     response = page("tickets/show.html", **ticket_page(ticket, tab), copied=request.args.get("cc", ""))
-    _mark_seen_later(response, ticket)
+    _mark_seen_later(response, ticket, rings)
     return response
 
 
 @blueprint.get("/tickets/<int:number>/news")
 def ticket_news(number: int) -> ResponseReturnValue:
-    """Whether a customer or a colleague wrote since the page was opened."""
+    """Whether a customer or a colleague wrote since the page was opened, and what rings meanwhile."""
     ticket = _ticket(number)
     seen = request.args.get("seen", 0, type=whole_number)
-    if not thread.newer_messages(ticket, me(), seen):
+    newer = thread.newer_messages(ticket, me(), seen)
+    if newer == ("newer" in request.args) and not _rings():
         return "", 204
-    return page("tickets/_ticket_news.html", ticket=ticket, seen=seen)
+    return page("tickets/ticket_news.swap.html", ticket=ticket, seen=seen, newer=newer)
 
 
 @blueprint.get("/tickets/<int:number>/earlier")
@@ -188,15 +192,24 @@ def _here() -> str:
     return url_for("tickets.index", view=asked.get("view"), q=asked.get("q"), order=asked.get("order"))
 
 
-def _mark_seen_later(response: Response, ticket: Ticket) -> None:
+def _rings() -> bool:
+    """Whether the bell counts something else than the page that asks."""
+    return bell.unread().count != request.args.get("bell", 0, type=whole_number)
+
+
+def _mark_seen_later(response: Response, ticket: Ticket, rings: bool) -> None:
     """Reading a page writes nothing before it is sent: that the ticket was seen is noted afterwards."""
     agent_id, ticket_id, newest = me().id, ticket.id, ticket.last_inbound_id
-    if not tickets.unread_of(me(), [ticket]):
+    unread = bool(tickets.unread_of(me(), [ticket]))
+    if not unread and not rings:
         return
     app = current_app._get_current_object()  # type: ignore[attr-defined]
 
     @response.call_on_close
     def note() -> None:
         with app.app_context():
-            tickets.mark_seen(agent_id, ticket_id, newest)
+            if unread:
+                tickets.mark_seen(agent_id, ticket_id, newest)
+            if rings:
+                read_ticket(agent_id, ticket_id)
             db.session.remove()

@@ -1,4 +1,4 @@
-"""What agents choose to hear of by mail, and when."""
+"""What agents choose to hear of by mail and in the browser, and when a mail leaves."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ DIGESTS = ("", "hourly", "daily")  # empty: as it happens
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
-def wants(agent: Agent, notice: str, ticket: Ticket) -> bool:
+def by_mail(agent: Agent, notice: str, ticket: Ticket) -> bool:
     """Whether the agent wants this notice about this ticket by mail."""
-    if agent.notify == "mine" and notice == "customer_reply" and ticket.assignee_id != agent.id:
-        return False
-    return notice in WANTED[agent.notify]
+    return _lets_through(agent.notify, agent, notice, ticket)
+
+
+def in_browser(agent: Agent, notice: str, ticket: Ticket) -> bool:
+    """Whether the agent wants to see this notice about this ticket at the bell."""
+    return _lets_through(agent.bell, agent, notice, ticket)
 
 
 def leaves_at(agent: Agent, happened: datetime) -> datetime:
@@ -35,16 +38,24 @@ def leaves_at(agent: Agent, happened: datetime) -> datetime:
     return due_at(happened + timedelta(seconds=office().settings.notice_seconds), _rhythm(agent))
 
 
-def choose(agent: Agent, notify: str, digest: str, days: Iterable[str], begin: str, end: str) -> None:
+def choose(
+    agent: Agent, notify: str, bell: str, digest: str, days: Iterable[str], begin: str, end: str
+) -> None:
     """What an agent decides. `days` are ISO weekdays, `begin` and `end` HH:MM. Raises Refused. Commits."""
-    if notify not in WANTED or digest not in DIGESTS:
+    if notify not in WANTED or bell not in WANTED or digest not in DIGESTS:
         raise Refused("choice_unknown")
     chosen = "".join(sorted(set(days) & set("1234567")))
     if chosen and not (_TIME.fullmatch(begin) and _TIME.fullmatch(end) and begin < end):
         raise Refused("hours_order")
-    agent.notify, agent.digest, agent.work_days = notify, digest, chosen
+    agent.notify, agent.bell, agent.digest, agent.work_days = notify, bell, digest, chosen
     agent.work_begin, agent.work_end = (begin, end) if chosen else ("", "")
     db.session.commit()
+
+
+def _lets_through(choice: str, agent: Agent, notice: str, ticket: Ticket) -> bool:
+    if choice == "mine" and notice == "customer_reply" and ticket.assignee_id != agent.id:
+        return False
+    return notice in WANTED[choice]
 
 
 def _rhythm(agent: Agent) -> Rhythm:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import and_, bindparam, case, delete, func, select, true, update
+from sqlalchemy import and_, bindparam, case, delete, func, or_, select, true, update
 
 from desk import channels, letters, outbox, telling, tickets
 from desk.office import the_account
@@ -16,6 +16,7 @@ from mail.domains import mailbox_key
 from mail.types import Address, Outgoing
 from models import (
     Agent,
+    Bell,
     Kind,
     Message,
     NoticeItem,
@@ -33,8 +34,10 @@ from models.base import rows_changed
 PER_HOUR, PER_DAY = 2, 5
 # Mails to one agent; what comes above that waits and is told together.
 AGENT_PER_HOUR = 30
-KEPT = timedelta(days=30)  # the brakes look back a day at most
+KEPT = timedelta(days=30)  # so long an event stands in the browser; the brakes look back a day at most
 MOST_ITEMS = 500  # events of one mail; what is beyond comes in the next
+
+WAITING = and_(NoticeItem.mail_id.is_(None), NoticeItem.due_at.is_not(None))
 
 # Asked for every mail that comes in, so they are put together once.
 SENT_TO = select(
@@ -93,7 +96,7 @@ def queue_link_mail(agent: Agent, purpose: str, url: str) -> None:
 
 def gather(at_once: bool = False) -> int:
     """Make mails of what is due, one for each agent, and answer how many. `at_once` waits for nothing."""
-    due = and_(NoticeItem.mail_id.is_(None), true() if at_once else NoticeItem.due_at <= now())
+    due = and_(WAITING, true() if at_once else NoticeItem.due_at <= now())
     readers = db.session.scalars(
         select(NoticeItem.agent_id).where(due, NoticeItem.agent_id.is_not(None)).distinct()
     ).all()
@@ -110,14 +113,14 @@ def _gather_for(agent_id: int) -> bool:
     agent = db.session.get_one(Agent, agent_id)
     waiting = db.session.scalars(
         select(NoticeItem)
-        .where(NoticeItem.agent_id == agent_id, NoticeItem.mail_id.is_(None))
+        .where(NoticeItem.agent_id == agent_id, WAITING)
         .order_by(NoticeItem.id)
         .limit(MOST_ITEMS)
     ).all()
     news = [item for item in waiting if agent.active and _still_true(item)]
     for item in waiting:
         if item not in news:
-            db.session.delete(item)
+            _drop_mail(item)
     if not news:
         db.session.commit()
         return False
@@ -143,6 +146,14 @@ def _gather_for(agent_id: int) -> bool:
 def _still_true(item: NoticeItem) -> bool:
     """Whether it is worth telling: a ticket may have been handed on meanwhile."""
     return item.notice != "assigned" or item.ticket.assignee_id == item.agent_id
+
+
+def _drop_mail(item: NoticeItem) -> None:
+    """No mail is made of it; in the browser it stays."""
+    if item.bell == Bell.OFF:
+        db.session.delete(item)
+    else:
+        item.due_at = None
 
 
 def _queue_for(agent: Agent, items: Sequence[NoticeItem]) -> OutboundMail:
@@ -200,11 +211,12 @@ def _tell_requester(ticket_id: int) -> bool:
 
 
 def forget_old() -> int:
-    """Events whose mail was written long ago are needed no more. Commits."""
+    """Events of long ago are needed no more once their mail was written, if they have one. Commits."""
     written = select(OutboundMail.id).where(OutboundMail.sha256 != "")
+    silent = and_(NoticeItem.mail_id.is_(None), NoticeItem.due_at.is_(None))
     gone = rows_changed(
         delete(NoticeItem)
-        .where(NoticeItem.created_at < now() - KEPT, NoticeItem.mail_id.in_(written))
+        .where(NoticeItem.created_at < now() - KEPT, or_(silent, NoticeItem.mail_id.in_(written)))
         .execution_options(synchronize_session=False)
     )
     db.session.commit()

@@ -1,16 +1,17 @@
 """Who hears about what: the table of notices, their switches, and the events that wait for their readers.
 
 Here stands only who is to be told. Mails are made of it later (desk/notices.py), so that many events become
-one mail, and so that tickets and the outbox can say what happened without knowing how it is told.
+one mail, and so that tickets and the outbox can say what happened without knowing how it is told. The switches
+are about mails; what an agent sees at the bell (desk/bell.py) he alone decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, or_, select
 
 from desk import accounts, channels, choices, mentions
 from desk.circumstances import asked_once
@@ -18,6 +19,7 @@ from desk.office import the_account
 from mail.domains import mailbox_key
 from models import (
     Agent,
+    Bell,
     Message,
     NoticeItem,
     NoticeSilence,
@@ -169,22 +171,15 @@ def forget(ticket: Ticket) -> None:
 
 
 def _tell_of_mail(people: list[Agent], notice: str, ticket: Ticket, message: Message) -> None:
-    """Of a mail that came in: nobody hears of his own, and robots of agents come to an end."""
-    if not enabled(notice, ticket.channel_id):
-        return
+    """Of a mail that came in: nobody hears of his own, and mails to robots of agents come to an end."""
     author = mailbox_key(message.from_address)
     others = [agent for agent in people if agent.email_key != author]
-    told_enough = _told_enough(others, ticket)
-    _tell(
-        [
-            agent
-            for agent in others
-            if agent.id not in told_enough and (not message.posing or _colleague_brake_allows(agent))
-        ],
-        notice,
-        ticket,
-        message,
-    )
+    spared: set[int] = set()
+    if enabled(notice, ticket.channel_id):
+        spared = _told_enough(others, ticket)
+        if message.posing:
+            spared |= {agent.id for agent in others if not _colleague_brake_allows(agent)}
+    _tell(others, notice, ticket, message, spared=spared)
 
 
 def _tell(
@@ -194,27 +189,38 @@ def _tell(
     about: Message | None = None,
     by: Agent | None = None,
     details: dict[str, str] | None = None,
+    spared: Set[int] = frozenset(),
 ) -> None:
-    if not enabled(notice, ticket.channel_id):
-        return
+    """One row for each reader, with the sides that he wants; who is `spared` gets no mail of it."""
+    mailed = enabled(notice, ticket.channel_id)
     own = channels.own_addresses()
     at = now()
-    rows = [
-        {
-            "notice": notice,
-            "agent_id": agent.id,
-            "ticket_id": ticket.id,
-            "about_id": about.id if about else None,
-            "actor_id": by.id if by else None,
-            "details": details or {},
-            "due_at": choices.leaves_at(agent, at),
-            "created_at": at,
-        }
-        for agent in people
-        # Nobody is told of his own doing, and our own channels are never written to.
-        if (by is None or agent.id != by.id) and channels.untagged(agent.email) not in own
-        if choices.wants(agent, notice, ticket)
-    ]
+    rows = []
+    for agent in people:
+        if by is not None and agent.id == by.id:
+            continue  # nobody is told of his own doing
+        # Our own channels are never written to.
+        by_mail = (
+            mailed
+            and agent.id not in spared
+            and channels.untagged(agent.email) not in own
+            and choices.by_mail(agent, notice, ticket)
+        )
+        shown = choices.in_browser(agent, notice, ticket)
+        if by_mail or shown:
+            rows.append(
+                {
+                    "notice": notice,
+                    "agent_id": agent.id,
+                    "ticket_id": ticket.id,
+                    "about_id": about.id if about else None,
+                    "actor_id": by.id if by else None,
+                    "details": details or {},
+                    "due_at": choices.leaves_at(agent, at) if by_mail else None,
+                    "bell": Bell.UNREAD if shown else Bell.OFF,
+                    "created_at": at,
+                }
+            )
     if rows:
         db.session.connection().execute(ITEM, rows)
 
@@ -249,6 +255,7 @@ def _colleague_brake_allows(agent: Agent) -> bool:
         .where(
             NoticeItem.agent_id == agent.id,
             NoticeItem.created_at > now() - timedelta(days=1),
+            or_(NoticeItem.due_at.is_not(None), NoticeItem.mail_id.is_not(None)),
             Message.posing,
         )
     )

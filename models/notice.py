@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.agent import Agent
-from models.base import Base, UTCDateTime, now
+from models.base import Base, Code, UTCDateTime, now
 from models.message import Message
 from models.ticket import Ticket
 
 
-class NoticeItem(Base):
-    """One event for one reader. What is due for a reader becomes one mail, however many events there are.
+class Bell(StrEnum):
+    """An event in the browser of its reader."""
 
-    Without `mail_id` it waits. `agent_id` is None for the requester of the ticket.
+    OFF = "off"  # not shown there
+    UNREAD = "unread"
+    READ = "read"
+
+
+# What the look for due mail and the count of every page ask: each an index that holds no other rows.
+WAITS = text("mail_id IS NULL AND due_at IS NOT NULL")
+RINGS = text(f"bell = '{Bell.UNREAD}'")
+MAILED = text("mail_id IS NOT NULL")
+
+
+class NoticeItem(Base):
+    """One event for one reader, with two sides: by mail, and in the browser.
+
+    What is due for a reader becomes one mail, however many events there are: without `mail_id` it waits for
+    `due_at`; without that no mail is made of it. `agent_id` is None for the requester of the ticket.
     """
 
     __tablename__ = "notice_item"
@@ -28,17 +44,21 @@ class NoticeItem(Base):
     about_id: Mapped[int | None] = mapped_column(ForeignKey("message.id", ondelete="CASCADE"))
     actor_id: Mapped[int | None] = mapped_column(ForeignKey("agent.id"))  # whose doing it was
     details: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
-    due_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    mail_id: Mapped[int | None] = mapped_column(
-        ForeignKey("outbound_mail.id", ondelete="CASCADE"), index=True
-    )
+    due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    mail_id: Mapped[int | None] = mapped_column(ForeignKey("outbound_mail.id", ondelete="CASCADE"))
+    bell: Mapped[Bell] = mapped_column(Code(Bell), default=Bell.OFF)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
     ticket: Mapped[Ticket] = relationship()
     about: Mapped[Message | None] = relationship()
     actor: Mapped[Agent | None] = relationship(foreign_keys=[actor_id])
 
-    __table_args__ = (Index("ix_notice_item_agent", "agent_id", "mail_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_notice_item_agent", "agent_id", "created_at"),
+        Index("ix_notice_item_mail_id", "mail_id", sqlite_where=MAILED, postgresql_where=MAILED),
+        Index("ix_notice_item_waits", "agent_id", "due_at", sqlite_where=WAITS, postgresql_where=WAITS),
+        Index("ix_notice_item_rings", "agent_id", "id", sqlite_where=RINGS, postgresql_where=RINGS),
+    )
 
 
 class NoticeSwitch(Base):

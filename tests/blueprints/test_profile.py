@@ -101,24 +101,25 @@ def test_signing_out_everywhere(house, bob):
 
 CHOICE = {
     "notify": "mine",
+    "bell": "mentions",
     "digest": "daily",
     "work_days": ["1", "3"],
     "work_begin": "08:30",
     "work_end": "16:00",
 }
-STORED = ("notify", "digest", "work_days", "work_begin", "work_end")
+STORED = ("notify", "bell", "digest", "work_days", "work_begin", "work_end")
 
 
 def test_what_is_heard_of_and_when_is_kept_and_shown(bob, row):
     assert bob.post("/profile/notices", CHOICE).status_code == 303
-    assert row(*STORED) == ("mine", "daily", "13", "08:30", "16:00")
+    assert row(*STORED) == ("mine", "mentions", "daily", "13", "08:30", "16:00")
     html = bob.get("/profile").text
-    for shown in ('value="mine"', 'value="daily"', 'value="3"'):
+    for shown in ('id="notify-1"', 'id="bell-2"', 'value="daily"', 'value="3"'):
         (element,) = [one for one in re.findall(r"<input[^>]*>", html) if shown in one]
         assert "checked" in element
     assert 'value="08:30"' in html
     bob.post("/profile/notices", CHOICE | {"work_days": []})
-    assert row(*STORED) == ("mine", "daily", "", "", "")
+    assert row(*STORED) == ("mine", "mentions", "daily", "", "", "")
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,7 @@ def test_what_is_heard_of_and_when_is_kept_and_shown(bob, row):
     [
         {"notify": "weather"},
         {"notify": ""},
+        {"bell": "weather"},
         {"digest": "yearly"},
         {"work_days": ["8"]},
         {"work_begin": "16:00"},
@@ -137,4 +139,4 @@ def test_what_is_heard_of_and_when_is_kept_and_shown(bob, row):
 )
 def test_a_wrong_choice_changes_nothing(bob, row, wrong):
     assert bob.post("/profile/notices", CHOICE | wrong).status_code == 422
-    assert row(*STORED) == ("all", "", "", "", "")
+    assert row(*STORED) == ("all", "all", "", "", "", "")

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from desk import (
     accounts,
@@ -32,6 +32,7 @@ from desk.office import Office
 from mail.language import detect
 from models import (
     Agent,
+    Bell,
     Channel,
     Message,
     NoticeItem,
@@ -66,7 +67,8 @@ def arrive_in(channel: Channel, carols: Ticket) -> Callable[..., None]:
 def told(purpose: str = "") -> list[str]:
     """The addresses that a notice went to, or will: each event once, however few mails they become."""
     agents = {agent.id: agent.email for agent in accounts.agents()}
-    items = select(NoticeItem).where(NoticeItem.agent_id.is_not(None)).order_by(NoticeItem.id)
+    items = select(NoticeItem).where(NoticeItem.agent_id.is_not(None), NoticeItem.due_at.is_not(None))
+    items = items.order_by(NoticeItem.id)
     waiting = [(item.notice, agents[item.agent_id]) for item in db.session.scalars(items)]
     mails = select(OutboundMail).order_by(OutboundMail.id)
     mailed = [
@@ -76,6 +78,13 @@ def told(purpose: str = "") -> list[str]:
         for recipient in row.recipients
     ]
     return [address for name, address in waiting + mailed if name == purpose or not purpose]
+
+
+def ringing(notice: str = "") -> list[str]:
+    """The addresses of the agents who see a notice at the bell, once for each event."""
+    agents = {agent.id: agent.email for agent in accounts.agents()}
+    query = select(NoticeItem).where(NoticeItem.bell != Bell.OFF).order_by(NoticeItem.id)
+    return [agents[item.agent_id or 0] for item in db.session.scalars(query) if notice in ("", item.notice)]
 
 
 def mails_to(address: str) -> int:
@@ -113,7 +122,7 @@ def test_only_agents_who_can_work_are_told(channel: Channel, bob: Agent, alice: 
     gone = accounts.create_agent("Gus", "gus@acme.example", Role.AGENT, "a long password")
     accounts.deactivate(gone, alice)
     arrive(channel, mail())
-    assert told("new_ticket") == ["alice@acme.example", "bob@acme.example"]
+    assert told("new_ticket") == ringing() == ["alice@acme.example", "bob@acme.example"]
 
 
 @pytest.mark.parametrize("state", ["invited", "deactivated"])
@@ -146,7 +155,7 @@ def test_two_hundred_events_in_a_minute_are_one_mail_for_each(
 ) -> None:
     for number in range(200):
         arrive(channel, mail(f"c{number}@customer.example"))
-    assert (len(told("new_ticket")), len(told("confirmation"))) == (400, 200)
+    assert (len(told("new_ticket")), len(told("confirmation")), len(ringing())) == (400, 200, 400)
     assert (mails_to(alice.email), mails_to(bob.email)) == (1, 1)
     text = composed(office, "several", "alice@acme.example")
     assert text.startswith("200 ") and "150" in text and text.count("/tickets/") == letters.LISTED
@@ -210,14 +219,14 @@ def test_what_is_too_much_for_an_hour_waits_and_comes_together(
 
 def test_who_gets_a_ticket_hears_of_it(carols: Ticket, alice: Agent, bob: Agent, office: Office) -> None:
     tickets.assign(carols, bob, alice)
-    assert told() == ["bob@acme.example"]
+    assert told() == ringing() == ["bob@acme.example"]
     assert "Alice" in composed(office, "assigned", "bob@acme.example")
 
 
 def test_who_takes_a_ticket_is_not_told(carols: Ticket, alice: Agent, bob: Agent) -> None:
     tickets.assign(carols, alice, alice)
     tickets.assign(carols, None, alice)
-    assert told() == []
+    assert told() == ringing() == []
 
 
 def test_a_ticket_that_went_on_meanwhile_is_no_news(carols: Ticket, alice: Agent, bob: Agent) -> None:
@@ -250,7 +259,7 @@ def test_a_private_note_tells_whom_it_names(
         accounts.create_agent("Gus", "gus@acme.example", Role.AGENT, "a long password"), alice
     )
     replies.add_note(carols, alice, replies.Written(text=text))
-    assert told("mentioned") == told() == names
+    assert told("mentioned") == told() == ringing() == names
 
 
 def test_a_first_name_of_two_names_nobody(carols: Ticket, alice: Agent) -> None:
@@ -273,7 +282,7 @@ def test_an_undeliverable_answer_is_told_to_its_author(
     settling.back_to_author(sent.mail, sent.mail.recipients)
     db.session.commit()
     hears = "bob@acme.example" if author == "works" else "alice@acme.example"
-    assert told("delivery_failed") == [hears]
+    assert told("delivery_failed") == ringing("delivery_failed") == [hears]
     text = composed(office, "delivery_failed", hears)
     assert "carol@customer.example" in text and "User unknown" in text
 
@@ -295,36 +304,43 @@ ALL = ["new_ticket", "customer_reply", "assigned", "mentioned", "delivery_failed
 def test_an_agent_hears_of_what_he_chose(
     channel: Channel, alice: Agent, bob: Agent, choice: str, hears: list[str]
 ) -> None:
-    choices.choose(bob, choice, "", (), "", "")
-    ticket = ticket_of(arrive(channel, mail()))
-    tickets.assign(ticket, bob, alice)
-    arrive(channel, mail(subject=f"[#{ticket.number}]"))
-    replies.add_note(ticket, alice, replies.Written(text="@Bob"))
-    sent = replies.send_reply(ticket, bob, replies.Written(text="x"))
-    settling.back_to_author(sent.mail, sent.mail.recipients)
-    db.session.commit()
-    assert [name for name in ALL if "bob@acme.example" in told(name)] == hears
+    """By mail and in the browser, each by a choice of its own."""
+    for by_mail, at_bell in ((choice, "none"), ("none", choice)):
+        choices.choose(bob, by_mail, at_bell, "", (), "", "")
+        ticket = ticket_of(arrive(channel, mail()))
+        tickets.assign(ticket, bob, alice)
+        arrive(channel, mail(subject=f"[#{ticket.number}]"))
+        replies.add_note(ticket, alice, replies.Written(text="@Bob"))
+        sent = replies.send_reply(ticket, bob, replies.Written(text="x"))
+        settling.back_to_author(sent.mail, sent.mail.recipients)
+        db.session.commit()
+        mailed, rung = (
+            [name for name in ALL if "bob@acme.example" in heard(name)] for heard in (told, ringing)
+        )
+        assert (mailed, rung) == ((hears, []) if by_mail == choice else ([], hears)), by_mail
+        db.session.execute(delete(NoticeItem))
+        db.session.commit()
 
 
 def test_mine_are_no_answers_in_the_tickets_of_nobody(
     arrive_in: Callable[..., None], alice: Agent, bob: Agent
 ) -> None:
-    choices.choose(bob, "mine", "", (), "", "")
+    choices.choose(bob, "mine", "mine", "", (), "", "")
     arrive_in()
-    assert told() == ["alice@acme.example"]
+    assert told() == ringing() == ["alice@acme.example"]
 
 
 def test_what_comes_outside_of_the_hours_waits_for_them(channel: Channel, alice: Agent) -> None:
     """Alice works on the day after tomorrow only; what is told to her waits until then."""
     at = now().astimezone(ZoneInfo("Europe/Vienna")) + timedelta(days=2)
-    choices.choose(alice, "all", "", str(at.isoweekday()), "08:00", "17:00")
+    choices.choose(alice, "all", "all", "", str(at.isoweekday()), "08:00", "17:00")
     arrive(channel, mail())
     (item,) = db.session.query(NoticeItem)
     assert item.due_at == datetime.combine(at.date(), time(8), ZoneInfo("Europe/Vienna"))
 
 
 def test_a_digest_is_one_mail_of_all_that_happened(channel: Channel, alice: Agent, office: Office) -> None:
-    choices.choose(alice, "all", "daily", (), "", "")
+    choices.choose(alice, "all", "all", "daily", (), "", "")
     for number in range(3):
         arrive(channel, mail(f"c{number}@customer.example"))
     assert notices.gather() == 0
@@ -497,6 +513,7 @@ def test_each_can_be_switched_off_alone_and_on_again(channel: Channel, off: str)
     arrive(channel, mail(subject=f"[#{ticket.number}]"))
     purposes = ["confirmation", "new_ticket", "customer_reply"]
     assert [purpose for purpose in purposes if told(purpose)] == [name for name in purposes if name != off]
+    assert set(ringing("new_ticket")) == {"alice@acme.example"}, "the switches are about mails"
     telling.switch(off, True)
     assert all(telling.enabled(name) for name in purposes)
 
@@ -538,6 +555,8 @@ def test_the_robots_of_two_agents_do_not_keep_each_other_awake(channel: Channel,
     for number in range(telling.COLLEAGUES_PER_DAY + 3):
         arrive(channel, mail("Bob <bob@acme.example>", subject=f"Thanks {number}", text=f"Later. {number}"))
     assert told("new_ticket") == ["alice@acme.example"] * telling.COLLEAGUES_PER_DAY
+    assert set(ringing()) == {"alice@acme.example"}, "nobody is told of his own mail"
+    assert len(ringing()) == telling.COLLEAGUES_PER_DAY + 3, "the bell wakes no robot"
 
 
 @pytest.mark.parametrize(("proof", "shown"), [("confirmed", True), ("unconfirmed", False)])

@@ -49,7 +49,8 @@ from tests.desk.letters import arrive, mail, ticket_of
 
 def queued(purpose: str) -> list[str]:
     agents = {agent.id: agent.email for agent in accounts.agents()}
-    items = select(NoticeItem).where(NoticeItem.notice == purpose).order_by(NoticeItem.id)
+    mailed = NoticeItem.due_at.is_not(None)
+    items = select(NoticeItem).where(NoticeItem.notice == purpose, mailed).order_by(NoticeItem.id)
     if telling.BY_NAME[purpose].audience == "agents":
         return [agents[item.agent_id] for item in db.session.scalars(items) if item.agent_id]
     rows = db.session.scalars(

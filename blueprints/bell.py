@@ -1,0 +1,72 @@
+"""The bell: what an agent is told in the browser, as a list; and the count beside it on every page."""
+
+from __future__ import annotations
+
+from flask import Blueprint, g, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from blueprints.access import me
+from blueprints.htmx import go, page
+from blueprints.notice_words import EVENT
+from blueprints.numbers import whole_number
+from desk import bell
+from models import Kind, NoticeItem, Ticket
+
+blueprint = Blueprint("bell", __name__, url_prefix="/notices")
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    number = min(max(1, request.args.get("page", 1, type=whole_number) or 1), 10_000)
+    items, more = bell.listing(me(), number)
+    return page(
+        "bell/index.html",
+        items=items,
+        more=more,
+        number=number,
+        size=bell.LISTED,
+        event=_event,
+        place=_place,
+    )
+
+
+@blueprint.post("/read")
+def read_all() -> ResponseReturnValue:
+    bell.read_all(me(), request.form.get("newest", 0, type=whole_number))
+    return go(url_for(".index"), gettext("All notifications are marked as read."))
+
+
+def unread() -> bell.Unread:
+    """What the agent has not read yet; asked once for a page."""
+    if "unread" not in g:
+        g.unread = bell.unread(me())
+    found: bell.Unread = g.unread
+    return found
+
+
+def seen(ticket: Ticket) -> bool:
+    """The ticket is looked at: it rings no more on this page. Answers whether that is to be noted."""
+    before = unread()
+    g.unread = before.without(ticket)
+    return before.may_concern(ticket)
+
+
+def _event(item: NoticeItem) -> tuple[str, str]:
+    """Its icon and what happened."""
+    sign, words = EVENT[item.notice]
+    who = item.actor.name if item.actor is not None else "Poststelle"
+    return sign, words(who, item.details)
+
+
+def _place(item: NoticeItem) -> str:
+    """The message that it is about, in the ticket where that stands today."""
+    if item.about is None:
+        return url_for("tickets.show", number=item.ticket.number)
+    note = item.about.kind == Kind.NOTE
+    return url_for(
+        "tickets.show",
+        number=item.about.ticket.number,
+        tab="note" if note else None,
+        _anchor=f"{'note' if note else 'message'}-{item.about.id}",
+    )
