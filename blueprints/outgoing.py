@@ -12,6 +12,7 @@ from flask_babel import gettext, lazy_gettext
 from blueprints.access import me
 from blueprints.attachments import sent
 from blueprints.htmx import go, invalid, page
+from blueprints.mail_sheet import mail_sheet
 from blueprints.numbers import whole_number
 from desk import outgoing
 from desk.office import relay
@@ -59,15 +60,9 @@ def show(mail_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/<int:mail_id>/frame")
 def frame(mail_id: int) -> ResponseReturnValue:
-    """The mail's HTML as its reader sees it, in a document that may run and load nothing."""
+    """The mail's HTML as its reader sees it."""
     raw = outgoing.octets(_mail(mail_id)) or abort(404)
-    response = Response(render_template("outgoing/frame.html", html=outgoing.html_of(raw)))
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; img-src data:; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'self'; sandbox"
-    )
-    response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    return response
+    return mail_sheet(render_template("outgoing/frame.html", html=outgoing.html_of(raw)))
 
 
 @blueprint.get("/<int:mail_id>/original")

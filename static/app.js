@@ -16,6 +16,8 @@ function enhance(root) {
   all("iframe[data-fit]", root).forEach(fitFrame);
   all("textarea[data-editor]", root).forEach(startEditor);
   all("[data-files]", root).forEach(listFiles);
+  all("[data-completes]", root).forEach(complete);
+  all("[data-insert]", root).forEach((chip) => (chip.disabled = false));
 }
 
 // --- htmx: a copy of our own when the CDN is out of reach -----------------------------------------
@@ -229,14 +231,68 @@ document.addEventListener("input", (event) => {
   if (own) own.value = "typed";
 });
 
+// --- Placeholders: "{{" offers their names, a chip puts its own where the cursor was -----------------
+let writing;
+function insertName(field, name) {
+  const { value, selectionStart: end } = field;
+  const begin = value.slice(0, end).match(/\{\{[\w. ]*$/)?.index ?? end;
+  field.focus();
+  field.setRangeText(`{{${name}}}`, begin, end + value.slice(end).match(/^([\w.]* *}})?/)[0].length, "end");
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+function complete(field) {
+  const list = document.getElementById(field.dataset.completes);
+  const said = list.nextElementSibling;
+  let names, at;
+  const mark = (place) => {
+    at = (place + names.length) % names.length;
+    names.forEach((name, index) => (name.ariaSelected = index === at));
+    field.setAttribute("aria-activedescendant", names[at].id);
+    names[at].scrollIntoView({ block: "nearest" });
+  };
+  const offer = (begun) => {
+    names = [...list.children].filter((name) => !(name.hidden = !begun || !name.textContent.includes(begun[1])));
+    const open = !(list.hidden = !names.length);
+    said.textContent = open ? said.dataset.said : "";
+    if (field.role) field.ariaExpanded = open;
+    if (!open) return field.removeAttribute("aria-activedescendant");
+    const above = field.cloneNode(); // as high as the text down to the cursor
+    above.value = field.value.slice(0, field.selectionStart);
+    above.style.cssText = "height:0;min-height:0";
+    field.after(above, list);
+    list.style.top = `${Math.min(above.scrollHeight - field.scrollTop, field.offsetHeight)}px`;
+    above.remove();
+    mark(0);
+  };
+  field.onfocus = () => (writing = field);
+  field.onblur = () => offer();
+  field.oninput = () => offer(field.value.slice(0, field.selectionStart).match(/\{\{ *([\w.]*)$/));
+  field.onkeydown = (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1, Enter: 0, Tab: 0, Escape: 0 }[event.key];
+    if (list.hidden || step === undefined) return;
+    event.preventDefault();
+    if (step) mark(at + step);
+    else if (event.key === "Escape") offer();
+    else insertName(field, names[at].textContent);
+  };
+}
+document.addEventListener("mousedown", (event) => {
+  const name = event.target.closest?.("[role=option]");
+  if (!name) return;
+  event.preventDefault();
+  insertName(writing, name.textContent);
+});
+
 // --- Buttons -----------------------------------------------------------------------------------------
 document.addEventListener("click", (event) => {
-  const target = event.target.closest?.("[data-copy], [data-reveal], [data-close], [data-opens], [data-shuts]");
+  const target = event.target.closest?.("[data-copy], [data-reveal], [data-close], [data-opens], [data-shuts], [data-insert]");
   all("details[data-menu][open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
   if (!target) return;
   if ("copy" in target.dataset) copy(target);
   if ("reveal" in target.dataset) reveal(target);
   if ("close" in target.dataset) target.closest(".toast, .banner").remove();
+  if ("insert" in target.dataset) insertName(writing ?? document.getElementById("body"), target.dataset.insert);
   if ("shuts" in target.dataset) target.closest("dialog").close();
   const dialog = target.dataset.opens && document.getElementById(target.dataset.opens);
   if (!dialog) return;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from desk import accounts, channels, previews, telling, wording
@@ -141,3 +143,39 @@ def test_a_notice_is_switched_by_channel(as_alice):
     assert "For these channels" in as_alice.get("/system/notifications?notice=confirmation").text
     as_alice.post("/system/notifications/confirmation/channels", {"channel": str(first.id)})
     assert telling.enabled("confirmation", first.id) and not telling.enabled("confirmation", other.id)
+
+
+def frame_of(html):
+    return re.search(r'<iframe[^>]*src="([^"]+)"', html)[1].replace("&amp;", "&")
+
+
+def test_the_mail_is_shown_as_it_would_be_sent_while_it_is_typed(as_alice):
+    """In a frame that may run and load nothing; what is not saved stands in its address."""
+    path = "/system/notifications/ticket_reply/preview"
+    html = as_alice.post(
+        path, written("", body="Moin {{ticket.number}}\n\n{{reply.body}}"), status=200, htmx=True
+    ).text
+    shown = as_alice.client.get(frame_of(html))
+    assert shown.status_code == 200 and "<p>Moin 1042</p>" in shown.text
+    assert "sandbox" in shown.headers["Content-Security-Policy"]
+    saved = as_alice.client.get(
+        frame_of(as_alice.get("/system/notifications?notice=ticket_reply&text=en").text)
+    )
+    assert saved.status_code == 200 and "missing items" in saved.text and "Moin" not in saved.text
+
+
+@pytest.mark.parametrize("words", ["x", "AAAA", "eJwDAAAAAAE=", "eJyLVsrOVdJRqiguVYoFABlGBAg="])
+def test_an_address_of_a_frame_that_somebody_made_up_shows_what_is_saved(as_alice, words):
+    shown = as_alice.client.get(f"/system/notifications/confirmation/frame?text=en&words={words}")
+    assert shown.status_code in (200, 404) and "{{" not in shown.text
+
+
+def test_words_that_are_too_long_for_an_address_are_shown_as_text_until_they_are_saved(as_alice):
+    noise = "".join(f"{number * 7919 % 99991} " for number in range(3000))
+    body = f"{noise[:15_000]}\n\n{{{{reply.body}}}}"
+    path = "/system/notifications/ticket_reply"
+    html = as_alice.post(f"{path}/preview", written("", body=body), status=200, htmx=True).text
+    assert "<iframe" not in html and "when it is saved" in html and "7919" in html
+    as_alice.post(f"{path}/text", written("", body=body))
+    html = as_alice.get("/system/notifications?notice=ticket_reply&text=en").text
+    assert "7919" in as_alice.client.get(frame_of(html)).text

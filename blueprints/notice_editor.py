@@ -1,0 +1,136 @@
+"""The words of one notice beside the mail that they make: what the page shows, saved or still being typed."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from typing import Any
+
+from flask import request, url_for
+from flask_babel import get_locale, gettext
+
+from blueprints.access import me
+from blueprints.notice_words import AUDIENCE, NOTICE
+from blueprints.numbers import whole_number
+from config import LOCALES
+from desk import channels, previews, telling, tickets, wording
+from models import Ticket
+
+LANGUAGE = {"de": "Deutsch", "en": "English"}
+# Characters of an address that every proxy lets through; typed words that need more are shown as text alone.
+LONGEST_ADDRESS = 6000
+
+
+def shown(chosen: telling.Notice, typed: previews.Words | None = None, **more: Any) -> dict[str, Any]:
+    """What the page shows; `typed` are words that are not saved."""
+    locale, ticket = language(), asked_ticket()
+    own = chosen.name in wording.PLACEHOLDERS
+    saved = wording.text_of(chosen.name, locale) if own else None
+    words = typed or saved or (previews.ours(chosen.name, locale) if own else None)
+    error: wording.Refused | None = more.pop("error", None)
+    try:
+        checked = wording.checked(chosen.name, *words) if words is not None else None
+    except wording.Refused as refused:
+        error, checked = error or refused, saved
+    # Our own words keep their form in HTML; what was changed is shown as it would be sent.
+    changed = checked if typed is not None or saved is not None else None
+    subject, text, _html = previews.preview(chosen.name, locale, me(), ticket, changed)
+    sender, reader = previews.addresses(chosen.audience, locale, me(), ticket)
+    return {
+        "groups": [(title, _of(audience)) for audience, title in AUDIENCE.items()],
+        "chosen": chosen,
+        "title": NOTICE[chosen.name][0],
+        "languages": LANGUAGE,
+        "language": locale,
+        "words": words,
+        "is_ours": saved is None,
+        "with_subject": chosen.name not in wording.WITHOUT_SUBJECT,
+        "placeholders": wording.PLACEHOLDERS.get(chosen.name, ()),
+        "errors": {error.field: _sentence(chosen.name, error)} if error else {},
+        "ticket": ticket,
+        "sender": sender,
+        "reader": reader,
+        "subject": subject,
+        "text": text,
+        "frame": _frame(chosen.name, locale, ticket, changed if changed != saved else None),
+        "channel_choices": _channel_choices(chosen),
+        **more,
+    }
+
+
+def item(notice: telling.Notice) -> dict[str, Any]:
+    """One line of the list."""
+    title, text = NOTICE[notice.name]
+    on = notice.fixed or telling.enabled(notice.name)
+    return {"name": notice.name, "title": title, "text": text, "on": on, "fixed": notice.fixed}
+
+
+def typed() -> previews.Words:
+    return request.form.get("subject", ""), request.form.get("body", "").replace("\r\n", "\n")
+
+
+def language() -> str:
+    """The language of the text, not of the page."""
+    asked = request.values.get("text") or str(get_locale())
+    return asked if asked in LOCALES else LOCALES[0]
+
+
+def asked_ticket() -> Ticket | None:
+    """The ticket of the preview: the one that was asked for, else the newest."""
+    number = request.values.get("ticket", 0, type=whole_number)
+    return (tickets.by_number(number) if number else None) or previews.newest_ticket()
+
+
+def carried() -> previews.Words | None:
+    """The words that stand in the address of a frame, packed there by `_frame`; None where there are none."""
+    packed = request.args.get("words", "")[:LONGEST_ADDRESS]
+    if not packed:
+        return None
+    try:
+        unpacked = zlib.decompressobj().decompress(urlsafe_b64decode(packed), 4 * wording.LONGEST_BODY)
+        subject, body = json.loads(unpacked)
+        return str(subject), str(body)
+    except (zlib.error, NotBase64, ValueError, TypeError):
+        return None
+
+
+# --- below
+
+
+def _frame(name: str, locale: str, ticket: Ticket | None, words: previews.Words | None) -> str:
+    """The address of the mail as HTML. Words that are not saved stand in it; too long ones have none."""
+    packed = urlsafe_b64encode(zlib.compress(json.dumps(words).encode())).decode() if words else None
+    if packed and len(packed) > LONGEST_ADDRESS:
+        return ""
+    number = ticket.number if ticket is not None else None
+    return url_for("notifications.frame", name=name, text=locale, ticket=number, words=packed)
+
+
+def _sentence(name: str, error: wording.Refused) -> str:
+    allowed = ", ".join(wording.PLACEHOLDERS[name])
+    return {
+        "empty": gettext("Write something here, or go back to our text."),
+        "long": gettext("This text is too long."),
+        "unknown": gettext(
+            "“%(name)s” is no placeholder of this notification. You can use: %(allowed)s.",
+            name=error.name,
+            allowed=allowed,
+        ),
+        "missing": gettext("“%(name)s” must stand in this text exactly once.", name=error.name),
+        "broken": gettext("A placeholder begins and ends with two curly brackets, as those below the text."),
+    }[error.code]
+
+
+def _channel_choices(chosen: telling.Notice) -> list[dict[str, Any]]:
+    """Each channel and whether this notice tells of it; nothing where there is only one."""
+    living = channels.living() if chosen.per_channel else []
+    if len(living) < 2:
+        return []
+    silent = telling.silent_channels(chosen.name)
+    return [{"id": one.id, "key": one.key, "on": one.id not in silent} for one in living]
+
+
+def _of(audience: str) -> list[dict[str, Any]]:
+    return [item(notice) for notice in telling.NOTICES if notice.audience == audience]
