@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g, request, url_for
+from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -12,6 +12,8 @@ from blueprints.notice_words import EVENT
 from blueprints.numbers import whole_number
 from desk import bell
 from models import Kind, NoticeItem, Ticket
+
+ASKED = "poststelle.unread"  # in the request's own notes
 
 blueprint = Blueprint("bell", __name__, url_prefix="/notices")
 
@@ -39,16 +41,16 @@ def read_all() -> ResponseReturnValue:
 
 def unread() -> bell.Unread:
     """What the agent has not read yet; asked once for a page."""
-    if "unread" not in g:
-        g.unread = bell.unread(me())
-    found: bell.Unread = g.unread
+    if ASKED not in request.environ:
+        request.environ[ASKED] = bell.unread(me())
+    found: bell.Unread = request.environ[ASKED]
     return found
 
 
 def seen(ticket: Ticket) -> bool:
     """The ticket is looked at: it rings no more on this page. Answers whether that is to be noted."""
     before = unread()
-    g.unread = before.without(ticket)
+    request.environ[ASKED] = before.without(ticket)
     return before.may_concern(ticket)
 
 

@@ -21,8 +21,8 @@ from wtforms.validators import Optional
 from wtforms.widgets import HiddenInput
 
 from blueprints.access import me
-from blueprints.people import LANGUAGES, choices
-from desk import oauth, oauth_providers
+from blueprints.people import choices
+from desk import languages, oauth, oauth_providers
 from desk.channel_values import ChannelValues, port_for, smtp_port_for, values_of
 from desk.oauth import PASSWORD
 from models import Channel, OauthSignIn
@@ -93,7 +93,9 @@ class ChannelForm(FlaskForm):
     send_mail = BooleanField(_l("Also send a test mail to this address and wait for it"))
     signature = TextAreaField(_l("Signature"))
     locale = SelectField(
-        _l("Language"), choices=choices(("", _l("Language of the company")), *LANGUAGES), default=""
+        _l("Language"),
+        choices=lambda: choices(("", _l("Language of the company")), *languages.offered().items()),
+        default="",
     )
     forwarded_from = StringField(_l("Forwarded address"))
     ask_database = BooleanField(_l("Also ask Thunderbird's public database"))

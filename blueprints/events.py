@@ -45,6 +45,10 @@ EVENTS: dict[str, tuple[str, Words]] = {
             "%(who)s: priority %(old)s → %(new)s", who=who, old=PRIORITY[d["old"]], new=PRIORITY[d["new"]]
         ),
     ),
+    "language": (
+        "languages",
+        lambda who, d: gettext("%(who)s: language %(old)s → %(new)s", who=who, old=d["old"], new=d["new"]),
+    ),
     "tags": ("tag", lambda who, d: gettext("%(who)s: tags %(tags)s", who=who, tags=d["new"] or "–")),
     "merged": (
         "merge",

@@ -15,7 +15,12 @@ from desk import channels, outgoing, quarantine, tickets
 from desk.bell import COUNTED
 
 # Pages that stand under another entry of the rail.
-PART_OF = {"blocked_senders": "ledger", "deliverability": "channels", "oauth": "channels"}
+PART_OF = {
+    "blocked_senders": "ledger",
+    "deliverability": "channels",
+    "oauth": "channels",
+    "requester_languages": "notifications",
+}
 
 
 def init_app(app: Flask) -> None:

@@ -8,6 +8,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from typing import Any
 
+from babel import Locale
 from flask import request, url_for
 from flask_babel import get_locale, gettext
 
@@ -15,39 +16,47 @@ from blueprints.access import me
 from blueprints.notice_words import AUDIENCE, NOTICE
 from blueprints.numbers import whole_number
 from config import LOCALES
-from desk import channels, previews, telling, tickets, wording
+from desk import channels, languages, previews, telling, tickets, wording
+from desk.wording import Words
 from models import Ticket
 
-LANGUAGE = {"de": "Deutsch", "en": "English"}
 # Characters of an address that every proxy lets through; typed words that need more are shown as text alone.
 LONGEST_ADDRESS = 6000
 
 
-def shown(chosen: telling.Notice, typed: previews.Words | None = None, **more: Any) -> dict[str, Any]:
+def shown(chosen: telling.Notice, typed: Words | None = None, **more: Any) -> dict[str, Any]:
     """What the page shows; `typed` are words that are not saved."""
-    locale, ticket = language(), asked_ticket()
+    locale, ticket = language(chosen), asked_ticket()
     own = chosen.name in wording.PLACEHOLDERS
     saved = wording.text_of(chosen.name, locale) if own else None
-    words = typed or saved or (previews.ours(chosen.name, locale) if own else None)
+    words = typed or (previews.to_edit(chosen.name, locale) if own else None)
     error: wording.Refused | None = more.pop("error", None)
     try:
-        checked = wording.checked(chosen.name, *words) if words is not None else None
+        checked = wording.checked(chosen.name, words, locale) if words is not None else None
     except wording.Refused as refused:
         error, checked = error or refused, saved
     # Our own words keep their form in HTML; what was changed is shown as it would be sent.
     changed = checked if typed is not None or saved is not None else None
     subject, text, _html = previews.preview(chosen.name, locale, me(), ticket, changed)
     sender, reader = previews.addresses(chosen.audience, locale, me(), ticket)
+    spoken = locale if changed is not None else languages.of_mail(chosen.name, locale)
     return {
         "groups": [(title, _of(audience)) for audience, title in AUDIENCE.items()],
         "chosen": chosen,
         "title": NOTICE[chosen.name][0],
-        "languages": LANGUAGE,
+        "languages": _choosable(chosen),
         "language": locale,
+        "direction": Locale.parse(locale).text_direction,
+        "spoken": spoken,
+        # A language without a text of its own: what stands in the form is another one's, to be translated.
+        "stand_in": languages.NAMES[spoken] if spoken != locale else "",
         "words": words,
         "is_ours": saved is None,
+        "is_further": locale not in LOCALES,
         "with_subject": chosen.name not in wording.WITHOUT_SUBJECT,
+        "quotes": chosen.name in wording.QUOTING,
         "placeholders": wording.PLACEHOLDERS.get(chosen.name, ()),
+        "quote_placeholders": wording.QUOTE_LINE,
         "errors": {error.field: _sentence(chosen.name, error)} if error else {},
         "ticket": ticket,
         "sender": sender,
@@ -56,6 +65,8 @@ def shown(chosen: telling.Notice, typed: previews.Words | None = None, **more: A
         "text": text,
         "frame": _frame(chosen.name, locale, ticket, changed if changed != saved else None),
         "channel_choices": _channel_choices(chosen),
+        "further": {code: languages.NAMES[code] for code in languages.further()},
+        "addable": languages.addable(),
         **more,
     }
 
@@ -67,14 +78,16 @@ def item(notice: telling.Notice) -> dict[str, Any]:
     return {"name": notice.name, "title": title, "text": text, "on": on, "fixed": notice.fixed}
 
 
-def typed() -> previews.Words:
-    return request.form.get("subject", ""), request.form.get("body", "").replace("\r\n", "\n")
+def typed() -> Words:
+    form = request.form
+    body = form.get("body", "").replace("\r\n", "\n")
+    return Words(form.get("subject", ""), body, form.get("quote_line", ""))
 
 
-def language() -> str:
+def language(chosen: telling.Notice) -> str:
     """The language of the text, not of the page."""
     asked = request.values.get("text") or str(get_locale())
-    return asked if asked in LOCALES else LOCALES[0]
+    return asked if asked in _choosable(chosen) else LOCALES[0]
 
 
 def asked_ticket() -> Ticket | None:
@@ -83,15 +96,15 @@ def asked_ticket() -> Ticket | None:
     return (tickets.by_number(number) if number else None) or previews.newest_ticket()
 
 
-def carried() -> previews.Words | None:
+def carried() -> Words | None:
     """The words that stand in the address of a frame, packed there by `_frame`; None where there are none."""
     packed = request.args.get("words", "")[:LONGEST_ADDRESS]
     if not packed:
         return None
     try:
         unpacked = zlib.decompressobj().decompress(urlsafe_b64decode(packed), 4 * wording.LONGEST_BODY)
-        subject, body = json.loads(unpacked)
-        return str(subject), str(body)
+        subject, body, quote_line = json.loads(unpacked)
+        return Words(str(subject), str(body), str(quote_line))
     except (zlib.error, NotBase64, ValueError, TypeError):
         return None
 
@@ -99,7 +112,13 @@ def carried() -> previews.Words | None:
 # --- below
 
 
-def _frame(name: str, locale: str, ticket: Ticket | None, words: previews.Words | None) -> str:
+def _choosable(chosen: telling.Notice) -> dict[str, str]:
+    """The languages that a notice can have words in: requesters speak more than agents."""
+    offered = languages.offered()
+    return offered if chosen.audience == "requester" else {code: offered[code] for code in LOCALES}
+
+
+def _frame(name: str, locale: str, ticket: Ticket | None, words: Words | None) -> str:
     """The address of the mail as HTML. Words that are not saved stand in it; too long ones have none."""
     packed = urlsafe_b64encode(zlib.compress(json.dumps(words).encode())).decode() if words else None
     if packed and len(packed) > LONGEST_ADDRESS:
@@ -109,7 +128,7 @@ def _frame(name: str, locale: str, ticket: Ticket | None, words: previews.Words 
 
 
 def _sentence(name: str, error: wording.Refused) -> str:
-    allowed = ", ".join(wording.PLACEHOLDERS[name])
+    allowed = ", ".join(wording.allowed(name, error.field))
     return {
         "empty": gettext("Write something here, or go back to our text."),
         "long": gettext("This text is too long."),

@@ -46,7 +46,7 @@ def switch(name: str) -> ResponseReturnValue:
 def save(name: str) -> ResponseReturnValue:
     chosen = _worded(name)
     try:
-        wording.save(name, editor.language(), *editor.typed())
+        wording.save(name, editor.language(chosen), *editor.typed())
     except wording.Refused as error:
         return _refused(chosen, error)
     return go(_back(chosen), gettext("The text is saved. It is used from now on."))
@@ -55,7 +55,7 @@ def save(name: str) -> ResponseReturnValue:
 @blueprint.post("/<name>/reset")
 def reset(name: str) -> ResponseReturnValue:
     chosen = _worded(name)
-    wording.reset(name, editor.language())
+    wording.reset(name, editor.language(chosen))
     return go(_back(chosen), gettext("Our text is used again."))
 
 
@@ -71,23 +71,25 @@ def preview(name: str) -> ResponseReturnValue:
 def frame(name: str) -> ResponseReturnValue:
     """The mail as HTML, in the words of the address or else in those that are saved."""
     chosen = _notice(name)
+    locale = editor.language(chosen)
     words = editor.carried() if chosen.name in wording.PLACEHOLDERS else None
     try:
-        checked = wording.checked(name, *words) if words is not None else None
+        checked = wording.checked(name, words, locale) if words is not None else None
     except wording.Refused:
         abort(404)
-    return mail_sheet(previews.preview(name, editor.language(), me(), editor.asked_ticket(), checked)[2])
+    return mail_sheet(previews.preview(name, locale, me(), editor.asked_ticket(), checked)[2])
 
 
 @blueprint.post("/<name>/test")
 @limiter.limit("20 per hour")
 def send_test(name: str) -> ResponseReturnValue:
     chosen = _worded(name)
+    locale = editor.language(chosen)
     try:
-        words = wording.checked(name, *editor.typed())
+        words = wording.checked(name, editor.typed(), locale)
     except wording.Refused as error:
         return _refused(chosen, error)
-    previews.send_test(name, editor.language(), me(), editor.asked_ticket(), words)
+    previews.send_test(name, locale, me(), editor.asked_ticket(), words)
     said = gettext("A test e-mail is on its way to %(address)s.", address=me().email)
     if wants_fragment():
         return change("_notice.swap.html", _back(chosen), said)
@@ -113,7 +115,7 @@ def _refused(chosen: telling.Notice, error: wording.Refused) -> Response:
 
 def _back(chosen: telling.Notice) -> str:
     number = request.form.get("ticket", 0, type=whole_number) or None
-    return url_for(".index", notice=chosen.name, text=editor.language(), ticket=number)
+    return url_for(".index", notice=chosen.name, text=editor.language(chosen), ticket=number)
 
 
 def _worded(name: str) -> telling.Notice:

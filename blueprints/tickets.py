@@ -13,7 +13,7 @@ from blueprints.access import me
 from blueprints.htmx import change, go, page, wants_fragment
 from blueprints.numbers import whole_number
 from blueprints.words import PRIORITY, STATUS
-from desk import accounts, first_message, merging, thread, tickets
+from desk import accounts, first_message, languages, merging, thread, tickets
 from desk.bell import read_ticket
 from desk.tickets import MoveRefused
 from models import Priority, Status, Ticket, db
@@ -128,6 +128,16 @@ def set_priority(number: int) -> ResponseReturnValue:
     return _changed(ticket, gettext("Priority: %(priority)s", priority=PRIORITY[wanted]))
 
 
+@blueprint.post("/tickets/<int:number>/language")
+def set_language(number: int) -> ResponseReturnValue:
+    ticket = _locked(number)
+    wanted = request.form.get("language", "")
+    if wanted not in languages.offered():
+        abort(400)
+    tickets.set_language(ticket, wanted, me())
+    return _changed(ticket, gettext("Language: %(language)s", language=languages.NAMES[wanted]))
+
+
 @blueprint.post("/tickets/<int:number>/tags")
 def set_tags(number: int) -> ResponseReturnValue:
     ticket = _locked(number)
@@ -158,6 +168,8 @@ def ticket_page(ticket: Ticket, tab: str, **more: Any) -> dict[str, Any]:
         "statuses": [(code, STATUS[code]) for code in (ticket.status, *ALLOWED_MOVES[ticket.status])],
         "priorities": list(PRIORITY.items()),
         "assignees": _assignees(ticket),
+        "languages": list(languages.offered().items()),
+        "language": languages.known(ticket.locale),
         "earlier": tickets.earlier(ticket),
         "related": merging.related(ticket),
         "open_moves": merging.open_moves(ticket),

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select
 
-from config import LOCALES
-from desk import oauth, oauth_providers
+from desk import languages, oauth, oauth_providers
 from desk.oauth import PASSWORD
 from desk.office import the_account
 from mail.addresses import ascii_address, valid_address
@@ -250,7 +249,7 @@ def _address(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
 
 
 def _language(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
-    return {} if values.locale in ("", *LOCALES) else {"locale": "choice"}
+    return {} if values.locale in ("", *languages.offered()) else {"locale": "choice"}
 
 
 def _forward(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm.attributes import set_committed_value
 
-from desk import contents, notices, search, telling, tickets
+from desk import contents, languages, notices, search, telling, tickets
 from desk.matching import Match
-from desk.office import office, the_account
+from desk.office import office
 from desk.senders import Speaker
 from mail.clean import clean_html, one_line
 from mail.domains import mailbox_key
@@ -94,7 +94,9 @@ def file_unreadable(row: InboundMail, raw: bytes) -> None:
 
 def contact_of(mail: Mail) -> Contact:
     """The requester, by the address of From; made at the first mail, with the language it is written in."""
-    return contact_for(mail.sender.name, mail.sender.address, lambda: detect(mail.text, mail.headers))
+    return contact_for(
+        mail.sender.name, mail.sender.address, lambda: detect(mail.text, mail.headers, languages.further())
+    )
 
 
 def contact_for(name: str, address: str, language: Callable[[], str | None]) -> Contact:
@@ -120,7 +122,7 @@ def _open(row: InboundMail, mail: Mail, match: Match) -> Ticket:
         subject=mail.subject,
         channel=row.channel,
         contact=contact,
-        locale=contact.locale or row.channel.locale or the_account().locale,
+        locale=languages.of_requester(contact, row.channel),
         continues=match.continues,
         maybe=match.maybe,
     )

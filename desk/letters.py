@@ -8,12 +8,14 @@ from textwrap import shorten
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from babel import Locale
 from babel import dates as babel_dates
 from flask import render_template
 from flask_babel import force_locale, get_locale, gettext
 from sqlalchemy import select
 
-from desk import channels, wording
+from config import LOCALES
+from desk import channels, languages, wording
 from desk.office import office, signing_key, the_account
 from mail import ids
 from mail.clean import markup
@@ -114,23 +116,38 @@ def _events_of(mail: OutboundMail) -> dict[str, Any]:
 
 
 def render(
-    purpose: str, locale: str, words: tuple[str, str] | None = None, **context: Any
+    purpose: str, locale: str, words: wording.Words | None = None, **context: Any
 ) -> tuple[str, str, str]:
-    """Subject, text and HTML of a mail: in `words` (subject and body), in those that were saved, else in ours."""
-    words = words or wording.text_of(purpose, locale)
+    """Subject, text and HTML of a mail for a reader of this language.
+
+    In `words`, in those that were saved, else in ours; without any in his language in the company's.
+    """
+    if words is None:
+        locale = languages.of_mail(purpose, locale)
+        words = wording.text_of(purpose, locale)
     context |= {
         "account": the_account(),
         "ticket_url": url_of(context.get("ticket")),
         "url_of": url_of,
         "locale": locale,
+        "direction": Locale.parse(locale).text_direction,
     }
     with force_locale(locale):
+        context["quote_line"] = _quote_line(words, context.get("answered"))
         if words is not None:
             subject, text, html = wording.worded(purpose, words, context)
         else:
             subject, text = _our_words(purpose, context)
             html = render_template(f"mail/{purpose}/body.html", **context)
     return " ".join(subject.split()), text.strip() + "\n", html
+
+
+def _quote_line(words: wording.Words | None, answered: Message | None) -> str:
+    if answered is None:
+        return ""
+    return wording.quote_line(
+        words, in_words(answered.created_at), answered.from_name or answered.from_address
+    )
 
 
 def our_words(purpose: str, locale: str, **context: Any) -> tuple[str, str]:
@@ -197,7 +214,10 @@ def in_words(moment: datetime) -> str:
     zone = ZoneInfo(office().settings.timezone or the_account().timezone)
     day = babel_dates.format_date(moment.astimezone(zone), "long", locale=get_locale())
     clock = babel_dates.format_time(moment.astimezone(zone), "short", locale=get_locale(), tzinfo=zone)
-    return gettext("%(day)s at %(time)s", day=day, time=clock)
+    if str(get_locale()) in LOCALES:
+        return gettext("%(day)s at %(time)s", day=day, time=clock)
+    both = str(babel_dates.get_datetime_format("long", locale=get_locale()))
+    return both.replace("'", "").replace("{0}", clock).replace("{1}", day)
 
 
 def one_line(text: str) -> str:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
-from desk import people, tickets
+from desk import languages, people, tickets
 from desk.filing import contact_for
-from desk.office import the_account
 from mail.clean import snippet
 from mail.domains import mailbox_key
 from mail.forwards import read_forward
@@ -95,7 +94,7 @@ def split(message: Message, by: Agent) -> Ticket:
         subject=message.subject or source.subject,
         channel=source.channel,
         contact=contact,
-        locale=contact.locale or the_account().locale,
+        locale=languages.of_requester(contact, source.channel),
         continues=None,
         maybe=None,
     )
@@ -297,8 +296,8 @@ def _author(message: Message, name: str, address: str) -> Contact:
         mail = Mail(sender=Address("", message.from_address), subject=message.subject, text=message.text)
         passed_on = read_forward(mail)
         if passed_on is None or passed_on.author.key != mailbox_key(address):
-            return detect(message.text, ())
-        return detect(passed_on.text, ())
+            return detect(message.text, (), languages.further())
+        return detect(passed_on.text, (), languages.further())
 
     return contact_for(name, address, language)
 

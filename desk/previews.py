@@ -6,18 +6,24 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from flask_babel import force_locale
 from sqlalchemy import select
 
-from desk import channels, letters, outbox
+from desk import channels, languages, letters, outbox, wording
+from desk.wording import Words
 from mail.compose import compose, reply_subject
 from mail.types import Address, Outgoing
 from models import Agent, Incident, Kind, Message, Ticket, Trouble, db, now
 
-Words = tuple[str, str]
+
+def to_edit(notice: str, locale: str) -> Words:
+    """What a person begins with: the words that are sent, in another language where there are none in this one."""
+    locale = languages.of_mail(notice, locale)
+    return wording.text_of(notice, locale) or ours(notice, locale)
 
 
 def ours(notice: str, locale: str) -> Words:
-    """Our subject and body of a notice, with its placeholders in place of what they stand for."""
+    """Our words of a notice, with its placeholders in place of what they stand for."""
     contact = SimpleNamespace(name="{{requester.name}}", address="{{requester.address}}")
     channel = SimpleNamespace(address="{{channel.address}}", signature="{{channel.signature}}")
     ticket = SimpleNamespace(
@@ -41,7 +47,11 @@ def ours(notice: str, locale: str) -> Words:
         "marker": "",
     }
     subject, body = letters.our_words(notice, locale, ticket_url="{{ticket.link}}", **given)
-    return subject, f"{body}\n\n{{{{quoted_history}}}}" if notice == "ticket_reply" else body
+    if notice not in wording.QUOTING:
+        return Words(subject, body)
+    with force_locale(locale):
+        line = wording.quote_line(None, "{{message.date}}", "{{sender.name}}")
+    return Words(subject, f"{body}\n\n{{{{quoted_history}}}}", line)
 
 
 def newest_ticket() -> Ticket | None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from desk import drafts, letters, outbox, people, search, telling, tickets
+from desk import drafts, languages, letters, outbox, people, search, telling, tickets
 from desk.filing import add_attachments, as_rows
 from desk.office import office, signing_key, the_account
 from mail import ids
@@ -87,7 +87,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     channel, answered = letters.sending_channel(ticket), circle.last
     readers = (*to, *written.cc, *written.bcc)
     quoted = answered if answered and people.may_be_quoted(answered, readers) else None
-    subject = reply_subject(ticket.subject, ticket.number, ticket.locale)
+    subject = reply_subject(ticket.subject, ticket.number, languages.of_mail("ticket_reply", ticket.locale))
     message = Message(
         ticket_id=ticket.id,
         kind=Kind.REPLY,

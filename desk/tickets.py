@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, insert, select, 
 from sqlalchemy.orm import joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
-from desk import search, telling
+from desk import languages, search, telling
 from desk.office import the_account
 from models import (
     Agent,
@@ -234,6 +234,16 @@ def set_priority(ticket: Ticket, priority: Priority, by: Agent) -> None:
     if priority != ticket.priority:
         note_event(ticket, "priority", by, old=ticket.priority, new=priority)
         ticket.priority = priority
+    db.session.commit()
+
+
+def set_language(ticket: Ticket, locale: str, by: Agent) -> None:
+    """The language that the requester is written to in, here and in tickets to come. KeyError: not offered."""
+    names = languages.offered()
+    if locale != ticket.locale:
+        old = names.get(ticket.locale, ticket.locale)
+        note_event(ticket, "language", by, old=old, new=names[locale])
+        ticket.locale = ticket.contact.locale = locale
     db.session.commit()
 
 

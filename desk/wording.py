@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import render_template
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
+from sqlalchemy import delete
 
+from config import LOCALES
 from mail import placeholders
 from models import NoticeText, db
 
-LONGEST_SUBJECT, LONGEST_BODY = 200, 20_000  # characters
+LONGEST_SUBJECT, LONGEST_BODY = 200, 20_000  # characters; the line above a quotation is as long as a subject
 EXCERPT = 2000  # characters of a mail that a notice to agents shows
 
 _TICKET = ("ticket.number", "ticket.subject", "requester.name", "channel.address", "company.name")
@@ -28,6 +30,9 @@ PLACEHOLDERS = {
     "delivery_failed": (*_AGENTS, "recipient.address", "server.words"),
 }
 REQUIRED = {"ticket_reply": "reply.body"}
+# What quotes has a line above the quotation, with placeholders of its own.
+QUOTING = ("ticket_reply",)
+QUOTE_LINE = ("message.date", "sender.name")
 # Its subject is that of the conversation: else mail programs would tear it apart.
 WITHOUT_SUBJECT = ("ticket_reply",)
 # Whoever writes with a false name would have us carry it, and his subject, to whom he likes.
@@ -36,7 +41,7 @@ ONLY_IF_CONFIRMED = ("confirmation", "resolved")
 # What stands for each name, from what a notice is rendered with.
 _MEANING: dict[str, Callable[[dict[str, Any]], str]] = {
     "ticket.number": lambda given: str(given["ticket"].number),
-    "ticket.subject": lambda given: given["ticket"].subject or gettext("(no subject)"),
+    "ticket.subject": lambda given: given["ticket"].subject or _no_subject(),
     "ticket.link": lambda given: given["ticket_url"],
     "requester.name": lambda given: given["ticket"].contact.name or given["ticket"].contact.address,
     "requester.address": lambda given: given["ticket"].contact.address,
@@ -57,25 +62,33 @@ _BLOCKS = ("reply.body", "quoted_history", "message.text")  # paragraphs of thei
 _CONFIRMED = ("ticket.subject", "requester.name")
 
 
+class Words(NamedTuple):
+    """What stands in a mail; `quote_line` above the quotation, if it quotes, empty: ours."""
+
+    subject: str
+    body: str
+    quote_line: str = ""
+
+
 class Refused(Exception):
-    """A text that cannot be saved. `field` is subject or body; `code` empty, long, unknown, missing or broken."""
+    """A text that cannot be saved. `field` is one of Words; `code` empty, long, unknown, missing or broken."""
 
     def __init__(self, field: str, code: str, name: str = "") -> None:
         super().__init__(field, code, name)
         self.field, self.code, self.name = field, code, name
 
 
-def text_of(notice: str, locale: str) -> tuple[str, str] | None:
-    """Subject and body that somebody wrote for this notice; None: ours."""
+def text_of(notice: str, locale: str) -> Words | None:
+    """What somebody wrote for this notice; None: ours."""
     row = db.session.get(NoticeText, (notice, locale)) if notice in PLACEHOLDERS else None
-    return (row.subject, row.body) if row is not None else None
+    return Words(row.subject, row.body, row.quote_line) if row is not None else None
 
 
-def save(notice: str, locale: str, subject: str, body: str) -> None:
+def save(notice: str, locale: str, subject: str, body: str, quote_line: str = "") -> None:
     """Write the words of a notice in one language. Raises Refused, KeyError for one without a text. Commits."""
-    subject, body = checked(notice, subject, body)
+    words = checked(notice, Words(subject, body, quote_line), locale)
     row = db.session.get(NoticeText, (notice, locale)) or NoticeText(notice=notice, locale=locale)
-    row.subject, row.body = subject, body
+    row.subject, row.body, row.quote_line = words
     db.session.add(row)
     db.session.commit()
 
@@ -88,31 +101,54 @@ def reset(notice: str, locale: str) -> None:
     db.session.commit()
 
 
-def checked(notice: str, subject: str, body: str) -> tuple[str, str]:
+def forget(locale: str) -> None:
+    """All texts of a language. In the running transaction."""
+    db.session.execute(delete(NoticeText).where(NoticeText.locale == locale))
+
+
+def checked(notice: str, words: Words, locale: str) -> Words:
     """The words as they are kept. Raises Refused."""
-    subject = "" if notice in WITHOUT_SUBJECT else " ".join(subject.split())
-    body = body.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").strip("\n")
-    for field, text, most in (("subject", subject, LONGEST_SUBJECT), ("body", body, LONGEST_BODY)):
-        if field == "subject" and notice in WITHOUT_SUBJECT:
-            continue
-        if not text.strip():
-            raise Refused(field, "empty")
-        if len(text) > most:
-            raise Refused(field, "long")
-        for name in placeholders.names(text):
-            if name not in PLACEHOLDERS[notice]:
-                raise Refused(field, "unknown", name)
-        if placeholders.broken(text):
-            raise Refused(field, "broken")
+    subject = "" if notice in WITHOUT_SUBJECT else " ".join(words.subject.split())
+    body = words.body.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").strip("\n")
+    quote_line = " ".join(words.quote_line.split()) if notice in QUOTING else ""
+    if notice not in WITHOUT_SUBJECT:
+        _check(notice, "subject", subject, LONGEST_SUBJECT)
+    _check(notice, "body", body, LONGEST_BODY)
+    if quote_line or (notice in QUOTING and locale not in LOCALES):  # there ours would speak another language
+        _check(notice, "quote_line", quote_line, LONGEST_SUBJECT)
     required = REQUIRED.get(notice)
     if required and placeholders.names(body).count(required) != 1:
         raise Refused("body", "missing", required)
-    return subject, body
+    return Words(subject, body, quote_line)
 
 
-def worded(notice: str, words: tuple[str, str], given: dict[str, Any]) -> tuple[str, str, str]:
+def allowed(notice: str, field: str) -> tuple[str, ...]:
+    """The placeholders of a field."""
+    return QUOTE_LINE if field == "quote_line" else PLACEHOLDERS[notice]
+
+
+def _check(notice: str, field: str, text: str, most: int) -> None:
+    if not text.strip():
+        raise Refused(field, "empty")
+    if len(text) > most:
+        raise Refused(field, "long")
+    for name in placeholders.names(text):
+        if name not in allowed(notice, field):
+            raise Refused(field, "unknown", name)
+    if placeholders.broken(text):
+        raise Refused(field, "broken")
+
+
+def quote_line(words: Words | None, date: str, name: str) -> str:
+    """»Am … schrieb …:« above a quotation, in somebody's words or in ours."""
+    if words is not None and words.quote_line:
+        return placeholders.fill(words.quote_line, {"message.date": date, "sender.name": name})
+    return gettext("On %(date)s, %(name)s wrote:", date=date, name=name)
+
+
+def worded(notice: str, words: Words, given: dict[str, Any]) -> tuple[str, str, str]:
     """Subject, text and HTML of a mail in somebody's words. Speaks the language that is forced around it."""
-    subject, body = words
+    subject, body, _ = words
     values = _values(notice, given)
     marker = given.get("marker", "")
     title = placeholders.fill(subject, values) or given["message"].subject
@@ -130,6 +166,11 @@ def _values(notice: str, given: dict[str, Any]) -> dict[str, str]:
     if notice in ONLY_IF_CONFIRMED and given["message"].sender_state != "confirmed":
         values |= dict.fromkeys(_CONFIRMED, "")
     return values
+
+
+def _no_subject() -> str:
+    """In a language without a catalogue of ours, a sign instead of English words."""
+    return gettext("(no subject)") if str(get_locale()) in LOCALES else "–"
 
 
 def shortened(text: str) -> str:

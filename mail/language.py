@@ -1,11 +1,12 @@
-"""The language of a customer: German, English, or not known. Offline and without a library,
+"""The language of a customer: German, English, one of those that somebody added, or not known. Offline,
 see docs/decisions/002-language-detection.md."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Collection, Iterable
+from functools import cache
+from typing import Any, Literal
 
 Language = Literal["de", "en"]
 
@@ -29,35 +30,64 @@ ENGLISH = """
 WORDS: dict[Language, frozenset[str]] = {"de": frozenset(GERMAN.split()), "en": frozenset(ENGLISH.split())}
 
 
-def detect(text: str, headers: Iterable[tuple[str, str]] = ()) -> Language | None:
+# Letters: a shorter text is no sample of a language, a longer one says more than the words in our lists.
+SAMPLE, PARAGRAPH = 20, 60
+# What the library calls otherwise.
+CALLED = {"iw": "he", "no": "nb"}
+
+
+def detect(text: str, headers: Iterable[tuple[str, str]] = (), further: Collection[str] = ()) -> str | None:
     """The customer's language by the text without its quotes, else by Content-Language (RFC 3282).
 
     The words win: an English Outlook says en-US of whatever is typed into it. `headers` are those of
-    `Mail` (names in lower case). None: neither says it clearly.
+    `Mail` (names in lower case), `further` the codes of languages beside German and English that may be
+    answered. None: neither says it clearly.
     """
-    if language := _by_words(text):
-        return language
+    letters = sum(map(str.isalpha, text[:READ])) if further else 0
+    for question in (_by_paragraph, _by_words) if letters >= PARAGRAPH else (_by_words, _by_paragraph):
+        if language := question(text, further if letters >= SAMPLE else ()):
+            return language
     for name, value in headers:
-        if name == "content-language" and (language := _by_header(value)):
+        if name == "content-language" and (language := _by_header(value, further)):
             return language
     return None
 
 
-def _by_header(value: str) -> Language | None:
+def _by_header(value: str, further: Collection[str]) -> str | None:
     tags = [tag.strip().lower().partition("-")[0] for tag in value.split(",")]
-    return next((language for language in WORDS if tags[0] == language), None)
+    return tags[0] if tags[0] in WORDS or tags[0] in further else None
 
 
-def _by_words(text: str) -> Language | None:
+def _by_paragraph(text: str, further: Collection[str]) -> str | None:
+    """One of the further languages, if a library that cannot be told which to choose from is sure of it."""
+    if not further:
+        return None
+    found = _identifier().FindLanguage(text=_readable(text))
+    language = CALLED.get(found.language, found.language)
+    return language if found.is_reliable and language in further else None
+
+
+@cache
+def _identifier() -> Any:
+    from gcld3 import NNetLanguageIdentifier  # only who added a language needs it
+
+    return NNetLanguageIdentifier(min_num_bytes=0, max_num_bytes=READ)
+
+
+def _by_words(text: str, _further: Collection[str]) -> str | None:
     """Twice as many words as the other, and every eighth word at least: else it is a third language."""
-    readable = " ".join(word for word in text[:READ].lower().split() if not _is_address(word))
-    words = re.findall(r"[^\W\d_]+", readable)
+    words = re.findall(r"[^\W\d_]+", _readable(text).lower())
     german, english = (sum(map(WORDS[language].__contains__, words)) for language in ("de", "en"))
     if max(german, english) * 8 < len(words) or german == english:
         return None
     if german >= 2 * english:
         return "de"
     return "en" if english >= 2 * german else None
+
+
+def _readable(text: str) -> str:
+    whole = text[:READ].encode("utf-8", "replace").decode()  # half characters that a mail may contain
+    return " ".join(word for word in whole.split() if not _is_address(word))
 
 
 def _is_address(word: str) -> bool:

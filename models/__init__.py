@@ -11,7 +11,7 @@ from models.health import Ending, FetchRecord, Incident, Trouble
 from models.inbound import InboundEvent, InboundMail, LedgerCount, Outcome, RawMail, ServerCopy
 from models.inbound import State as InboundState
 from models.message import Attachment, Draft, Kind, Message
-from models.notice import Bell, NoticeItem, NoticeSilence, NoticeSwitch, NoticeText
+from models.notice import Bell, NoticeItem, NoticeSilence, NoticeSwitch, NoticeText, RequesterLanguage
 from models.oauth import OauthGrant, OauthKind, OauthProvider, OauthSignIn
 from models.outbound import MailState, OutboundMail, OutboundRecipient, RecipientState
 from models.ticket import Priority, Status, Ticket, TicketEvent, TicketMove, TicketSeen
@@ -56,6 +56,7 @@ __all__ = [
     "Provider",
     "RawMail",
     "RecipientState",
+    "RequesterLanguage",
     "Role",
     "ServerCopy",
     "Status",

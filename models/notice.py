@@ -79,6 +79,15 @@ class NoticeSilence(Base):
     channel_id: Mapped[int] = mapped_column(ForeignKey("channel.id", ondelete="CASCADE"), primary_key=True)
 
 
+class RequesterLanguage(Base):
+    """A language of requesters beside our own, which an administrator added."""
+
+    __tablename__ = "requester_language"
+
+    locale: Mapped[str] = mapped_column(String(5), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
 class NoticeText(Base):
     """The words of a notice in one language, as an administrator wrote them; without a row ours are used."""
 
@@ -88,3 +97,4 @@ class NoticeText(Base):
     locale: Mapped[str] = mapped_column(String(5), primary_key=True)
     subject: Mapped[str] = mapped_column(String(200), default="")
     body: Mapped[str] = mapped_column(Text)
+    quote_line: Mapped[str] = mapped_column(String(200), default="")  # above the quotation; empty: ours

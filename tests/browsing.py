@@ -98,7 +98,7 @@ def look_at(html: str, whole: bool = True) -> list[str]:
         ]
     problems += reader.inline
     # Where people write placeholders of their own they are no slots.
-    written = r"(?s)<(pre|textarea|code)\b.*?</\1>|<input\b[^>]*\bname=\"subject\"[^>]*>"
+    written = r"(?s)<(pre|textarea|code)\b.*?</\1>|<input\b[^>]*\bname=\"(?:subject|quote_line)\"[^>]*>"
     if re.search(r"\{\{|\{%|%\(\w+\)s", re.sub(written, "", html)):
         problems.append("a template or translation slot was not filled")
     return problems

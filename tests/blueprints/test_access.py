@@ -27,6 +27,7 @@ OPEN = {
 }
 ADMIN = {
     "agents", "blocked_senders", "channels", "deliverability", "ledger", "notifications", "oauth", "outgoing",
+    "requester_languages",
 }  # fmt: skip
 SAMPLES = {"int": 1, "default": "x", "string": "x", "path": "x", "uuid": "0" * 32}
 

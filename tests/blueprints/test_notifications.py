@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from desk import accounts, channels, previews, telling, wording
+from desk import accounts, channels, languages, previews, telling, wording
 from desk.channel_values import ChannelValues
 from models import OutboundMail, db
+from tests.desk.letters import arrive, mail, ticket_of
 
 
 @pytest.mark.parametrize("notice", [notice.name for notice in telling.NOTICES])
@@ -16,7 +17,7 @@ from models import OutboundMail, db
 def test_every_notice_has_a_preview_in_both_languages(as_alice, notice, language):
     html = as_alice.get(f"/system/notifications?notice={notice}&text={language}").text
     about = {"de": "Kanal", "en": "Channel"}[language] if notice.startswith("channel_") else "#1042"
-    assert f'<dd lang="{language}">{about}' in html or about == "#1042" in html
+    assert f'<dd lang="{language}" dir="auto">{about}' in html or about == "#1042" in html
 
 
 def test_an_unknown_notice_is_not_found(as_alice):
@@ -55,10 +56,9 @@ def written(name, **fields):
 @pytest.mark.parametrize("name", WORDED)
 @pytest.mark.parametrize("language", ["de", "en"])
 def test_our_words_can_be_saved_as_they_are_and_say_the_same(as_alice, name, language):
-    subject, body = previews.ours(name, language)
     alice = accounts.agents()[0]
     before = previews.preview(name, language, alice)
-    wording.save(name, language, subject, body)
+    wording.save(name, language, *previews.ours(name, language))
     after = previews.preview(name, language, alice)
     assert (after[0], after[1].split()) == (before[0], before[1].split())
     assert "{{" not in "".join(after)
@@ -179,3 +179,56 @@ def test_words_that_are_too_long_for_an_address_are_shown_as_text_until_they_are
     as_alice.post(f"{path}/text", written("", body=body))
     html = as_alice.get("/system/notifications?notice=ticket_reply&text=en").text
     assert "7919" in as_alice.client.get(frame_of(html)).text
+
+
+# --- languages of requesters
+
+
+def test_a_language_is_added_worded_and_removed(as_alice):
+    where = as_alice.post("/system/languages", {"locale": "fr"}).headers["Location"]
+    page = as_alice.get(where).text
+    assert "There is no text in this language yet" in page and "thank you for your message" in page
+    fields = {"text": "fr", "subject": "Merci [#{{ticket.number}}]", "body": "Bonjour {{ticket.number}} !"}
+    preview = as_alice.post("/system/notifications/confirmation/preview", fields, status=200).text
+    assert "Merci [#1042]" in preview and "Remove this text" not in preview
+    assert 'lang="fr"' in as_alice.client.get(frame_of(preview)).text
+    as_alice.post("/system/notifications/confirmation/text", fields)
+    page = as_alice.get(where).text
+    assert "Remove this text" in page and "There is no text" not in page
+    editor = as_alice.get("/system/notifications?notice=new_ticket&text=fr").text
+    editor = editor.split('id="preview-title"')[1].split('id="languages-title"')[0]
+    assert "text=en" in editor and "text=fr" not in editor, "agents read German or English"
+    assert "1 text in this language is deleted" in as_alice.get("/system/languages/fr/remove").text
+    as_alice.post("/system/languages/fr/remove")
+    assert languages.further() == () and wording.text_of("confirmation", "fr") is None
+
+
+@pytest.mark.parametrize("locale", ["de", "klingon", "", "../x"])
+def test_what_is_no_further_language_is_neither_added_nor_removed(as_alice, locale):
+    as_alice.post("/system/languages", {"locale": locale})
+    assert languages.further() == ()
+    as_alice.get(f"/system/languages/{locale or 'fr'}/remove", status=404)
+
+
+def test_the_line_above_a_quotation_is_changed_with_the_reply(as_alice):
+    body = "{{reply.body}}\n\n{{quoted_history}}"
+    path = "/system/notifications/ticket_reply/text"
+    wrong = as_alice.post(path, written("", body=body, quote_line="{{ticket.number}}"), status=422).text
+    assert "You can use: message.date, sender.name" in wrong and 'id="quote-line-error"' in wrong
+    as_alice.post(path, written("", body=body, quote_line="{{sender.name}} ({{message.date}}):"))
+    assert "Maria Huber (" in previews.preview("ticket_reply", "en", accounts.agents()[0])[1]
+
+
+def test_added_languages_stand_where_one_is_chosen(as_alice, channel):
+    number, place = ticket_of(arrive(channel, mail())).number, channel.id
+    languages.add("fr")
+    db.session.rollback()  # the page notes afterwards that the ticket was seen
+    assert '<option value="fr">français</option>' in as_alice.get(f"/system/channels/{place}").text
+    page = as_alice.get(f"/tickets/{number}").text
+    assert '<option value="en" selected>English</option>' in page and '<option value="fr">français' in page
+    for locale, status in (("fr", 303), ("it", 400)):
+        db.session.rollback()
+        as_alice.post(f"/tickets/{number}/language", {"language": locale}, status=status)
+    db.session.rollback()
+    page = as_alice.get(f"/tickets/{number}?tab=history").text
+    assert '<option value="fr" selected>français' in page and "language English → français" in page

@@ -102,7 +102,7 @@ def test_placeholders_are_completed_by_keyboard_and_inserted_by_a_click(page: Pa
     text.fill("")
     text.press_sequentially("Von {{send")
     expect(names.get_by_role("option")).to_have_text(["sender.name", "sender.address"])
-    expect(page.locator("#names-said")).to_contain_text("mit den Pfeiltasten wählen")
+    expect(page.locator("#names + [role=status]")).to_contain_text("mit den Pfeiltasten wählen")
     text.press("ArrowDown")
     chosen = names.get_by_role("option", selected=True)
     expect(chosen).to_have_text("sender.address")

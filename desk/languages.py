@@ -1,0 +1,132 @@
+"""The languages of requesters: our own two, and those that an administrator added with texts of his."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from config import LOCALES
+from desk import wording
+from desk.circumstances import asked_once
+from desk.office import the_account
+from models import Channel, Contact, NoticeText, RequesterLanguage, db
+
+# What can be added, by its own name. All of them are known to Babel, which writes their dates, and those that
+# the library behind mail/language.py knows are found in the first mail.
+NAMES = {
+    "de": "Deutsch",
+    "en": "English",
+    "bs": "bosanski",
+    "ca": "català",
+    "cs": "čeština",
+    "cy": "Cymraeg",
+    "da": "dansk",
+    "et": "eesti",
+    "es": "español",
+    "eu": "euskara",
+    "fr": "français",
+    "ga": "Gaeilge",
+    "gl": "galego",
+    "hr": "hrvatski",
+    "id": "Indonesia",
+    "is": "íslenska",
+    "it": "italiano",
+    "sw": "Kiswahili",
+    "lv": "latviešu",
+    "lb": "Lëtzebuergesch",
+    "lt": "lietuvių",
+    "hu": "magyar",
+    "mt": "Malti",
+    "ms": "Melayu",
+    "nl": "Nederlands",
+    "nb": "norsk bokmål",
+    "nn": "norsk nynorsk",
+    "uz": "o‘zbek",
+    "pl": "polski",
+    "pt": "português",
+    "ro": "română",
+    "rm": "rumantsch",
+    "sq": "shqip",
+    "sk": "slovenčina",
+    "sl": "slovenščina",
+    "fi": "suomi",
+    "sv": "svenska",
+    "vi": "Tiếng Việt",
+    "tr": "Türkçe",
+    "el": "Ελληνικά",
+    "be": "беларуская",
+    "bg": "български",
+    "kk": "қазақ тілі",
+    "mk": "македонски",
+    "ru": "русский",
+    "sr": "српски",
+    "uk": "українська",
+    "hy": "հայերեն",
+    "ka": "ქართული",
+    "he": "עברית",
+    "ar": "العربية",
+    "fa": "فارسی",
+    "ur": "اردو",
+    "hi": "हिन्दी",
+    "bn": "বাংলা",
+    "ta": "தமிழ்",
+    "th": "ไทย",
+    "ja": "日本語",
+    "ko": "한국어",
+    "zh": "中文",
+}
+
+
+def of_mail(notice: str, locale: str) -> str:
+    """The language that a mail speaks to a requester of this language: his own where there are words in it."""
+    if locale in LOCALES or (locale in further() and wording.text_of(notice, locale) is not None):
+        return locale
+    return the_account().locale
+
+
+def of_requester(contact: Contact, channel: Channel) -> str:
+    """The language of a new ticket: the requester's, else what the channel says, else the company's."""
+    return contact.locale or channel.locale or the_account().locale
+
+
+@asked_once
+def further() -> tuple[str, ...]:
+    """The languages that were added."""
+    found = set(db.session.scalars(select(RequesterLanguage.locale)))
+    return tuple(code for code in NAMES if code in found)
+
+
+def offered() -> dict[str, str]:
+    """Code and name of every language that a requester may have."""
+    return {code: NAMES[code] for code in (*LOCALES, *further())}
+
+
+def known(locale: str) -> str:
+    """A language that is offered: this one, or the company's when this was removed meanwhile."""
+    return locale if locale in offered() else the_account().locale
+
+
+def addable() -> dict[str, str]:
+    return {code: name for code, name in NAMES.items() if code not in offered()}
+
+
+def add(locale: str) -> None:
+    """Raises KeyError for a language that nobody can add. Commits."""
+    if locale not in addable():
+        raise KeyError(locale)
+    db.session.add(RequesterLanguage(locale=locale))
+    db.session.commit()
+
+
+def texts(locale: str) -> int:
+    """How many notices have words in it."""
+    query = select(func.count()).select_from(NoticeText).where(NoticeText.locale == locale)
+    return db.session.scalar(query) or 0
+
+
+def remove(locale: str) -> None:
+    """With its texts; requesters who speak it get the company's language again. Commits."""
+    row = db.session.get(RequesterLanguage, locale)
+    if row is not None:
+        db.session.delete(row)
+        wording.forget(locale)
+    db.session.commit()
