@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from blueprints.htmx import change, go, page, wants_fragment
+from blueprints.mail_sheet import WITH_LINKS, mail_sheet
 from desk import contents, files, raw_mail
 from models import Attachment, Message, db
 
@@ -59,15 +60,8 @@ def frame(message_id: int) -> ResponseReturnValue:
     message = db.session.get(Message, message_id) or abort(404)
     remote = message.images_shown or request.args.get("images") == "1"
     html = files.with_remote_images(message) if remote else message.html
-    response = Response(render_template("tickets/frame.html", html=html, message=message, remote=remote))
-    images = "'self' data: https: http:" if remote else "'self' data:"
-    response.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; img-src {images}; style-src 'self' 'unsafe-inline'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'self'; "
-        "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
-    )
-    response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    return response
+    document = render_template("tickets/frame.html", html=html, message=message, remote=remote)
+    return mail_sheet(document, "'self' data: https: http:" if remote else "'self' data:", WITH_LINKS)
 
 
 @blueprint.post("/messages/<int:message_id>/images")

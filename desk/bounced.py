@@ -9,7 +9,7 @@ from desk.matching import Match
 from desk.office import office, signing_key
 from desk.senders import Speaker
 from mail import clues, guards
-from mail.types import Bounce, Clue, ClueKind, Mail
+from mail.types import Bounce, BounceRecipient, Clue, ClueKind, Mail
 from models import InboundMail, InboundState, OutboundMail, Outcome, Ticket, db
 
 
@@ -21,7 +21,11 @@ def take_back(row: InboundMail, mail: Mail, bounce: Bounce, speaker: Speaker) ->
     False for a report that belongs to nothing of ours: it never becomes a requester MAILER-DAEMON by itself.
     """
     sent = db.session.scalar(
-        select(OutboundMail).where(OutboundMail.message_id == bounce.returned_message_id).limit(1)
+        select(OutboundMail)
+        .where(OutboundMail.message_id == bounce.returned_message_id)
+        .limit(1)
+        .with_for_update()  # it may be on its way out: what the sending notes is not overwritten
+        .execution_options(populate_existing=True)
     )
     if sent is None or not bounce.returned_message_id:
         return False
@@ -32,7 +36,7 @@ def take_back(row: InboundMail, mail: Mail, bounce: Bounce, speaker: Speaker) ->
         clue = Clue(ClueKind.SIGNED_ID, ticket=ticket.number)
         filing.file_mail(row, mail, matching.find_ticket([clue], speaker, row.channel), True, speaker)
         return True
-    for recipient in bounce.recipients:
+    for recipient in bounce.recipients or (BounceRecipient(""),):  # it names nobody, and means our reader
         settling.came_back(sent, recipient)
     if ticket is not None:
         match = Match(tickets.standing(ticket), "bounce")

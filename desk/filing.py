@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm.attributes import set_committed_value
 
-from desk import contents, languages, notices, search, telling, tickets
+from desk import contents, languages, notices, search, telling, tickets, undeliverable
 from desk.matching import Match
 from desk.office import office
 from desk.senders import Speaker
@@ -74,6 +74,8 @@ def file_mail(
     update_now(ticket)
     row.ticket_id, row.state = ticket.id, InboundState.FILED
     row.outcome = Outcome.QUIET if quiet else Outcome.NEW_TICKET if is_new else Outcome.REPLY
+    if not (row.history or message.refuted or match.why == "bounce"):
+        undeliverable.heard_from(message.from_address)
     if quiet or row.history:
         return
     if is_new:

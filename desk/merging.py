@@ -6,7 +6,7 @@ takes no part in the ticket that his messages came to is marked as newly involve
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
 from desk import languages, people, tickets
 from desk.filing import contact_for
@@ -239,8 +239,9 @@ def _people(message: Message) -> set[str]:
 
 
 def _follow(found: list[Message], ticket: Ticket) -> None:
-    """The ledger's rows and the outbox's go where their messages went."""
+    """The ledger's rows and the outbox's go where their messages went; notices where what they speak of went."""
     db.session.flush()
+    ids = [message.id for message in found]
     inbound = [message.inbound_id for message in found if message.inbound_id]
     db.session.execute(
         update(InboundMail).where(InboundMail.id.in_(inbound)).values(ticket_id=ticket.id),
@@ -248,7 +249,7 @@ def _follow(found: list[Message], ticket: Ticket) -> None:
     )
     db.session.execute(
         update(OutboundMail)
-        .where(OutboundMail.message_fk.in_([message.id for message in found]))
+        .where(or_(OutboundMail.message_fk.in_(ids), OutboundMail.about_id.in_(ids)))
         .values(ticket_id=ticket.id),
         execution_options={"synchronize_session": False},
     )

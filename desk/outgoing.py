@@ -11,6 +11,7 @@ from desk import corrections, letters, outbox, settling, tickets
 from desk.office import office
 from mail.addresses import valid_address
 from mail.clean import clean_html
+from mail.domains import mailbox_key
 from mail.parse import parse
 from mail.types import Mail
 from models import Agent, MailState, OutboundMail, OutboundRecipient, RecipientState, db, now
@@ -191,10 +192,10 @@ def correct_address(mail: OutboundMail, recipient_id: int, address: str, by: Age
         db.session.rollback()
         raise Refused("gone")
     before, taken = recipient.address, {row.address_key for row in mail.recipients if row is not recipient}
-    if address.casefold() in taken:
+    if mailbox_key(address) in taken:
         db.session.rollback()
         raise Refused("address")
-    recipient.address, recipient.address_key = address, address.casefold()
+    recipient.address, recipient.address_key = address, mailbox_key(address)
     recipient.state, recipient.reason, recipient.reply = RecipientState.QUEUED, "", ""
     if mail.message is not None:
         mail.sha256 = office().blobs.put(corrections.readdressed(mail.message, before, address))

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from desk import sent_copies, telling, tickets, ways
+from desk import sent_copies, telling, tickets, undeliverable, ways
 from desk.office import office
 from mail.domains import mailbox_key
 from mail.refusals import reason_of
@@ -31,6 +31,7 @@ def settle(mail_id: int, result: dict[str, Handover] | TransportFailure, connect
     waited = now() - mail.created_at
     told = any(recipient.state == RecipientState.DELAYED for recipient in mail.recipients)
     failed: list[OutboundRecipient] = []
+    accepted: list[OutboundRecipient] = []
     for recipient in mail.recipients:
         if recipient.state not in UNSENT:
             continue
@@ -38,6 +39,7 @@ def settle(mail_id: int, result: dict[str, Handover] | TransportFailure, connect
         recipient.reply = reply[:1000]
         if outcome == "accepted":
             recipient.state, recipient.reason = RecipientState.ACCEPTED, reason
+            accepted.append(recipient)
         elif outcome == "permanent" or waited > PATIENCE:
             recipient.state = RecipientState.UNDELIVERABLE
             recipient.reason = reason if outcome == "permanent" else "gave_up"
@@ -51,7 +53,10 @@ def settle(mail_id: int, result: dict[str, Handover] | TransportFailure, connect
         db.session.commit()
         return str(mail.state)
     _conclude(mail, told)
+    if accepted:
+        undeliverable.taken_again(accepted)
     if failed:  # at once, also while others still wait
+        undeliverable.mark(failed)
         back_to_author(mail, failed)
     state = str(mail.state)
     db.session.commit()
@@ -111,9 +116,15 @@ def back_to_author(mail: OutboundMail, failed: Iterable[OutboundRecipient]) -> N
 
 
 def came_back(mail: OutboundMail, report: BounceRecipient) -> None:
-    """A delivery report for one recipient of a mail that left, in the running transaction."""
+    """A delivery report for one recipient of a mail that left, in the running transaction.
+
+    It counts only for who was really handed over: what never left cannot come back, and who copied a
+    Message-ID of ours makes nobody undeliverable who had nothing from us. A report may name the mailbox that
+    the recipient's mail is passed on to (or nobody): where there is one recipient, he is meant.
+    """
     known = [r for r in mail.recipients if r.address_key == mailbox_key(report.address)]
-    hit = known or (mail.recipients if len(mail.recipients) == 1 else [])
+    meant = known or (mail.recipients if len(mail.recipients) == 1 else [])
+    hit = [recipient for recipient in meant if _was_handed_over(mail, recipient)]
     for recipient in hit:
         recipient.reply = report.words[:1000] or report.status
         if report.permanent:
@@ -124,7 +135,14 @@ def came_back(mail: OutboundMail, report: BounceRecipient) -> None:
     if hit and report.permanent:
         if mail.state == MailState.DONE:  # while others still wait, the sending goes on
             mail.state, mail.reason, mail.words = MailState.FAILED, hit[0].reason, report.words
+        undeliverable.mark(hit, came_back=True)
         back_to_author(mail, hit)
+
+
+def _was_handed_over(mail: OutboundMail, recipient: OutboundRecipient) -> bool:
+    """While a mail is being sent, its report may be faster than our note of its hand-over."""
+    under_way = mail.state == MailState.SENDING and recipient.state in UNSENT
+    return recipient.state == RecipientState.ACCEPTED or under_way
 
 
 def note(mail: OutboundMail, kind: str, **details: str) -> None:

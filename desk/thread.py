@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from desk import drafts, letters, people, replies
+from desk import drafts, letters, people, replies, undeliverable
 from models import Agent, Kind, Message, Ticket, TicketEvent, db
 
 # Beside the mails of the tab »Antwort« only what concerns them; the rest stands under »Verlauf«.
@@ -48,6 +48,7 @@ def shown(ticket: Ticket, agent: Agent, tab: str) -> dict[str, Any]:
         "sender": str(sender),
         "elsewhere": ticket.channel.id != letters.sending_channel(ticket).id,
         "recipients": to,
+        "undeliverable": undeliverable.among((one.address for one in to), ticket.contact),
         "copies": circle.copies(to),
         "last_mail": circle.last,
         "once": secrets.token_urlsafe(16),
