@@ -62,13 +62,17 @@ def ticket_opened(ticket: Ticket, message: Message) -> None:
 
 def queue_link_mail(agent: Agent, purpose: str, url: str) -> None:
     """An invitation or a new password: `purpose` is invitation or password_link. In the caller's transaction."""
-    account = the_account()
+    locale = agent.locale or the_account().locale
+    queue_written(purpose, agent, *letters.render(purpose, locale, agent=agent, url=url))
+
+
+def queue_written(purpose: str, agent: Agent, subject: str, text: str, html: str) -> None:
+    """A mail to an agent whose words stand already, by the default way out. In the caller's transaction."""
     channel = channels.default()
-    subject, text, html = letters.render(purpose, agent.locale or account.locale, agent=agent, url=url)
     message_id = letters.system_message_id()
     raw = compose(
         Outgoing(
-            sender=Address(account.company, channel.address),
+            sender=letters.sender_address(channel),
             to=(Address(agent.name, agent.email),),
             subject=subject,
             text=text,
@@ -194,18 +198,7 @@ def _tell_requester(ticket_id: int) -> bool:
     if not gone or not done or asked is None or _refusal(asked, address):
         db.session.commit()
         return False
-    channel = letters.sending_channel(ticket)
-    outbox.queue(
-        purpose="resolved",
-        subject=f"[#{ticket.number}]",
-        recipients=[address],
-        message_id=letters.new_message_id(ticket),
-        envelope_from=letters.automatic_envelope(channel),
-        channel=channel,
-        ticket=ticket,
-        about=asked,
-        automatic=True,
-    )
+    _queue_for_requester("resolved", ticket, asked, address)
     db.session.commit()
     return True
 
@@ -232,16 +225,21 @@ def _confirm(ticket: Ticket, message: Message) -> None:
         if refusal != "address":
             tickets.note_event(ticket, f"confirmation_{refusal}", to=address)
         return
+    _queue_for_requester("confirmation", ticket, message, address)
+
+
+def _queue_for_requester(purpose: str, ticket: Ticket, about: Message, address: str) -> None:
+    """It is written when it is sent; the mail itself answers `about`."""
     channel = letters.sending_channel(ticket)
     outbox.queue(
-        purpose="confirmation",
+        purpose=purpose,
         subject=f"[#{ticket.number}]",
         recipients=[address],
         message_id=letters.new_message_id(ticket),
         envelope_from=letters.automatic_envelope(channel),
         channel=channel,
         ticket=ticket,
-        about=message,
+        about=about,
         automatic=True,
     )
 

@@ -9,10 +9,10 @@ from typing import Any
 from flask_babel import force_locale
 from sqlalchemy import select
 
-from desk import channels, languages, letters, outbox, wording
+from desk import channels, languages, letters, notices, wording
 from desk.wording import Words
-from mail.compose import compose, reply_subject
-from mail.types import Address, Outgoing
+from mail.compose import reply_subject
+from mail.types import Address
 from models import Agent, Incident, Kind, Message, Ticket, Trouble, db, now
 
 
@@ -90,31 +90,7 @@ def send_test(
 ) -> None:
     """The preview as a mail to who asked for it. Commits."""
     subject, text, html = preview(notice, locale, agent, ticket, words)
-    channel = channels.default()
-    message_id = letters.system_message_id()
-    raw = compose(
-        Outgoing(
-            sender=letters.sender_address(channel),
-            to=(Address(agent.name, agent.email),),
-            subject=f"[Test] {subject}",
-            text=text,
-            html=html,
-            message_id=message_id,
-            date=now(),
-            automatic=True,
-            headers=letters.loop_header(),
-        )
-    )
-    outbox.queue(
-        purpose="test_mail",
-        subject=f"[Test] {subject}",
-        recipients=[agent.email],
-        message_id=message_id,
-        envelope_from=letters.automatic_envelope(channel),
-        channel=channel,
-        agent_id=agent.id,
-        raw=raw,
-    )
+    notices.queue_written("test_mail", agent, f"[Test] {subject}", text, html)
     db.session.commit()
 
 
