@@ -21,6 +21,7 @@ PAGES = (
     "/tickets?q=nothing-has-this",
     "/quarantine",
     "/profile",
+    "/notices",
     "/system/channels",
     "/system/channels/new",
     "/system/deliverability/1",
