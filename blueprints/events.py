@@ -131,6 +131,13 @@ EVENTS: dict[str, tuple[str, Words]] = {
             old=d["old"],
         ),
     ),
+    "mail_interrupted": (
+        "triangle-alert",
+        lambda who, d: gettext(
+            "Poststelle ended while it was sending: %(mail)s is sent again and may arrive twice",
+            mail=_purpose(d),
+        ),
+    ),
     "mail_send_again": ("refresh-cw", lambda who, d: gettext("%(mail)s is sent again", mail=_purpose(d))),
 }
 

@@ -316,7 +316,7 @@ def _claim(condition: ColumnElement[bool], left: int = 1) -> int | None:
 
 
 def _free_abandoned() -> None:
-    """A process that died while sending: the same bytes with the same Message-ID are sent again."""
+    """A process that died while sending: the same bytes with the same Message-ID are sent again. Commits."""
     rows = db.session.execute(
         select(OutboundMail.id, OutboundMail.claimed_by, OutboundMail.claimed_at).where(
             OutboundMail.state == MailState.SENDING
@@ -324,8 +324,7 @@ def _free_abandoned() -> None:
     ).all()
     for mail_id, owner, claimed_at in rows:
         if owner_is_gone(owner) or (claimed_at and claimed_at < now() - STUCK_AFTER):
-            log.warning("mail %s was being sent when its process ended; it is sent again", mail_id)
-            db.session.execute(
+            freed = rows_changed(
                 update(OutboundMail)
                 .where(
                     OutboundMail.id == mail_id,
@@ -334,6 +333,9 @@ def _free_abandoned() -> None:
                 )
                 .values(state=MailState.QUEUED)
             )
+            if freed:
+                log.warning("mail %s was being sent when its process ended; it is sent again", mail_id)
+                note(db.session.get_one(OutboundMail, mail_id), "interrupted")
     db.session.commit()
 
 

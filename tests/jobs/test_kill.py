@@ -30,6 +30,7 @@ from desk.office import Office
 from models import Agent, Channel, InboundMail, Message, OutboundMail, RawMail, Ticket, db, now
 from tests.desk.letters import arrive
 from tests.jobs.crash import Crash, Delivered, Fetched, Way, letter
+from tests.jobs.sending import Sending, TimedSink
 from tests.servers.ca import Authority
 from tests.servers.carol import Got
 from tests.servers.dovecot import Dovecot, Mailbox
@@ -44,6 +45,9 @@ POSTGRES = bool(os.environ.get("POSTSTELLE_TEST_DATABASE_URL"))
 SHORT_FORM = {"imap": (60, 4), "pop3": (40, 3), "smtp": (40, 3), "lmtp": (30, 2)}
 LONG_FORM = {"imap": (2000, 200), "pop3": (250, 25), "smtp": (250, 25), "lmtp": (250, 25)}
 LONG_FORM_ON_POSTGRES = {"imap": (250, 25)}
+# The same for sending: how many replies wait, and how often the process is killed while they leave.
+RELAYS = {"quick": 0.0, "slow": 0.1}  # seconds that the relay takes for each mail
+SENT_THROUGH = {"quick": (600, 60), "slow": (240, 40)} if LONG else {"slow": (12, 3)}
 SIZES = (LONG_FORM_ON_POSTGRES if POSTGRES else LONG_FORM) if LONG else SHORT_FORM
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.timeout(3600 if LONG else 300)]
@@ -228,6 +232,25 @@ def test_sending_dies_at_a_named_point(
     assert sorted(delivered.values()) == [1, SENDING[point]]
     assert len({sunk.raw for sunk in smtp_sink.mails}) == 2, "and the same bytes"
     assert set(db.session.scalars(select(OutboundMail.state))) == {"done"}
+
+
+@pytest.mark.parametrize("relay", SENT_THROUGH)
+def test_sending_is_killed_again_and_again(
+    relay: str, make_serving: Callable[..., Serving], tmp_path: Path
+) -> None:
+    """At most one reply is sent twice by one kill, with the same bytes; none is lost."""
+    queued, kills = SENT_THROUGH[relay]
+    sink = TimedSink()
+    sink.seconds = RELAYS[relay]
+    sink.start()
+    try:
+        serving = make_serving(MAIL_SERVER="localhost", MAIL_PORT=str(sink.port))
+        serving.create_account()
+        serving.sql("UPDATE account SET undo_seconds = 0")
+        process = Forked(serving, tmp_path / "serve.log")
+        Sending(serving, process, sink, SEED, queued, kills, tuple(SENDING) if LONG else ()).run()
+    finally:
+        sink.stop()
 
 
 @pytest.mark.parametrize("point", FORGETTING)
