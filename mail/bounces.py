@@ -18,6 +18,7 @@ from mail.types import Bounce, BounceRecipient, Mail
 READ = 128 * 1024  # octets of a part: a status, the header of the mail that came back
 STATUS_PARTS = ("message/delivery-status", "message/global-delivery-status")
 
+_BELOW_THE_HEADER = re.compile(rb"\r?\n\r?\n|\r\r")
 MESSAGE_ID = re.compile(r"^[>| \t]*(?:x-)?(?:original-)?message-id:\s*(<[^<>\s]+>)", re.I | re.M)
 
 
@@ -39,7 +40,7 @@ def read_bounce(raw: bytes, mail: Mail) -> Bounce | None:
             found = by_habit(raw, mail)
     except Exception:  # the library's parser has no list of what it raises; odd bytes are no report
         return None
-    return None if found is None else Bounce(found, _returned_message_id(mail))
+    return None if found is None else Bounce(found, _returned_message_id(raw, mail))
 
 
 def _is_suspect(mail: Mail) -> bool:
@@ -55,14 +56,19 @@ def _is_report(mail: Mail) -> bool:
     return mail.header("content-type").lower().startswith("multipart/report")
 
 
-def _returned_message_id(mail: Mail) -> str:
-    """The Message-ID of the mail that came back: from its headers, else from a copy in the text."""
+def _returned_message_id(raw: bytes, mail: Mail) -> str:
+    """The Message-ID of the mail that came back: from its headers, else from a copy in the text.
+
+    Some servers make its header that of the part which they put its text into: it is found below our own.
+    """
     kinds = {part.type: None for part in mail.attachments if part.type.startswith(("message/", "text/"))}
     others = tuple(kind for kind in kinds if kind not in RETURNED + STATUS_PARTS)
     for text in (*_texts(mail, RETURNED), *_texts(mail, others), mail.text, *_texts(mail, STATUS_PARTS)):
         if found := MESSAGE_ID.search(text):
             return found[1]
-    return ""
+    below = _BELOW_THE_HEADER.search(raw)
+    found = MESSAGE_ID.search(decode(raw[below.end() :][:READ])) if below else None
+    return found[1] if found else ""
 
 
 def _texts(mail: Mail, types: tuple[str, ...]) -> Iterator[str]:
