@@ -22,7 +22,7 @@ from wtforms.widgets import HiddenInput
 
 from blueprints.access import me
 from blueprints.people import choices
-from desk import languages, oauth, oauth_providers
+from desk import groups, languages, oauth, oauth_providers
 from desk.channel_values import ChannelValues, port_for, smtp_port_for, values_of
 from desk.oauth import PASSWORD
 from models import Channel, OauthSignIn
@@ -95,6 +95,14 @@ class ChannelForm(FlaskForm):
     locale = SelectField(
         _l("Language"),
         choices=lambda: choices(("", _l("Language of the company")), *languages.offered().items()),
+        default="",
+    )
+    group_id = SelectField(
+        _l("Group"),
+        choices=lambda: choices(
+            ("", _l("None: all agents")), *((str(n), name) for n, name in groups.names())
+        ),
+        coerce=lambda number: int(number) if number else None,
         default="",
     )
     forwarded_from = StringField(_l("Forwarded address"))

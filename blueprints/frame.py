@@ -18,6 +18,7 @@ from desk.bell import COUNTED
 PART_OF = {
     "blocked_senders": "ledger",
     "deliverability": "channels",
+    "groups": "agents",
     "oauth": "channels",
     "requester_languages": "notifications",
 }

@@ -35,6 +35,7 @@ REFUSALS = {
         "email",
         _l("This is the address of a channel. Enter the agent's personal e-mail address."),
     ),
+    "group_taken": ("name", _l("There is already a group of this name.")),
     "role_unknown": ("role", _l("This role is not available.")),
     "password_short": ("password", _l("Use at least %(count)s characters.", count=SHORTEST)),
     "password_long": ("password", _l("Use at most %(count)s characters.", count=LONGEST)),

@@ -13,7 +13,7 @@ from blueprints.access import me
 from blueprints.htmx import change, go, page, wants_fragment
 from blueprints.numbers import whole_number
 from blueprints.words import PRIORITY, STATUS
-from desk import accounts, first_message, languages, merging, thread, tickets
+from desk import accounts, first_message, groups, languages, merging, thread, tickets
 from desk.bell import read_ticket
 from desk.tickets import MoveRefused
 from models import Priority, Status, Ticket, db
@@ -177,9 +177,16 @@ def ticket_page(ticket: Ticket, tab: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def _assignees(ticket: Ticket) -> list[tuple[int | str, str]]:
-    people: list[tuple[int | str, str]] = [("", gettext("nobody"))]
-    people += [(agent.id, agent.name) for agent in accounts.active_agents()]
+def _assignees(ticket: Ticket) -> list[tuple[int | str | None, str]]:
+    """Number and name; the group of the channel first, and a line (None) before all others."""
+    agents = accounts.active_agents()
+    group = groups.of_channel(ticket.channel, agents)
+    others = [agent for agent in agents if agent not in group]
+    people: list[tuple[int | str | None, str]] = [("", gettext("nobody"))]
+    people += [(agent.id, agent.name) for agent in group]
+    if group and others:
+        people.append((None, ""))
+    people += [(agent.id, agent.name) for agent in others]
     if ticket.assignee and ticket.assignee_id not in dict(people):
         people.append((ticket.assignee.id, ticket.assignee.name))
     return people

@@ -62,7 +62,7 @@ def create_account(
     settings = office().settings
     mail_domain = _checked_domain(settings.mail_domain or mail_domain)
     timezone = _checked_timezone(settings.timezone or timezone)
-    company = _checked_name(company, "company")
+    company = checked_name(company, "company")
     if locale not in LOCALES:
         raise Refused("locale_unknown")
     agent = Agent(**_checked_person(name, email), role=Role.SYSTEM, locale=locale)
@@ -208,7 +208,7 @@ def activate(agent: Agent) -> None:
 
 def update_profile(agent: Agent, name: str, locale: str, timezone: str, scheme: str, shortcuts: bool) -> None:
     """What agents decide for themselves; empty `locale`, `timezone`, `scheme` follow the surroundings."""
-    name = _checked_name(name)
+    name = checked_name(name)
     if locale and locale not in LOCALES:
         raise Refused("locale_unknown")
     if scheme not in SCHEMES:
@@ -262,7 +262,7 @@ def _keep_off(agent: Agent, by: Agent) -> None:
 
 
 def _checked_person(name: str, email: str) -> dict[str, str]:
-    name, email = _checked_name(name), email.strip()
+    name, email = checked_name(name), email.strip()
     if not valid_address(email) or len(email.casefold()) > LONGEST_EMAIL:
         raise Refused("email_invalid")
     if agent_by_email(email) is not None:
@@ -272,7 +272,7 @@ def _checked_person(name: str, email: str) -> dict[str, str]:
     return {"name": name, "email": email, "email_key": email.casefold()}
 
 
-def _checked_name(name: str, what: str = "name") -> str:
+def checked_name(name: str, what: str = "name") -> str:
     """One line of print: it stands in headers of mails and in the browser's title."""
     name = name.strip()
     if not name:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select
 
-from desk import languages, oauth, oauth_providers
+from desk import groups, languages, oauth, oauth_providers
 from desk.oauth import PASSWORD
 from desk.office import the_account
 from mail.addresses import ascii_address, valid_address
@@ -51,6 +51,7 @@ class ChannelValues:
     sender_name: str = ""
     signature: str = ""
     locale: str = ""
+    group_id: int | None = None
     forwarded_from: str = ""
     protocol: str = Protocol.IMAP
     server: str = ""
@@ -127,6 +128,7 @@ def completed(values: ChannelValues) -> ChannelValues:
             sender_name=text["sender_name"],
             signature=text["signature"],
             locale=values.locale,
+            group_id=values.group_id,
             forwarded_from=text["forwarded_from"],
         )
     port, smtp_port = values.port, values.smtp_port
@@ -171,7 +173,7 @@ def check(values: ChannelValues, channel: Channel | None) -> None:
     Raises InvalidChannel with all that is wrong at once.
     """
     errors: dict[str, str] = {}
-    for problem in (_key, _address, _language, _forward, _incoming, _outgoing, _passwords):
+    for problem in (_key, _address, _language, _group, _forward, _incoming, _outgoing, _passwords):
         for name, code in problem(values, channel).items():
             errors.setdefault(name, code)
     for name, longest in LONGEST.items():
@@ -250,6 +252,10 @@ def _address(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
 
 def _language(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
     return {} if values.locale in ("", *languages.offered()) else {"locale": "choice"}
+
+
+def _group(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
+    return {} if values.group_id is None or groups.exists(values.group_id) else {"group_id": "choice"}
 
 
 def _forward(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:

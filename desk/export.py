@@ -37,6 +37,7 @@ def channel(row: Channel) -> dict[str, Any]:
         "provider": str(row.provider),
         "active": row.active,
         "default": row.is_default,
+        "group": row.group.name if row.group else None,
         "protocol": str(row.protocol) if row.is_own else None,
         "server": row.server,
         "port": row.port if row.is_own else None,

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select
 
-from desk import accounts, channels, choices, mentions
+from desk import accounts, channels, choices, groups, mentions
 from desk.circumstances import asked_once
 from desk.office import the_account
 from mail.domains import mailbox_key
@@ -119,15 +119,14 @@ def silent_channels(name: str) -> frozenset[int]:
 
 
 def ticket_opened(ticket: Ticket, message: Message) -> None:
-    """A person's mail opened a ticket: all agents hear of it."""
-    _tell_of_mail(accounts.active_agents(), "new_ticket", ticket, message)
+    """A person's mail opened a ticket: the group of its channel hears of it, else all agents."""
+    _tell_of_mail(_first_to_hear(ticket), "new_ticket", ticket, message)
 
 
 def customer_answered(ticket: Ticket, message: Message) -> None:
-    """A customer's answer goes to the assignee, else (also if the assignee cannot sign in) to all."""
-    people = accounts.active_agents()
-    assigned = [agent for agent in people if agent.id == ticket.assignee_id]
-    _tell_of_mail(assigned or people, "customer_reply", ticket, message)
+    """A customer's answer goes to the assignee, else (also if the assignee cannot sign in) to the group or all."""
+    assigned = [agent for agent in accounts.active_agents() if agent.id == ticket.assignee_id]
+    _tell_of_mail(assigned or _first_to_hear(ticket), "customer_reply", ticket, message)
 
 
 def assigned(ticket: Ticket, by: Agent) -> None:
@@ -147,7 +146,7 @@ def undeliverable(ticket: Ticket, reply: Message, address: str, reason: str, wor
     author = [agent for agent in people if agent.id == reply.agent_id]
     stand_in = [agent for agent in people if agent.id == ticket.assignee_id]
     details = {"to": address, "reason": reason, "words": words[:300]}
-    _tell(author or stand_in or people, "delivery_failed", ticket, reply, details=details)
+    _tell(author or stand_in or _first_to_hear(ticket), "delivery_failed", ticket, reply, details=details)
 
 
 def moved(ticket: Ticket, before: Status, by: Agent | None) -> None:
@@ -168,6 +167,12 @@ def forget(ticket: Ticket) -> None:
 
 
 # --- below
+
+
+def _first_to_hear(ticket: Ticket) -> list[Agent]:
+    """Of what concerns nobody alone: the group of the channel; all agents where none of it can sign in."""
+    people = accounts.active_agents()
+    return groups.of_channel(ticket.channel, people) or people
 
 
 def _tell_of_mail(people: list[Agent], notice: str, ticket: Ticket, message: Message) -> None:

@@ -7,6 +7,7 @@ from models.blocked import BlockedSender
 from models.channel import AfterFetch, Channel, Existing, Protocol, Provider
 from models.contact import Contact
 from models.dkim import DkimKey
+from models.group import AgentGroup, GroupMember
 from models.health import Ending, FetchRecord, Incident, Trouble
 from models.inbound import InboundEvent, InboundMail, LedgerCount, Outcome, RawMail, ServerCopy
 from models.inbound import State as InboundState
@@ -20,6 +21,7 @@ __all__ = [
     "Account",
     "AfterFetch",
     "Agent",
+    "AgentGroup",
     "Attachment",
     "Bell",
     "BlockedSender",
@@ -31,6 +33,7 @@ __all__ = [
     "Ending",
     "Existing",
     "FetchRecord",
+    "GroupMember",
     "InboundEvent",
     "InboundMail",
     "InboundState",

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Code, Secret, UTCDateTime, now
+from models.group import AgentGroup
 from models.oauth import OauthGrant
 
 
@@ -49,6 +50,8 @@ class Channel(Base):
     sender_name: Mapped[str] = mapped_column(String(200), default="")
     signature: Mapped[str] = mapped_column(Text, default="")  # below answers; empty: the company's name
     locale: Mapped[str] = mapped_column(String(5), default="")  # of customers whose language nobody knows
+    # Whose members hear first of what comes in; empty: all agents.
+    group_id: Mapped[int | None] = mapped_column(ForeignKey("agent_group.id"), index=True)
     # Mail older than this is history: it becomes a ticket, but nobody is told (mail rules, 1.5).
     activated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     deactivated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -109,6 +112,7 @@ class Channel(Base):
     edition: Mapped[int] = mapped_column(default=1)
 
     grant: Mapped[OauthGrant | None] = relationship()
+    group: Mapped[AgentGroup | None] = relationship()
 
     @property
     def is_own(self) -> bool:
