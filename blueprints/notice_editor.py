@@ -105,7 +105,7 @@ def carried() -> Words | None:
         unpacked = zlib.decompressobj().decompress(urlsafe_b64decode(packed), 4 * wording.LONGEST_BODY)
         subject, body, quote_line = json.loads(unpacked)
         return Words(str(subject), str(body), str(quote_line))
-    except (zlib.error, NotBase64, ValueError, TypeError):
+    except (zlib.error, NotBase64, ValueError, TypeError, RecursionError):
         return None
 
 

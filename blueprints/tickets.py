@@ -15,6 +15,7 @@ from blueprints.numbers import whole_number
 from blueprints.words import PRIORITY, STATUS
 from desk import accounts, first_message, groups, languages, merging, thread, tickets
 from desk.bell import read_ticket
+from desk.office import the_account
 from desk.tickets import MoveRefused
 from models import Priority, Status, Ticket, db
 from models.ticket import ALLOWED_MOVES
@@ -161,6 +162,7 @@ def first() -> ResponseReturnValue:
 
 def ticket_page(ticket: Ticket, tab: str, **more: Any) -> dict[str, Any]:
     """Everything that the ticket page shows; the swaps use parts of it."""
+    spoken = languages.offered()
     return {
         **thread.shown(ticket, me(), tab),
         "ticket": ticket,
@@ -168,8 +170,9 @@ def ticket_page(ticket: Ticket, tab: str, **more: Any) -> dict[str, Any]:
         "statuses": [(code, STATUS[code]) for code in (ticket.status, *ALLOWED_MOVES[ticket.status])],
         "priorities": list(PRIORITY.items()),
         "assignees": _assignees(ticket),
-        "languages": list(languages.offered().items()),
-        "language": languages.known(ticket.locale),
+        "languages": list(spoken.items()),
+        # One that was removed meanwhile is answered in the company's.
+        "language": ticket.locale if ticket.locale in spoken else the_account().locale,
         "earlier": tickets.earlier(ticket),
         "related": merging.related(ticket),
         "open_moves": merging.open_moves(ticket),

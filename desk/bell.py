@@ -65,7 +65,8 @@ def read_ticket(agent_id: int, ticket_id: int) -> None:
     seen = _placed(select(NoticeItem.id)).where(
         NoticeItem.agent_id == agent_id, RINGS, TICKET.in_([ticket_id])
     )
-    _read(NoticeItem.id.in_(db.session.scalars(seen.limit(MOST_READ)).all()))
+    if ids := db.session.scalars(seen.limit(MOST_READ)).all():
+        _read(NoticeItem.id.in_(ids))
 
 
 def read_all(agent: Agent, newest: int) -> None:

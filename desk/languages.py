@@ -100,11 +100,6 @@ def offered() -> dict[str, str]:
     return {code: NAMES[code] for code in (*LOCALES, *further())}
 
 
-def known(locale: str) -> str:
-    """A language that is offered: this one, or the company's when this was removed meanwhile."""
-    return locale if locale in offered() else the_account().locale
-
-
 def addable() -> dict[str, str]:
     return {code: name for code, name in NAMES.items() if code not in offered()}
 

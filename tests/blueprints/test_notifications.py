@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import zlib
+from base64 import urlsafe_b64encode
 
 import pytest
 
@@ -164,7 +166,24 @@ def test_the_mail_is_shown_as_it_would_be_sent_while_it_is_typed(as_alice):
     assert saved.status_code == 200 and "missing items" in saved.text and "Moin" not in saved.text
 
 
-@pytest.mark.parametrize("words", ["x", "AAAA", "eJwDAAAAAAE=", "eJyLVsrOVdJRqiguVYoFABlGBAg="])
+def packed(text):
+    return urlsafe_b64encode(zlib.compress(text.encode())).decode()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "x",
+        "AAAA",
+        "€",
+        packed(""),
+        packed("[1, 2]"),
+        packed("{}"),
+        packed("[" * 70_000),
+        packed("x" * 1_000_000),
+        packed('["", "{{config}}", ""]'),
+    ],
+)
 def test_an_address_of_a_frame_that_somebody_made_up_shows_what_is_saved(as_alice, words):
     shown = as_alice.client.get(f"/system/notifications/confirmation/frame?text=en&words={words}")
     assert shown.status_code in (200, 404) and "{{" not in shown.text
