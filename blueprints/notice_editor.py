@@ -8,7 +8,6 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from typing import Any
 
-from babel import Locale
 from flask import request, url_for
 from flask_babel import get_locale, gettext
 
@@ -46,7 +45,6 @@ def shown(chosen: telling.Notice, typed: Words | None = None, **more: Any) -> di
         "title": NOTICE[chosen.name][0],
         "languages": _choosable(chosen),
         "language": locale,
-        "direction": Locale.parse(locale).text_direction,
         "spoken": spoken,
         # A language without a text of its own: what stands in the form is another one's, to be translated.
         "stand_in": languages.NAMES[spoken] if spoken != locale else "",
