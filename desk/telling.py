@@ -70,7 +70,8 @@ ITEM = insert(NoticeItem)
 TOLD = (
     select(NoticeItem.agent_id)
     .where(
-        NoticeItem.agent_id.in_(bindparam("agents", expanding=True)),
+        # The sum keeps SQLite from reading all that these agents were told within the hour: one ticket is less.
+        (NoticeItem.agent_id + 0).in_(bindparam("agents", expanding=True)),
         NoticeItem.ticket_id == bindparam("ticket_id"),
         NoticeItem.mail_id.is_not(None),
         NoticeItem.created_at > bindparam("hour_ago"),
