@@ -57,6 +57,7 @@ def shown(chosen: telling.Notice, typed: Words | None = None, **more: Any) -> di
         "quote_placeholders": wording.QUOTE_LINE,
         "errors": {error.field: _sentence(chosen.name, error)} if error else {},
         "ticket": ticket,
+        "no_ticket": _missing(ticket),
         "sender": sender,
         "reader": reader,
         "subject": subject,
@@ -108,6 +109,12 @@ def carried() -> Words | None:
 
 
 # --- below
+
+
+def _missing(shown: Ticket | None) -> int:
+    """The number that was asked for, if no ticket has it and another one is shown."""
+    number = request.values.get("ticket", 0, type=whole_number)
+    return number if shown is None or tickets.by_number(number) is None else 0
 
 
 def _choosable(chosen: telling.Notice) -> dict[str, str]:

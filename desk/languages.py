@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from config import LOCALES
 from desk import wording
@@ -119,9 +119,10 @@ def texts(locale: str) -> int:
 
 
 def remove(locale: str) -> None:
-    """With its texts; requesters who speak it get the company's language again. Commits."""
+    """With its texts; requesters and channels that speak it get the company's language again. Commits."""
     row = db.session.get(RequesterLanguage, locale)
     if row is not None:
         db.session.delete(row)
         wording.forget(locale)
+        db.session.execute(update(Channel).where(Channel.locale == locale).values(locale=""))
     db.session.commit()

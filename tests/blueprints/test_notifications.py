@@ -170,6 +170,14 @@ def packed(text):
     return urlsafe_b64encode(zlib.compress(text.encode())).decode()
 
 
+def test_a_number_that_no_ticket_has_is_said(as_alice, channel):
+    number = ticket_of(arrive(channel, mail())).number
+    for asked, said in ((number, False), (number + 1, True)):
+        fields = written("", ticket=str(asked))
+        html = as_alice.post("/system/notifications/confirmation/preview", fields, status=200, htmx=True).text
+        assert (f"There is no ticket #{asked}" in html) is said and f"#{number}]" in html
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -85,8 +85,11 @@ def test_which_language_a_mail_to_a_requester_speaks(
 
 def test_a_language_goes_with_its_texts(claires: Ticket) -> None:
     wording.save("resolved", "fr", "Fini", "C'est fini.")
+    claires.channel.locale = "fr"
+    db.session.commit()
     assert languages.texts("fr") == 1
     languages.remove("fr")
+    assert claires.channel.locale == "", "or its form could not be saved any more"
     assert (languages.texts("fr"), languages.further()) == (0, ())
     assert (claires.locale, languages.of_mail("resolved", claires.locale)) == ("fr", "en")
     languages.add("fr")
