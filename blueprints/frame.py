@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from flask import Flask, request, url_for
@@ -25,7 +26,8 @@ PART_OF = {
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals["lucide"] = lucide.lucide
+    # A page has dozens of icons, and each is an XML tree that would be copied and written anew.
+    app.jinja_env.globals["lucide"] = cache(lucide.lucide)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.context_processor(_frame)
 

@@ -13,9 +13,13 @@ from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.numbers import whole_number
 from blueprints.tickets import ticket_page
 from desk import corrections, drafts, outbox, replies, tickets, uploads
+from desk.circumstances import same_for_a_batch
 from desk.office import relay
+from desk.people import Circle
 from desk.replies import ReplyRefused, Written
+from desk.thread import Added
 from models import Kind, MailState, Message, Status, Ticket, db
+from models.base import reading
 
 blueprint = Blueprint("replies", __name__)
 
@@ -24,27 +28,29 @@ THEN = {"resolved": Status.RESOLVED, "waiting": Status.WAITING}
 
 @blueprint.post("/tickets/<int:number>/replies")
 def create(number: int) -> ResponseReturnValue:
-    ticket = _locked(number)
-    try:
-        written = _written(Kind.REPLY)
-    except ValueError as error:
-        return _refused(ticket, "reply", {getattr(error, "field", "cc"): [str(error)]})
-    try:
-        sent = replies.send_reply(ticket, me(), written, THEN.get(request.form.get("then", "")))
-    except ReplyRefused as error:
-        return _refused(ticket, "reply", {"body": [_sentence(error.code)]}, error.code, written)
-    return _done(ticket, "reply", sent.message)
+    with same_for_a_batch(anew=False):
+        ticket = _locked(number)
+        try:
+            written = _written(Kind.REPLY)
+        except ValueError as error:
+            return _refused(ticket, "reply", {getattr(error, "field", "cc"): [str(error)]})
+        try:
+            sent = replies.send_reply(ticket, me(), written, THEN.get(request.form.get("then", "")))
+        except ReplyRefused as error:
+            return _refused(ticket, "reply", {"body": [_sentence(error.code)]}, error.code, written)
+        return _done(ticket, "reply", sent.message, sent.circle)
 
 
 @blueprint.post("/tickets/<int:number>/notes")
 def create_note(number: int) -> ResponseReturnValue:
-    ticket = _locked(number)
-    written = _written(Kind.NOTE)
-    try:
-        note = replies.add_note(ticket, me(), written)
-    except ReplyRefused as error:
-        return _refused(ticket, "note", {"body": [_sentence(error.code)]}, error.code, written)
-    return _done(ticket, "note", note)
+    with same_for_a_batch(anew=False):
+        ticket = _locked(number)
+        written = _written(Kind.NOTE)
+        try:
+            note = replies.add_note(ticket, me(), written)
+        except ReplyRefused as error:
+            return _refused(ticket, "note", {"body": [_sentence(error.code)]}, error.code, written)
+        return _done(ticket, "note", note)
 
 
 @blueprint.get("/messages/<int:message_id>/delivery")
@@ -90,7 +96,7 @@ def resend(message_id: int) -> ResponseReturnValue:
     return change("replies/delivery.swap.html", back, said, message=message)
 
 
-def _done(ticket: Ticket, tab: str, message: Message) -> Response:
+def _done(ticket: Ticket, tab: str, message: Message, circle: Circle | None = None) -> Response:
     said = "" if tab == "reply" else gettext("The note was saved.")
     back = url_for(
         "tickets.show",
@@ -98,14 +104,9 @@ def _done(ticket: Ticket, tab: str, message: Message) -> Response:
         tab=None if tab == "reply" else tab,
         _anchor=f"message-{message.id}" if tab == "reply" else f"note-{message.id}",
     )
-    return change(
-        "replies/create.swap.html",
-        back,
-        said,
-        message=message,
-        focus=message.id,
-        **ticket_page(ticket, tab),
-    )
+    with reading():  # it is written: nobody waits for our page, least of all who sends the reply
+        shown = ticket_page(ticket, tab, Added(message, circle)) if wants_fragment() else {}
+        return change("replies/create.swap.html", back, said, message=message, focus=message.id, **shown)
 
 
 def _refused(

@@ -16,6 +16,7 @@ from blueprints.words import PRIORITY, STATUS
 from desk import accounts, first_message, groups, languages, merging, thread, tickets
 from desk.bell import read_ticket
 from desk.office import the_account
+from desk.thread import Added
 from desk.tickets import MoveRefused
 from models import Priority, Status, Ticket, db
 from models.ticket import ALLOWED_MOVES
@@ -160,11 +161,11 @@ def first() -> ResponseReturnValue:
     return go(url_for("tickets.index"), said)
 
 
-def ticket_page(ticket: Ticket, tab: str, **more: Any) -> dict[str, Any]:
-    """Everything that the ticket page shows; the swaps use parts of it."""
+def ticket_page(ticket: Ticket, tab: str, added: Added | None = None, **more: Any) -> dict[str, Any]:
+    """Everything that the ticket page shows; the swaps use parts of it. `added`: see `thread.shown`."""
     spoken = languages.offered()
     return {
-        **thread.shown(ticket, me(), tab),
+        **thread.shown(ticket, me(), tab, added),
         "ticket": ticket,
         "tab": tab,
         "statuses": [(code, STATUS[code]) for code in (ticket.status, *ALLOWED_MOVES[ticket.status])],
@@ -175,7 +176,7 @@ def ticket_page(ticket: Ticket, tab: str, **more: Any) -> dict[str, Any]:
         "language": ticket.locale if ticket.locale in spoken else the_account().locale,
         "earlier": tickets.earlier(ticket),
         "related": merging.related(ticket),
-        "open_moves": merging.open_moves(ticket),
+        "open_moves": merging.open_moves(ticket) if added is None else set(),
         **more,
     }
 

@@ -1,8 +1,9 @@
-"""What is the same for every mail of a batch: the account, channels, agents, switches.
+"""What is the same for every mail of a batch, or all through one click: the account, channels, agents, switches.
 
 A session forgets all it knows with every commit, so that it never works with what others have changed
 meanwhile. That is right for tickets. But to ask anew for each mail what changes once a month takes a
-third of the time of taking it in. So a batch asks once, and a change counts from the next batch on.
+third of the time of taking it in. So a batch asks once, and a change counts from the next batch on. An
+answer is such a batch of one: what it has written is shown without being read again.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ Answer = TypeVar("Answer")
 
 
 @contextmanager
-def same_for_a_batch() -> Iterator[None]:
-    """While the block runs, `asked_once` and `commit` keep what is the same for all its mails. Begins anew."""
+def same_for_a_batch(anew: bool = True) -> Iterator[None]:
+    """While the block runs, `asked_once` and `commit` keep what is the same for all its mails.
+
+    `anew`: what the session knew before is asked again. A request has only just begun.
+    """
     session = db.session()
     if ANSWERS in session.info:
         yield
         return
-    session.rollback()
+    if anew:
+        session.rollback()
     session.info[ANSWERS] = {}
     session.expire_on_commit = False
     try:

@@ -56,7 +56,7 @@ def files_of(
     ticket: Ticket, agent: Agent, digests: Sequence[str], kind: Kind = Kind.REPLY
 ) -> tuple[Part, ...]:
     """Files by digest, but only those that lie in this agent's own draft."""
-    draft = of(ticket, agent, kind)
+    draft = of(ticket, agent, kind) if digests else None
     return tuple(
         Part(entry["name"], entry["type"], office().blobs.get(entry["sha256"]))
         for entry in (draft.files if draft else [])

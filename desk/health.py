@@ -15,7 +15,7 @@ from desk import leases
 from desk.office import office, the_account
 from mail.transports import PermanentFailure, TransportFailure
 from models import Channel, Ending, FetchRecord, Incident, Provider, Ticket, Trouble, db, now
-from models.base import rows_changed
+from models.base import reading, rows_changed
 
 # How long a channel in trouble rests at most between two tries. What a person has to mend (a wrong
 # password, a bad certificate) is asked rarely, since many tries lock accounts; the network often.
@@ -128,9 +128,14 @@ def record_sending(channel_id: int, failure: TransportFailure | None) -> None:
     if failure is not None:
         needs_person = isinstance(failure, PermanentFailure)
         _continue(channel_id, Trouble.SENDING, failure.code, failure.words, needs_person)
-    elif db.session.scalar(select(Incident.id).where(*_open(channel_id, Trouble.SENDING)).limit(1)):
+    elif _is_open(channel_id, Trouble.SENDING):
         _end(channel_id, Ending.RECOVERED, Trouble.SENDING)
     db.session.commit()
+
+
+def _is_open(channel_id: int, trouble: Trouble) -> bool:
+    with reading():  # asked with every run of mails, and almost always for nothing
+        return bool(db.session.scalar(select(Incident.id).where(*_open(channel_id, trouble)).limit(1)))
 
 
 def record_stale(at: datetime) -> None:

@@ -28,7 +28,7 @@ from models import (
     db,
     now,
 )
-from models.base import rows_changed
+from models.base import reading, rows_changed
 
 # Loops end by counting: automatic mails to one address outside the company.
 PER_HOUR, PER_DAY = 2, 5
@@ -101,13 +101,13 @@ def queue_written(purpose: str, agent: Agent, subject: str, text: str, html: str
 def gather(at_once: bool = False) -> int:
     """Make mails of what is due, one for each agent, and answer how many. `at_once` waits for nothing."""
     due = and_(WAITING, true() if at_once else NoticeItem.due_at <= now())
-    readers = db.session.scalars(
-        select(NoticeItem.agent_id).where(due, NoticeItem.agent_id.is_not(None)).distinct()
-    ).all()
-    requests = db.session.scalars(
-        select(NoticeItem.ticket_id).where(due, NoticeItem.agent_id.is_(None)).distinct()
-    ).all()
-    db.session.rollback()
+    with reading():
+        readers = db.session.scalars(
+            select(NoticeItem.agent_id).where(due, NoticeItem.agent_id.is_not(None)).distinct()
+        ).all()
+        requests = db.session.scalars(
+            select(NoticeItem.ticket_id).where(due, NoticeItem.agent_id.is_(None)).distinct()
+        ).all()
     made = sum(_gather_for(agent_id) for agent_id in readers if agent_id is not None)
     return made + sum(_tell_requester(ticket_id) for ticket_id in requests)
 

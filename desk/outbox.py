@@ -28,7 +28,7 @@ from models import (
     db,
     now,
 )
-from models.base import insert_now, rows_changed
+from models.base import insert_now, reading, rows_changed
 
 log = logging.getLogger(__name__)
 
@@ -131,9 +131,7 @@ def send_again(mail: OutboundMail) -> None:
 def due_servers() -> list[int | None]:
     """The channels that have mail to send now (None: in the install's own name)."""
     _free_abandoned()
-    servers = list(db.session.scalars(select(OutboundMail.channel_id).where(_due(False, None)).distinct()))
-    db.session.rollback()
-    return servers
+    return _servers_of(_due(False, None))
 
 
 def deliver(channel_id: int | None) -> dict[str, int]:
@@ -148,13 +146,17 @@ def deliver_due(at_once: bool = False, channel_id: int | None = None) -> dict[st
     """
     _free_abandoned()
     due = _due(at_once, channel_id)
-    servers = list(db.session.scalars(select(OutboundMail.channel_id).where(due).distinct()))
-    db.session.rollback()
+    servers = _servers_of(due)
     total: dict[str, int] = {}
     for server in servers:
         for state, number in _serve(server, due).items():
             total[state] = total.get(state, 0) + number
     return total
+
+
+def _servers_of(condition: ColumnElement[bool]) -> list[int | None]:
+    with reading():
+        return list(db.session.scalars(select(OutboundMail.channel_id).where(condition).distinct()))
 
 
 def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
@@ -166,12 +168,13 @@ def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
     def count(state: str) -> None:
         counted[state] = counted.get(state, 0) + 1
 
-    channel = db.session.get(Channel, channel_id) if channel_id is not None else None
-    gone = channel is not None and not channel.living
     mail_id: int | None = None
+    channel, gone = None, False
     try:
-        sender = channels.open_sender(channel)
-        db.session.rollback()
+        with reading():
+            channel = db.session.get(Channel, channel_id) if channel_id is not None else None
+            gone = channel is not None and not channel.living
+            sender = channels.open_sender(channel)
         if sender is None:
             return {"kept": _keep(condition)}
         left = _left_before_the_brake(channel_id)
@@ -206,14 +209,9 @@ def _record(channel: Channel | None, failure: TransportFailure | None) -> None:
 
 
 def _hand_over(sender: Sender, mail_id: int) -> tuple[str, TransportFailure | None]:
-    mail = db.session.get(OutboundMail, mail_id)
-    assert mail is not None
     prepared = False
     try:
-        raw = _frozen(mail)
-        recipients = [r.address for r in mail.recipients if r.state in UNSENT]
-        envelope_from = mail.envelope_from
-        db.session.commit()
+        raw, envelope_from, recipients = _frozen(mail_id)
         prepared = True
         reach("before_handover")
         answers = sender.send(raw, envelope_from, recipients)
@@ -230,16 +228,24 @@ def _hand_over(sender: Sender, mail_id: int) -> tuple[str, TransportFailure | No
     return settle(mail_id, answers), None
 
 
-def _frozen(mail: OutboundMail) -> bytes:
-    """The bytes that leave: composed and signed once, and stored, so that a retry sends the same."""
-    raw = office().blobs.get(mail.sha256) if mail.sha256 else letters.compose_queued(mail)
-    signed = dkim.signed(mail, raw)
-    if not mail.sha256 or signed is not raw:
-        unsigned, mail.sha256 = mail.sha256, office().blobs.put(signed)
+def _frozen(mail_id: int) -> tuple[bytes, str, list[str]]:
+    """The bytes that leave, their envelope's sender, and to whom. Commits if they were not stored yet.
+
+    Composed and signed once, and stored, so that a retry sends the same; nobody waits for that meanwhile.
+    """
+    with reading():
+        mail = db.session.get_one(OutboundMail, mail_id)
+        stored, envelope_from = mail.sha256, mail.envelope_from
+        recipients = [r.address for r in mail.recipients if r.state in UNSENT]
+        raw = office().blobs.get(stored) if stored else letters.compose_queued(mail)
+        signed = dkim.signed(mail, raw)
+    if not stored or signed is not raw:
+        frozen = office().blobs.put(signed)
+        db.session.execute(update(OutboundMail).where(OutboundMail.id == mail_id).values(sha256=frozen))
         db.session.commit()
-        if unsigned:
-            office().blobs.forget(unsigned)  # nothing else has these bytes; some hold a link that lets in
-    return signed
+        if stored:
+            office().blobs.forget(stored)  # nothing else has these bytes; some hold a link that lets in
+    return signed, envelope_from, recipients
 
 
 def _keep(condition: ColumnElement[bool]) -> int:
@@ -317,11 +323,12 @@ def _claim(condition: ColumnElement[bool], left: int = 1) -> int | None:
 
 def _free_abandoned() -> None:
     """A process that died while sending: the same bytes with the same Message-ID are sent again. Commits."""
-    rows = db.session.execute(
-        select(OutboundMail.id, OutboundMail.claimed_by, OutboundMail.claimed_at).where(
-            OutboundMail.state == MailState.SENDING
-        )
-    ).all()
+    with reading():
+        rows = db.session.execute(
+            select(OutboundMail.id, OutboundMail.claimed_by, OutboundMail.claimed_at).where(
+                OutboundMail.state == MailState.SENDING
+            )
+        ).all()
     for mail_id, owner, claimed_at in rows:
         if owner_is_gone(owner) or (claimed_at and claimed_at < now() - STUCK_AFTER):
             freed = rows_changed(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 
 from sqlalchemy import bindparam, or_, select
 
@@ -72,6 +72,10 @@ class Circle:
         author = [{"name": last.from_name, "address": last.from_address}]
         return self._writable(wished)[:MOST_WISHED] or self._writable(author)
 
+    def joined_by(self, readers: Iterable[Address]) -> Circle:
+        """After an answer to them: whom we write to takes part."""
+        return replace(self, known=self.known | {reader.key for reader in readers})
+
     def copies(self, to: Iterable[Address]) -> list[str]:
         """Whom the last mail went to besides us: nobody of them is answered before an agent says so."""
         if self.last is None:
@@ -124,17 +128,19 @@ def last_inbound(ticket: Ticket) -> Message | None:
     return None
 
 
-def may_be_quoted(answered: Message, readers: Iterable[Address]) -> bool:
+def may_be_quoted(answered: Message, readers: Iterable[Address], known: Set[str] | None = None) -> bool:
     """A quote never brings history to somebody whom only a mail named: in its Cc, or as a newcomer.
 
-    Nor what a colleague wrote above the mail that he passed on.
+    Nor what a colleague wrote above the mail that he passed on. `known`: who takes part, if that was asked before.
     """
     if answered.forwarded_from:
         return False
     knows = {mailbox_key(entry["address"]) for entry in (*answered.to, *answered.cc, *answered.reply_to)}
-    knows |= participants(answered.ticket) | {mailbox_key(answered.from_address)}
+    knows |= (participants(answered.ticket) if known is None else known) | {
+        mailbox_key(answered.from_address)
+    }
     strangers = {reader.key for reader in readers} - knows
-    return not strangers & named_by_mails(answered.ticket)
+    return not strangers or not strangers & named_by_mails(answered.ticket)
 
 
 def named_by_mails(ticket: Ticket) -> set[str]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from desk import drafts, languages, letters, outbox, people, search, telling, tickets
 from desk.filing import add_attachments, as_rows
@@ -19,6 +20,7 @@ from mail.plaintext import text_of
 from mail.types import Address, Outgoing, Part
 from models import (
     Agent,
+    Attachment,
     Kind,
     MailState,
     Message,
@@ -29,6 +31,7 @@ from models import (
     db,
     now,
 )
+from models.base import insert_now, update_now
 from models.ticket import after_reply
 
 
@@ -62,6 +65,7 @@ class Sent:
     message: Message
     mail: OutboundMail
     undo_until: datetime = field(default_factory=now)
+    circle: people.Circle | None = None  # who stands around the ticket then; None if it was sent before
 
 
 def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | None = None) -> Sent:
@@ -86,7 +90,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
 
     channel, answered = letters.sending_channel(ticket), circle.last
     readers = (*to, *written.cc, *written.bcc)
-    quoted = answered if answered and people.may_be_quoted(answered, readers) else None
+    quoted = answered if answered and people.may_be_quoted(answered, readers, circle.known) else None
     subject = reply_subject(ticket.subject, ticket.number, languages.of_mail("ticket_reply", ticket.locale))
     message = Message(
         ticket_id=ticket.id,
@@ -105,9 +109,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
         references=_references(answered),
         once=written.once or None,
     )
-    message.attachments = add_attachments(parts)
-    db.session.add(message)
-    db.session.flush()
+    _add(message, ticket, agent, add_attachments(parts))
     raw = freeze(ticket, agent, message, answered, quoted, parts)
     until = now() + timedelta(seconds=the_account().undo_seconds)
     mail = outbox.queue(
@@ -122,6 +124,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
         raw=raw,
         send_after=until,
     )
+    set_committed_value(message, "outbound", mail)
     search.index_message(message, *(attachment.name for attachment in message.attachments))
     tickets.note_event(ticket, "replied", agent, message=str(message.id), old=ticket.status)
     before_reply = ticket.status
@@ -130,10 +133,11 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     ticket.last_message_at = now()
     ticket.snippet = snippet(text)[:200]
     ticket.has_attachments = ticket.has_attachments or bool(parts)
+    update_now(ticket)
     drafts.drop(ticket, agent, Kind.REPLY)
     db.session.commit()
     office().ring("send", until)
-    return Sent(message, mail, until)
+    return Sent(message, mail, until, circle.joined_by(readers))
 
 
 def add_note(ticket: Ticket, agent: Agent, written: Written) -> Message:
@@ -157,11 +161,8 @@ def add_note(ticket: Ticket, agent: Agent, written: Written) -> Message:
         bcc=[],
         once=written.once or None,
     )
-    message.attachments = add_attachments(
-        written.files + drafts.files_of(ticket, agent, written.kept_files, Kind.NOTE)
-    )
-    db.session.add(message)
-    db.session.flush()
+    files = written.files + drafts.files_of(ticket, agent, written.kept_files, Kind.NOTE)
+    _add(message, ticket, agent, add_attachments(files))
     search.index_message(message)
     tickets.note_event(ticket, "noted", agent, message=str(message.id))
     telling.noted(ticket, message, agent)
@@ -244,6 +245,16 @@ def newer_messages(ticket: Ticket, agent: Agent, seen: int) -> bool:
 
 
 # --- below
+
+
+def _add(message: Message, ticket: Ticket, agent: Agent, attachments: Sequence[Attachment]) -> None:
+    """Insert a message with its files, and tell it what the page would ask the database for."""
+    insert_now(message)
+    for attachment in attachments:
+        attachment.message_id = message.id
+        insert_now(attachment)
+    for name, value in (("ticket", ticket), ("agent", agent), ("attachments", list(attachments))):
+        set_committed_value(message, name, value)
 
 
 def _body(written: Written) -> tuple[str, str]:

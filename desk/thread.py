@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -29,14 +30,22 @@ AS_MESSAGES = ("received", "replied", "noted")
 newer_messages = replies.newer_messages
 
 
-def shown(ticket: Ticket, agent: Agent, tab: str) -> dict[str, Any]:
-    """The values of a ticket page for one tab: reply, note or history."""
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What an agent has written this moment: everything before it is on screen, and the composer is empty."""
+
+    message: Message
+    circle: people.Circle | None = None  # who stands around the ticket now, if that is known
+
+
+def shown(ticket: Ticket, agent: Agent, tab: str, added: Added | None = None) -> dict[str, Any]:
+    """The values of a ticket page for one tab: reply, note or history; after `added` as little as changed."""
     kind = Kind.NOTE if tab == "note" else Kind.REPLY
     counted = replies.counts(ticket)
     sender = letters.sender_address(letters.sending_channel(ticket))
-    circle = people.around(ticket)
+    circle = (added and added.circle) or people.around(ticket)
     to = circle.recipients()
-    entries, earlier = conversation(ticket, tab)
+    entries, earlier = ([added.message], None) if added is not None else conversation(ticket, tab)
     return {
         "entries": entries,
         "earlier_messages": earlier,
@@ -44,7 +53,7 @@ def shown(ticket: Ticket, agent: Agent, tab: str) -> dict[str, Any]:
             "reply": counted.get(Kind.INBOUND, 0) + counted.get(Kind.REPLY, 0),
             "note": counted.get(Kind.NOTE, 0),
         },
-        "draft": drafts.of(ticket, agent, kind),
+        "draft": None if added and added.circle else drafts.of(ticket, agent, kind),
         "sender": str(sender),
         "elsewhere": ticket.channel.id != letters.sending_channel(ticket).id,
         "recipients": to,

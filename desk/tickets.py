@@ -46,9 +46,12 @@ def by_number(number: int) -> Ticket | None:
 
 def locked(number: int) -> Ticket | None:
     """The ticket, held for a change: two changes at once follow each other."""
-    ticket = db.session.scalar(select(Ticket).where(Ticket.number == number).with_for_update())
-    if ticket is not None:
-        db.session.refresh(ticket)
+    ticket = db.session.scalar(
+        select(Ticket)
+        .where(Ticket.number == number)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
     if ticket is not None and ticket.merged_into is not None:
         return locked(ticket.merged_into.number)
     return ticket

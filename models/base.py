@@ -218,6 +218,8 @@ def insert_now(thing: Base) -> None:
         elif default is not None:
             columns[name] = default.arg(None) if default.is_callable else default.arg
             set_committed_value(thing, name, columns[name])
+        else:
+            set_committed_value(thing, name, None)
     set_committed_value(thing, "id", db.session.connection().scalar(_insert(type(thing)), columns))
     make_transient_to_detached(thing)
     session = db.session()

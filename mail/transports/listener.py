@@ -119,6 +119,9 @@ class Receiver:
         listening = socket.create_server(
             (self.host, self.port), family=family, dualstack_ipv6=self.host == "::"
         )
+        # Connections inherit it (asyncio sets it for sockets of its own making only): else the second line of our
+        # answer to EHLO waits 40 ms for the client's delayed ACK.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = listening.getsockname()[1]
         return listening
 

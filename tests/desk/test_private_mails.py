@@ -12,6 +12,7 @@ from models import (
     Draft,
     InboundState,
     Kind,
+    MailState,
     Message,
     OutboundMail,
     Outcome,
@@ -93,6 +94,7 @@ def test_a_report_by_a_person_marks_nothing_and_carries_the_banner(
 def test_a_report_follows_a_merged_ticket(channel: Channel, alice: Agent) -> None:
     first, second = (ticket_of(arrive(channel, mail(subject=one))) for one in ("Lamp", "Lamp again"))
     sent = _confirmation(second)
+    sent.state, sent.recipients[0].state = MailState.DONE, RecipientState.ACCEPTED
     merging.merge(second, first, alice)
     row = arrive(channel, (REPORT % (SERVER, sent.message_id)).encode())
     assert (row.ticket_id, row.outcome) == (first.id, Outcome.BOUNCE)
@@ -124,6 +126,7 @@ def test_a_merge_loses_no_draft(channel: Channel, alice: Agent) -> None:
 def test_what_became_of_a_notice_is_told_where_its_ticket_went(channel: Channel, alice: Agent) -> None:
     first, second = (ticket_of(arrive(channel, mail(subject=one))) for one in ("Lamp", "Lamp again"))
     sent = _confirmation(second)
+    sent.state, sent.recipients[0].state = MailState.DONE, RecipientState.ACCEPTED
     merging.merge(second, first, alice)
     settling.note(sent, "sent", to="carol@customer.example")
     db.session.commit()
