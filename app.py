@@ -85,9 +85,10 @@ def _engine_options(settings: Settings) -> dict[str, object]:
             "connect_args": {"timeout": settings.busy_seconds, "check_same_thread": False},
             "pool_size": 5,
             "max_overflow": -1,
+            "hide_parameters": True,  # what could not be written may be a password, and its error is logged
         }
     # A connection that the server closed meanwhile is noticed before it is used.
-    return {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
+    return {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20, "hide_parameters": True}
 
 
 def _quiet_logs() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -55,7 +55,7 @@ class Settings:
     """What the environment decides. Values that are None or empty are left to the set-up form."""
 
     data: Path
-    database_url: str
+    database_url: str = field(repr=False)  # it may hold a password
     host: str = "127.0.0.1"
     port: int = 8080
     smtp_host: str = "127.0.0.1"
@@ -69,8 +69,8 @@ class Settings:
     notice_seconds: int = 90  # an agent's mail waits so long for what else happens
     send_per_hour: int = 1000  # by one channel; then a brake holds the rest. 0: no brake
     allow_private_hosts: bool = False
-    encryption_keys: tuple[str, ...] = ()
-    secret_key: str = ""
+    encryption_keys: tuple[str, ...] = field(default=(), repr=False)
+    secret_key: str = field(default="", repr=False)
     assets: str = "auto"
     timezone: str = ""
     trusted_proxies: int = 0
