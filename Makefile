@@ -76,7 +76,7 @@ test: test-needs ## Install what tests need and run them (SQLite)
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
 .PHONY: crash
-crash: test-needs ## Kill the process hundreds of times while mail comes in: nothing lost, nothing doubled (half an hour)
+crash: test-needs ## Kill the process hundreds of times while mail comes in and leaves: nothing lost, nothing doubled (half an hour)
 	@.ci/debian postgres=postgresql
 	POSTSTELLE_LONG=1 $(BIN)/pytest -s tests/jobs/test_kill.py -k again
 	POSTSTELLE_LONG=1 $(BIN)/python -m tests.servers.postgres $(BIN)/pytest -s tests/jobs/test_kill.py -k again
