@@ -52,7 +52,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "S26": (_ONCE, "desk/test_channels.py::test_a_standard_address_is_checked"),
     "S27": (_PLACE,),
     "S28": (_PLACE,),
-    "S29": (_PLACE,),
+    "S29": (_PLACE, f"{_ADMIN}::test_from_the_list_to_the_bin_by_the_keyboard_alone"),
     "S30": (_ONCE, "desk/test_channels.py::test_what_is_wrong_is_named_all_at_once"),
     "S31": (_ONCE,),
     "S32": (_STANDARD, "desk/test_channels.py::test_the_receiver_takes_nothing_for_inactive_and_own_channels"),

@@ -244,6 +244,86 @@ def test_help_is_one_click_from_the_form(page: Page, served: Serving) -> None:
         assert picture.evaluate("image => image.naturalWidth") > 500
 
 
+def test_from_the_list_to_the_bin_by_the_keyboard_alone(
+    page: Page, served: Serving, dovecot: Dovecot, sink: SmtpSink
+) -> None:
+    """S28 to S51 without one movement of a mouse; the focus is always seen, and stays with what changes."""
+    box = dovecot.add_user("tastatur@acme.example", IN_SECRET)
+    box.deliver(request("Ohne Maus"))
+    page.goto(f"{served.url}/system/channels")
+    go_to(page, "Neuer Kanal", "Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Neuer Kanal")
+    fill(page, key="Tastatur")
+    go_to(page, "provider", "ArrowDown")
+    expect(page.locator("[name=server]")).to_be_visible()
+    expect(page.locator("[name=provider][value=own]")).to_be_focused()
+    fill(page, address=box.user, server="localhost", port=str(dovecot.imaps), password=IN_SECRET)
+    fill(
+        page, smtp_server="localhost", smtp_port=str(sink.port), smtp_user="versand", smtp_password=OUT_SECRET
+    )
+    go_to(page, "Verbindung testen", "Enter")
+    expect(page.locator("#test:not([aria-busy]) .step-ok")).to_have_count(11, timeout=20_000)
+    expect(page.locator("#test :focus")).to_have_count(1)
+    go_to(page, "Probelauf starten", "Space")
+    expect(page.locator("#rehearsal")).to_contain_text("wird ein neues Ticket", timeout=20_000)
+    expect(page.locator("#rehearsal :focus")).to_have_count(1)
+    go_to(page, "Speichern", "Enter", by="Shift+Tab")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Kanäle")
+    go_to(page, "Tastatur", "Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tastatur")
+    fill(page, sender_name="Acme ohne Maus")
+    page.keyboard.press("Enter")  # in a field it saves
+    expect(page.get_by_role("heading", level=1)).to_have_text("Kanäle")
+    expect(row(page, "Tastatur").locator("form[data-htmx-powered]")).to_have_count(1)
+    go_to(page, "Tastatur ist aktiv", "Space")
+    switch = row(page, "Tastatur").get_by_role("switch")
+    expect(switch).to_have_attribute("aria-checked", "false")
+    expect(switch).to_be_focused()
+    go_to(page, "Tastatur löschen", "Enter")
+    expect(page.locator("dialog[open] :focus")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    expect(row(page, "Tastatur").get_by_role("link", name="löschen")).to_be_focused()
+    page.keyboard.press("Enter")
+    go_to(page, "Ja, Löschen", "Enter")
+    expect(row(page, "Tastatur")).to_have_count(0)
+    assert served.sql(
+        "SELECT sender_name, deleted_at IS NULL AS there FROM channel WHERE \"key\" = 'Tastatur'"
+    ) == [{"sender_name": "Acme ohne Maus", "there": 0}]
+
+
+FOCUSED = """() => {
+  const one = document.activeElement;
+  const near = [one, one.closest("label"), one.closest("tr"), one.parentElement, one.nextElementSibling];
+  const seen = near.filter(Boolean).some((part) => {
+    const style = getComputedStyle(part);
+    return (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== "none";
+  });
+  return [one.name || "", one.getAttribute("aria-label") || one.innerText || "", seen];
+}"""
+
+
+def go_to(page: Page, name: str, key: str = "", by: str = "Tab") -> None:
+    """As far as a field, button or link of that name, and then a key there."""
+    for _ in range(90):
+        page.keyboard.press(by)
+        field, words, seen = page.evaluate(FOCUSED)
+        if name in (field, words.strip()):
+            assert seen, f"nobody sees that the focus is on {name}"
+            if key:
+                page.keyboard.press(key)
+            return
+    raise AssertionError(f"the keyboard does not reach {name}")
+
+
+def fill(page: Page, **fields: str) -> None:
+    """Fields of the form, in their order there: what stood there is marked when the focus comes, and replaced."""
+    for name, text in fields.items():
+        go_to(page, name)
+        page.keyboard.press("Control+a")
+        page.keyboard.insert_text(text)
+
+
 def default_address(served: Serving) -> str:
     return str(served.sql("SELECT address FROM channel WHERE is_default")[0]["address"])
 
