@@ -15,14 +15,13 @@ from wtforms import (
     RadioField,
     SelectField,
     StringField,
-    TextAreaField,
 )
 from wtforms.validators import Optional
 from wtforms.widgets import HiddenInput
 
 from blueprints.access import me
 from blueprints.people import choices
-from desk import groups, languages, oauth, oauth_providers
+from desk import groups, languages, looks, oauth, oauth_providers
 from desk.channel_values import ChannelValues, port_for, smtp_port_for, values_of
 from desk.oauth import PASSWORD
 from models import Channel, OauthSignIn
@@ -91,7 +90,12 @@ class ChannelForm(FlaskForm):
     provider = RadioField(_l("E-mail provider"), choices=choices(*PROVIDER.items()), default="standard")
     address = StringField(_l("E-mail address"))
     send_mail = BooleanField(_l("Also send a test mail to this address and wait for it"))
-    signature = TextAreaField(_l("Signature"))
+    look_id = SelectField(
+        _l("E-mail template"),
+        choices=lambda: choices(("", _l("Default template")), *((str(n), name) for n, name in looks.names())),
+        coerce=lambda number: int(number) if number else None,
+        default="",
+    )
     locale = SelectField(
         _l("Language"),
         choices=lambda: choices(("", _l("Language of the company")), *languages.offered().items()),

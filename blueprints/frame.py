@@ -20,6 +20,7 @@ PART_OF = {
     "blocked_senders": "ledger",
     "deliverability": "channels",
     "groups": "agents",
+    "looks": "notifications",
     "oauth": "channels",
     "requester_languages": "notifications",
 }

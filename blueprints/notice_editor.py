@@ -36,7 +36,7 @@ def shown(chosen: telling.Notice, typed: Words | None = None, **more: Any) -> di
         error, checked = error or refused, saved
     # Our own words keep their form in HTML; what was changed is shown as it would be sent.
     changed = checked if typed is not None or saved is not None else None
-    subject, text, _html = previews.preview(chosen.name, locale, me(), ticket, changed)
+    subject, text, *_ = previews.preview(chosen.name, locale, me(), ticket, changed)
     sender, reader = previews.addresses(chosen.audience, locale, me(), ticket)
     spoken = locale if changed is not None else languages.of_mail(chosen.name, locale)
     return {

@@ -77,7 +77,7 @@ def frame(name: str) -> ResponseReturnValue:
         checked = wording.checked(name, words, locale) if words is not None else None
     except wording.Refused:
         abort(404)
-    return mail_sheet(previews.preview(name, locale, me(), editor.asked_ticket(), checked)[2])
+    return mail_sheet(previews.preview(name, locale, me(), editor.asked_ticket(), checked).on_screen)
 
 
 @blueprint.post("/<name>/test")

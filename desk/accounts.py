@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from config import LOCALES, Relay
+from desk import looks
 from desk.circumstances import asked_once
 from desk.office import account, office, the_account
 from desk.passwords import LONGEST, SHORTEST, hash_password, is_outdated, password_fits
@@ -80,7 +81,9 @@ def create_account(
     if relay is not None:
         row.relay_host, row.relay_port, row.relay_encryption = relay.host, relay.port, relay.encryption
         row.relay_user, row.relay_password = relay.user, relay.password
-    db.session.add_all((row, agent, Counter(name="ticket", value=FIRST_TICKET), _default_channel(row)))
+    db.session.add_all(
+        (row, agent, Counter(name="ticket", value=FIRST_TICKET), _default_channel(row), looks.first())
+    )
     try:
         db.session.commit()
     except IntegrityError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select
 
-from desk import groups, languages, oauth, oauth_providers
+from desk import groups, languages, looks, oauth, oauth_providers
 from desk.oauth import PASSWORD
 from desk.office import the_account
 from mail.addresses import ascii_address, valid_address
@@ -26,7 +26,7 @@ LONGEST_LOCAL_PART = 30
 LOCAL_PART = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.))*(?<!\.)")
 LONGEST = {"key": 80, "address": 254, "sender_name": 200, "server": 255, "user": 255, "move_to": 255,
            "smtp_server": 255, "smtp_user": 255, "password": 1000, "smtp_password": 1000,
-           "signature": 2000, "authserv_id": 255, "forwarded_from": 254}  # fmt: skip
+           "authserv_id": 255, "forwarded_from": 254}  # fmt: skip
 # A stored password is good for exactly this door; a change of one of these asks for it again, so that
 # nobody can have it sent to a server of their own. The outgoing password may be the incoming one.
 AGAIN = "password_again"
@@ -49,7 +49,7 @@ class ChannelValues:
     provider: str = Provider.STANDARD
     active: bool = True
     sender_name: str = ""
-    signature: str = ""
+    look_id: int | None = None
     locale: str = ""
     group_id: int | None = None
     forwarded_from: str = ""
@@ -126,7 +126,7 @@ def completed(values: ChannelValues) -> ChannelValues:
             address,
             active=values.active,
             sender_name=text["sender_name"],
-            signature=text["signature"],
+            look_id=values.look_id,
             locale=values.locale,
             group_id=values.group_id,
             forwarded_from=text["forwarded_from"],
@@ -173,13 +173,12 @@ def check(values: ChannelValues, channel: Channel | None) -> None:
     Raises InvalidChannel with all that is wrong at once.
     """
     errors: dict[str, str] = {}
-    for problem in (_key, _address, _language, _group, _forward, _incoming, _outgoing, _passwords):
+    for problem in (_key, _address, _language, _look, _group, _forward, _incoming, _outgoing, _passwords):
         for name, code in problem(values, channel).items():
             errors.setdefault(name, code)
     for name, longest in LONGEST.items():
         text = getattr(values, name)
-        lines = text.replace("\r\n", "").replace("\n", "") if name == "signature" else text
-        if any(ord(character) < 32 or ord(character) == 127 for character in lines):
+        if any(ord(character) < 32 or ord(character) == 127 for character in text):
             errors[name] = "control"
         elif len(text) > longest:
             errors[name] = "too_long"
@@ -252,6 +251,10 @@ def _address(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
 
 def _language(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
     return {} if values.locale in ("", *languages.offered()) else {"locale": "choice"}
+
+
+def _look(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
+    return {} if values.look_id is None or looks.exists(values.look_id) else {"look_id": "choice"}
 
 
 def _group(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:

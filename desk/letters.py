@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from base64 import b64encode
 from datetime import datetime
 from textwrap import shorten
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -15,12 +16,12 @@ from flask_babel import force_locale, get_locale, gettext
 from sqlalchemy import select
 
 from config import LOCALES
-from desk import channels, languages, wording
+from desk import channels, languages, looks, wording
 from desk.office import office, signing_key, the_account
 from mail import ids
-from mail.clean import markup
+from mail.clean import markup, with_breaks
 from mail.compose import compose, quote_text
-from mail.types import Address, Outgoing
+from mail.types import Address, Outgoing, Part
 from models import (
     Agent,
     Channel,
@@ -45,16 +46,16 @@ def compose_queued(mail: OutboundMail) -> bytes:
     message = db.session.get_one(Message, mail.about_id)
     channel = sending_channel(ticket)
     marker = ids.sign_marker(signing_key(), ticket.number)
-    subject, text, html = render(mail.purpose, ticket.locale, ticket=ticket, message=message, marker=marker)
+    letter = render(mail.purpose, ticket.locale, ticket=ticket, message=message, marker=marker)
     # Who sends with a false name would have us carry it to whom he likes.
     known_name = ticket.contact.name if message.sender_state == "confirmed" else ""
     return compose(
         Outgoing(
             sender=sender_address(channel),
             to=(Address(known_name, mail.recipients[0].address),),
-            subject=subject,
-            text=text,
-            html=html,
+            subject=letter.subject,
+            text=letter.text,
+            html=letter.html,
             message_id=mail.message_id,
             date=mail.created_at,
             reply_to=reply_addresses(ticket, channel),
@@ -62,6 +63,7 @@ def compose_queued(mail: OutboundMail) -> bytes:
             references=(message.message_id,) if message.message_id else (),
             automatic=True,
             headers=loop_header(),
+            attachments=letter.pictures,
         )
     )
 
@@ -69,30 +71,31 @@ def compose_queued(mail: OutboundMail) -> bytes:
 def _compose_for_agent(mail: OutboundMail, agent: Agent) -> bytes:
     """In the name of the way that it takes."""
     if mail.incidents:
-        subject, text, html = _render_alert(mail.purpose, mail.incidents, agent)
+        letter = _render_alert(mail.purpose, mail.incidents, agent)
     else:
         locale = agent.locale or the_account().locale
-        subject, text, html = render(mail.purpose, locale, agent=agent, **_events_of(mail))
+        letter = render(mail.purpose, locale, agent=agent, **_events_of(mail))
     return compose(
         Outgoing(
             sender=sender_address(mail.channel or channels.default()),
             to=(Address(agent.name, mail.recipients[0].address),),
-            subject=subject,
-            text=text,
-            html=html,
+            subject=letter.subject,
+            text=letter.text,
+            html=letter.html,
             message_id=mail.message_id,
             date=mail.created_at,
             automatic=True,
             headers=loop_header(),
+            attachments=letter.pictures,
         )
     )
 
 
 def alert_subject(purpose: str, incidents: list[int], agent: Agent) -> str:
-    return _render_alert(purpose, incidents, agent)[0]
+    return _render_alert(purpose, incidents, agent).subject
 
 
-def _render_alert(purpose: str, incidents: list[int], agent: Agent) -> tuple[str, str, str]:
+def _render_alert(purpose: str, incidents: list[int], agent: Agent) -> Letter:
     query = select(Incident, Channel).join(Channel, Channel.id == Incident.channel_id)
     rows = db.session.execute(query.where(Incident.id.in_(incidents)).order_by(Incident.id)).all()
     troubles = [(incident, channel, channel_url(channel)) for incident, channel in rows]
@@ -115,18 +118,43 @@ def _events_of(mail: OutboundMail) -> dict[str, Any]:
     }
 
 
+class Letter(NamedTuple):
+    """A mail before it has a sender and a reader. `pictures` are what its HTML shows by `cid:`."""
+
+    subject: str
+    text: str
+    html: str
+    pictures: tuple[Part, ...] = ()
+
+    @property
+    def on_screen(self) -> str:
+        """The HTML with its pictures inside, for a frame of our own pages."""
+        html = self.html
+        for part in self.pictures:
+            data = b64encode(part.data).decode()
+            html = html.replace(f"cid:{part.content_id}", f"data:{part.type};base64,{data}")
+        return html
+
+
 def render(
-    purpose: str, locale: str, words: wording.Words | None = None, **context: Any
-) -> tuple[str, str, str]:
-    """Subject, text and HTML of a mail for a reader of this language.
+    purpose: str,
+    locale: str,
+    words: wording.Words | None = None,
+    look: looks.Dress | None = None,
+    **context: Any,
+) -> Letter:
+    """A mail for a reader of this language.
 
     In `words`, in those that were saved, else in ours; without any in his language in the company's.
+    In this `look`, else in that of the ticket's channel; mails to agents wear the default one.
     """
     if words is None:
         locale = languages.of_mail(purpose, locale)
         words = wording.text_of(purpose, locale)
+    look = look or _look_of(purpose, context.get("ticket"))
     context |= {
         "account": the_account(),
+        "look": look,
         "ticket_url": url_of(context.get("ticket")),
         "url_of": url_of,
         "locale": locale,
@@ -138,8 +166,17 @@ def render(
             subject, text, html = wording.worded(purpose, words, context)
         else:
             subject, text = _our_words(purpose, context)
+            footer = "" if purpose in wording.QUOTING else look.footer  # there above the history
+            text = wording.ended(text, footer, context.get("marker", ""))
             html = render_template(f"mail/{purpose}/body.html", **context)
-    return " ".join(subject.split()), text.strip() + "\n", html
+    pictures = (look.logo,) if look.logo is not None else ()
+    return Letter(" ".join(subject.split()), text.strip() + "\n", html, pictures)
+
+
+def _look_of(purpose: str, ticket: Ticket | None) -> looks.Dress:
+    if purpose in wording.TO_REQUESTERS and ticket is not None:
+        return looks.of_channel(sending_channel(ticket))
+    return looks.of_agents(channels.default())
 
 
 def _quote_line(words: wording.Words | None, answered: Message | None) -> str:
@@ -152,8 +189,9 @@ def _quote_line(words: wording.Words | None, answered: Message | None) -> str:
 
 def our_words(purpose: str, locale: str, **context: Any) -> tuple[str, str]:
     """Subject and text in our own words, whatever was saved."""
+    context |= {"account": the_account(), "locale": locale}
     with force_locale(locale):
-        subject, text = _our_words(purpose, context | {"account": the_account(), "locale": locale})
+        subject, text = _our_words(purpose, context)
     return " ".join(subject.split()), text.strip()
 
 
@@ -232,4 +270,5 @@ FILTERS = {
     "shortened": wording.shortened,
     "cleaned": markup,
     "line": one_line,
+    "with_breaks": with_breaks,
 }

@@ -63,10 +63,10 @@ def ticket_opened(ticket: Ticket, message: Message) -> None:
 def queue_link_mail(agent: Agent, purpose: str, url: str) -> None:
     """An invitation or a new password: `purpose` is invitation or password_link. In the caller's transaction."""
     locale = agent.locale or the_account().locale
-    queue_written(purpose, agent, *letters.render(purpose, locale, agent=agent, url=url))
+    queue_written(purpose, agent, letters.render(purpose, locale, agent=agent, url=url))
 
 
-def queue_written(purpose: str, agent: Agent, subject: str, text: str, html: str) -> None:
+def queue_written(purpose: str, agent: Agent, letter: letters.Letter) -> None:
     """A mail to an agent whose words stand already, by the default way out. In the caller's transaction."""
     channel = channels.default()
     message_id = letters.system_message_id()
@@ -74,18 +74,19 @@ def queue_written(purpose: str, agent: Agent, subject: str, text: str, html: str
         Outgoing(
             sender=letters.sender_address(channel),
             to=(Address(agent.name, agent.email),),
-            subject=subject,
-            text=text,
-            html=html,
+            subject=letter.subject,
+            text=letter.text,
+            html=letter.html,
             message_id=message_id,
             date=now(),
             automatic=True,
             headers=letters.loop_header(),
+            attachments=letter.pictures,
         )
     )
     outbox.queue(
         purpose=purpose,
-        subject=subject,
+        subject=letter.subject,
         recipients=[agent.email],
         message_id=message_id,
         envelope_from=letters.automatic_envelope(channel),

@@ -9,7 +9,7 @@ from typing import Any
 from flask_babel import force_locale
 from sqlalchemy import select
 
-from desk import channels, languages, letters, notices, wording
+from desk import channels, languages, letters, looks, notices, wording
 from desk.wording import Words
 from mail.compose import reply_subject
 from mail.types import Address
@@ -25,7 +25,7 @@ def to_edit(notice: str, locale: str) -> Words:
 def ours(notice: str, locale: str) -> Words:
     """Our words of a notice, with its placeholders in place of what they stand for."""
     contact = SimpleNamespace(name="{{requester.name}}", address="{{requester.address}}")
-    channel = SimpleNamespace(address="{{channel.address}}", signature="{{channel.signature}}")
+    channel = SimpleNamespace(address="{{channel.address}}")
     ticket = SimpleNamespace(
         number="{{ticket.number}}", subject="{{ticket.subject}}", contact=contact, channel=channel
     )
@@ -45,6 +45,7 @@ def ours(notice: str, locale: str) -> Words:
         "reply_text": "{{reply.body}}",
         "reply_html": "",
         "marker": "",
+        "look": SimpleNamespace(signature="{{channel.signature}}", footer=""),
     }
     subject, body = letters.our_words(notice, locale, ticket_url="{{ticket.link}}", **given)
     if notice not in wording.QUOTING:
@@ -61,16 +62,21 @@ def newest_ticket() -> Ticket | None:
 
 
 def preview(
-    notice: str, locale: str, agent: Agent, ticket: Ticket | None = None, words: Words | None = None
-) -> tuple[str, str, str]:
-    """Subject, text and HTML of a notice, for a real ticket or an invented one. Nothing is stored."""
+    notice: str,
+    locale: str,
+    agent: Agent,
+    ticket: Ticket | None = None,
+    words: Words | None = None,
+    look: looks.Dress | None = None,
+) -> letters.Letter:
+    """A notice for a real ticket or an invented one. Nothing is stored."""
     given = _real(ticket, agent) if ticket is not None else None
     given = given or _invented(locale)
     if notice == "ticket_reply":  # there the message is the answer itself
         shown = given["ticket"]
         given["message"] = SimpleNamespace(subject=reply_subject(shown.subject, shown.number, shown.locale))
     with db.session.no_autoflush:
-        return letters.render(notice, locale, words=words, **given)
+        return letters.render(notice, locale, words=words, look=look, **given)
 
 
 def addresses(audience: str, locale: str, agent: Agent, ticket: Ticket | None = None) -> tuple[str, str]:
@@ -86,11 +92,16 @@ def addresses(audience: str, locale: str, agent: Agent, ticket: Ticket | None = 
 
 
 def send_test(
-    notice: str, locale: str, agent: Agent, ticket: Ticket | None = None, words: Words | None = None
+    notice: str,
+    locale: str,
+    agent: Agent,
+    ticket: Ticket | None = None,
+    words: Words | None = None,
+    look: looks.Dress | None = None,
 ) -> None:
     """The preview as a mail to who asked for it. Commits."""
-    subject, text, html = preview(notice, locale, agent, ticket, words)
-    notices.queue_written("test_mail", agent, f"[Test] {subject}", text, html)
+    letter = preview(notice, locale, agent, ticket, words, look)
+    notices.queue_written("test_mail", agent, letter._replace(subject=f"[Test] {letter.subject}"))
     db.session.commit()
 
 

@@ -275,7 +275,7 @@ def freeze(
     parts: Sequence[Part],
 ) -> bytes:
     channel = letters.sending_channel(ticket)
-    _, text, html = letters.render(
+    letter = letters.render(
         "ticket_reply",
         ticket.locale,
         ticket=ticket,
@@ -292,14 +292,14 @@ def freeze(
             to=tuple(Address(**entry) for entry in message.to),
             cc=tuple(Address(**entry) for entry in message.cc),
             subject=message.subject,
-            text=text,
-            html=html,
+            text=letter.text,
+            html=letter.html,
             message_id=message.message_id,
             date=now(),
             reply_to=letters.reply_addresses(ticket, channel),
             in_reply_to=answered.message_id if answered else "",
             references=tuple(message.references),
-            attachments=tuple(parts),
+            attachments=(*letter.pictures, *parts),
         )
     )
 

@@ -33,6 +33,7 @@ REQUIRED = {"ticket_reply": "reply.body"}
 # What quotes has a line above the quotation, with placeholders of its own.
 QUOTING = ("ticket_reply",)
 QUOTE_LINE = ("message.date", "sender.name")
+TO_REQUESTERS = ("confirmation", "ticket_reply", "resolved")
 # Its subject is that of the conversation: else mail programs would tear it apart.
 WITHOUT_SUBJECT = ("ticket_reply",)
 # Whoever writes with a false name would have us carry it, and his subject, to whom he likes.
@@ -46,7 +47,7 @@ _MEANING: dict[str, Callable[[dict[str, Any]], str]] = {
     "requester.name": lambda given: given["ticket"].contact.name or given["ticket"].contact.address,
     "requester.address": lambda given: given["ticket"].contact.address,
     "channel.address": lambda given: given["ticket"].channel.address,
-    "channel.signature": lambda given: given["ticket"].channel.signature.strip() or given["account"].company,
+    "channel.signature": lambda given: given["look"].signature,
     "company.name": lambda given: given["account"].company,
     "agent.name": lambda given: given["agent"].name,
     "colleague.name": lambda given: given["actor"],
@@ -155,10 +156,21 @@ def worded(notice: str, words: Words, given: dict[str, Any]) -> tuple[str, str, 
     number = f"[#{given['ticket'].number}]"
     if notice in ONLY_IF_CONFIRMED and number not in title:
         title = f"{title} {number}"  # an answer finds its ticket by it where everything else is lost
-    text = placeholders.fill(body, values).strip() + (f"\n\n{marker}" if marker else "") + "\n"
+    footer_stands = "quoted_history" in placeholders.names(body)  # above the history
+    text = ended(placeholders.fill(body, values), "" if footer_stands else given["look"].footer, marker)
     pieces = placeholders.pieces(body, values, _BLOCKS)
     excerpt = values.get("message.text", "")
-    return title, text, render_template("mail/_worded.html", pieces=pieces, excerpt=excerpt, **given)
+    html = render_template(
+        "mail/_worded.html", pieces=pieces, excerpt=excerpt, footer_stands=footer_stands, **given
+    )
+    return title, text, html
+
+
+def ended(text: str, footer: str, marker: str) -> str:
+    """A text with what stands at the end of every mail; a footer belongs to the signature (RFC 3676, 4.3)."""
+    if footer and "\n-- \n" not in text:
+        footer = f"-- \n{footer}"
+    return "\n\n".join(part for part in (text.strip(), footer, marker) if part)
 
 
 def _values(notice: str, given: dict[str, Any]) -> dict[str, str]:

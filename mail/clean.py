@@ -129,6 +129,11 @@ def markup(safe: str) -> Markup:
     return Markup(safe)
 
 
+def with_breaks(text: str) -> Markup:
+    """Lines of plain text for mail programs that know no `white-space` (Outlook on Windows)."""
+    return Markup("<br>").join(text.strip().splitlines())
+
+
 def clean_reply_html(html: str) -> str:
     """What an agent's editor (Trix) may send; all else is stripped, words are kept."""
     html = html[:MAX_HTML]

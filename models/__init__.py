@@ -11,6 +11,7 @@ from models.group import AgentGroup, GroupMember
 from models.health import Ending, FetchRecord, Incident, Trouble
 from models.inbound import InboundEvent, InboundMail, LedgerCount, Outcome, RawMail, ServerCopy
 from models.inbound import State as InboundState
+from models.look import MailLook
 from models.message import Attachment, Draft, Kind, Message
 from models.notice import Bell, NoticeItem, NoticeSilence, NoticeSwitch, NoticeText, RequesterLanguage
 from models.oauth import OauthGrant, OauthKind, OauthProvider, OauthSignIn
@@ -41,6 +42,7 @@ __all__ = [
     "Kind",
     "Lease",
     "LedgerCount",
+    "MailLook",
     "MailState",
     "Message",
     "NoticeItem",

@@ -48,7 +48,8 @@ class Channel(Base):
     is_default: Mapped[bool] = mapped_column(default=False)
     active: Mapped[bool] = mapped_column(default=True)
     sender_name: Mapped[str] = mapped_column(String(200), default="")
-    signature: Mapped[str] = mapped_column(Text, default="")  # below answers; empty: the company's name
+    # How its mails look, and their signature; empty: the default template.
+    look_id: Mapped[int | None] = mapped_column(ForeignKey("mail_look.id"), index=True)
     locale: Mapped[str] = mapped_column(String(5), default="")  # of customers whose language nobody knows
     # Whose members hear first of what comes in; empty: all agents.
     group_id: Mapped[int | None] = mapped_column(ForeignKey("agent_group.id"), index=True)

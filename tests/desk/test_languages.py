@@ -144,7 +144,7 @@ def test_arabic_is_written_from_the_right_and_dated_in_arabic(channel: Channel, 
         "ticket_reply", "ar", "", "{{reply.body}}\n\n{{quoted_history}}", "{{message.date}} {{sender.name}}:"
     )
     ticket = ticket_of(arrive(channel, mail()))
-    _, text, html = previews.preview("ticket_reply", "ar", alice, ticket)
+    _, text, html, _ = previews.preview("ticket_reply", "ar", alice, ticket)
     assert '<html lang="ar" dir="rtl">' in html
     message = db.session.query(Message).one()
     assert Locale.parse("ar").months["format"]["wide"][message.created_at.month] in text
