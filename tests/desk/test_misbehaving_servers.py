@@ -46,6 +46,7 @@ FAULTS = [
     Fault("connect", HANG, WAITS, "timeout"),
     Fault("connect", "hello?", WAITS, "protocol_error"),
     Fault("ehlo", "421 4.3.2 bye", WAITS, "connection_lost"),
+    Fault("ehlo", "502 5.5.1 what?", TAKEN, ""),  # then HELO is enough
     Fault("ehlo", CLOSE, WAITS, "connection_lost"),
     Fault("ehlo", HANG, WAITS, "timeout"),
     # MAIL
@@ -171,6 +172,36 @@ def test_a_certificate_that_nobody_knows_sends_nothing(
     outbox.deliver_due()
     db.session.refresh(mail)
     assert (mail.state, mail.reason, sink.mails) == ("queued", "certificate_unknown", [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("421 4.3.2 bye", "server_busy"),
+        ("454 4.7.0 later", "server_busy"),
+        ("535 5.7.8 wrong password", "auth_failed"),
+        ("530 5.7.0 STARTTLS first", "plaintext_refused"),
+        ("504 5.5.4 what?", "auth_unsupported"),
+        (CLOSE, "connection_lost"),
+        (HANG, "timeout"),
+    ],
+)
+def test_who_cannot_sign_in_waits_and_sends_nothing(
+    office: Office, make_smtp_sink: Callable[..., SmtpSink], reply: Reply, answer: str, reason: str
+) -> None:
+    """A password is for an administrator to mend: no mail fails by it."""
+    sink = make_smtp_sink(users={"acme": "secret"})
+    office.settings = replace(office.settings, relay=Relay("127.0.0.1", sink.port, "none", "acme", "secret"))
+    sink.fail_next("auth", answer, times=3)
+    mail = reply()
+    outbox.deliver_due()
+    db.session.refresh(mail)
+    assert (mail.state, mail.reason, sink.mails) == ("queued", reason, [])
+    assert [one.state for one in mail.recipients] == ["queued"] and reason in FAILURE
+    sink.recover()
+    mail.send_after = now() - timedelta(seconds=1)
+    db.session.commit()
+    assert outbox.deliver_due() == {"done": 1} and len(sink.mails) == 1
 
 
 def test_an_unconfirmed_mail_is_sent_again_only_by_a_person(relay: SmtpSink, reply: Reply) -> None:

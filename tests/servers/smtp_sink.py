@@ -80,6 +80,10 @@ class SmtpSink:
         """Answer the next command of a stage with this reply."""
         self._failures[stage].extend([reply] * times)
 
+    def recover(self) -> None:
+        """All that it was told to answer is forgotten."""
+        self._failures.clear()
+
     def reject(self, recipient: str, reply: str = "550 5.1.1 User unknown") -> None:
         """Refuse a recipient at RCPT, from now on."""
         self.rejected[recipient] = reply
