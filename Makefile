@@ -136,6 +136,11 @@ bench: test-needs ## Measure start, idle memory, and how fast mail is taken in b
 bench-ledger: python ## Measure the mail ledger with half a million rows
 	@$(BIN)/python -m bench.ledger
 
+.PHONY: bench-channels
+bench-channels: test-needs ## Five connection tests at once beside pages; 300 channels: list, form, fetches, threads
+	@$(BIN)/python bench/trials.py
+	@$(BIN)/python bench/channels.py
+
 .PHONY: bench-large
 bench-large: test-needs ## Connect a mailbox with 100,000 mails: first ticket, memory, the other channels
 	@$(BIN)/python bench/large_mailbox.py

@@ -42,9 +42,29 @@ REFUSED = [
     ("2002:a9fe:a9fe::1", "6to4 metadata"),
     ("2001:0:7f00:1::", "Teredo server"),
     ("2001:0:102:304:0:0:80ff:fffe", "Teredo client"),
+    ("127.0.1", "three parts"),
+    ("0x7f.1", "hexadecimal and short"),
+    ("017700000001", "one octal number"),
+    ("0177.0x0.0.01", "octal and hexadecimal"),
+    ("0", "unspecified as one number"),
+    ("2852039166", "metadata as one number"),
+    ("0xa9fea9fe", "metadata in hexadecimal"),
+    ("0251.0376.0251.0376", "metadata in octal"),
+    ("169.254.43518", "metadata in three parts"),
+    (" 127.0.0.1 ", "blanks around it"),
+    ("0:0:0:0:0:0:0:1", "IPv6 written out"),
+    ("::ffff:7f00:1", "IPv4-mapped in hexadecimal"),
+    ("[::ffff:127.0.0.1]", "IPv4-mapped in brackets"),
+    ("\uff11\uff12\uff17.\uff10.\uff10.\uff11", "full-width digits"),
+    ("127\u30020\u30020\u30021", "ideographic dots"),
+    ("\u24db\u24de\u24d2\u24d0\u24db\u24d7\u24de\u24e2\u24e3", "circled letters"),
 ]
 ALLOWED = ["10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fd12:3456::1", "93.184.216.34", "2606:4700::1",
            "::ffff:10.0.0.1", "64:ff9b::5db8:d822"]  # fmt: skip
+
+
+def test_at_least_forty_spellings_are_refused():
+    assert len({host for host, _ in REFUSED}) >= 40
 
 
 @pytest.mark.parametrize(("host", "why"), REFUSED, ids=lambda value: value)
