@@ -66,6 +66,7 @@ messages: python-dev ## Collect the texts of code and templates into the catalog
 .PHONY: pictures
 pictures: test-needs ## Take the pictures of the documentation anew
 	$(BIN)/python docs/take_pictures.py
+	$(BIN)/python docs/take_mail_pictures.py
 
 .PHONY: test-needs
 test-needs: python-dev assets translations

@@ -71,7 +71,7 @@ def preview(
 ) -> letters.Letter:
     """A notice for a real ticket or an invented one. Nothing is stored."""
     given = _real(ticket, agent) if ticket is not None else None
-    given = given or _invented(locale)
+    given = given or invented(locale)
     if notice == "ticket_reply":  # there the message is the answer itself
         shown = given["ticket"]
         given["message"] = SimpleNamespace(subject=reply_subject(shown.subject, shown.number, shown.locale))
@@ -82,7 +82,7 @@ def preview(
 def addresses(audience: str, locale: str, agent: Agent, ticket: Ticket | None = None) -> tuple[str, str]:
     """From and to whom such a notice goes; agents' notices to who asks."""
     channel = letters.sending_channel(ticket) if ticket is not None else channels.default()
-    contact = ticket.contact if ticket is not None else _invented(locale)["ticket"].contact
+    contact = ticket.contact if ticket is not None else invented(locale)["ticket"].contact
     reader = (
         Address(contact.name, contact.address)
         if audience == "requester"
@@ -119,7 +119,7 @@ def _real(ticket: Ticket, agent: Agent) -> dict[str, Any] | None:
     return _given(ticket, asked, agent, text, html)
 
 
-def _invented(locale: str) -> dict[str, Any]:
+def invented(locale: str) -> dict[str, Any]:
     """A ticket that is stored nowhere."""
     german = locale == "de"
     contact = SimpleNamespace(name="Maria Huber", address="maria.huber@example.at", locale=locale)

@@ -28,6 +28,8 @@ PAGES = (
     "/system/oauth",
     "/system/oauth/new?kind=microsoft",
     "/system/notifications",
+    "/system/looks",
+    "/system/looks/1",
     "/system/agents",
     "/system/agents/new",
     "/system/outbox",
