@@ -85,7 +85,7 @@ def what_was_changed_is_sent(page: Page, serving: Serving, sink: SmtpSink) -> No
     page.reload()
     page.get_by_role("button", name="Ändern und senden").click()
     expect(page.get_by_text("Der Text steht im Antwortfeld.").first).to_be_visible()
-    editor = page.get_by_role("textbox", name="Ihre Antwort")
+    editor = page.locator("trix-editor")
     expect(editor).to_contain_text("Sie ist unterwegs.")
     editor.click()
     page.keyboard.press("Control+End")
@@ -155,7 +155,7 @@ def row(page: Page, address: str) -> Locator:
 
 def answer(page: Page, serving: Serving, number: int, text: str, how: str = "Antworten") -> None:
     page.goto(f"{serving.url}/tickets/{number}")
-    page.get_by_role("textbox", name="Ihre Antwort").click()
+    page.locator("trix-editor").click()
     page.keyboard.type(text)
     page.get_by_role("button", name=how, exact=True).click()
     expect(page.locator("article.message-ours").last).to_contain_text(text)
