@@ -33,6 +33,7 @@ def main() -> None:
         fresh.start()
         planted.create_account()
         planted.flask("seed")
+        make_groups(planted)
         planted.start()
         number, held = shown_ticket(planted), held_mail(planted)
         for language, locale in LANGUAGES.items():
@@ -48,6 +49,10 @@ def main() -> None:
                         take(page, f"{planted.url}/tickets/{number}", f"ticket-{ending}")
                         take(page, f"{planted.url}/system/channels", f"channels-{ending}")
                         take_channel_form(page, planted.url, f"channel-form-{ending}")
+                        take_test(page, planted.url, f"channel-test-{ending}")
+                        take(page, f"{planted.url}/system/deliverability/1", f"deliverability-{ending}")
+                        take(page, f"{planted.url}/system/oauth/new?kind=microsoft", f"oauth-{ending}")
+                        take(page, f"{planted.url}/system/groups", f"groups-{ending}")
                         take(page, f"{planted.url}/system/notifications", f"notifications-{ending}")
                         take(page, f"{planted.url}/system/ledger?channel=2", f"ledger-{ending}")
                         take(page, f"{planted.url}/system/ledger/{held}", f"mail-{ending}")
@@ -64,6 +69,15 @@ def main() -> None:
             ["pngquant", "--ext", ".png", "--force", "--skip-if-larger", *sorted(PICTURES.glob("*.png"))],
             check=False,
         )
+
+
+def make_groups(served: Serving) -> None:
+    """Two of the demo's agents look after sales; the second group has nobody yet."""
+    served.sql(
+        "INSERT INTO agent_group (name, name_fold) VALUES ('Verkauf', 'verkauf'), ('Technik', 'technik')"
+    )
+    served.sql("INSERT INTO group_member SELECT 1, id FROM agent ORDER BY id DESC LIMIT 2")
+    served.sql("UPDATE channel SET group_id = 1 WHERE \"key\" = 'Verkauf'")
 
 
 def shown_ticket(served: Serving) -> int:
@@ -89,6 +103,21 @@ def take_channel_form(page: Page, url: str, name: str) -> None:
     page.goto(f"{url}/system/channels/new")
     page.locator("input[name=provider][value=own]").check()
     page.wait_for_timeout(600)
+    picture(page, name)
+
+
+def take_test(page: Page, url: str, name: str) -> None:
+    """A test that fails: nobody listens at these ports."""
+    page.goto(f"{url}/system/channels/new")
+    page.locator("input[name=provider][value=own]").check()
+    page.locator("[name=server]").wait_for()
+    for field, text in (
+        ("key", "Sales"), ("address", "sales@acme.example"), ("server", "localhost"), ("port", "9"),
+        ("password", "secret"), ("smtp_server", "localhost"), ("smtp_port", "9"),
+    ):  # fmt: skip
+        page.fill(f"[name={field}]", text)
+    page.locator("#test button[formaction]").click()
+    page.locator("#test:not([aria-busy]) .step-failed").first.wait_for()
     picture(page, name)
 
 

@@ -31,6 +31,8 @@ PAGES = (
     "/system/looks",
     "/system/looks/1",
     "/system/agents",
+    "/system/groups",
+    "/system/groups/new",
     "/system/agents/new",
     "/system/outbox",
     "/system/outbox/1",
