@@ -75,7 +75,7 @@ def file_mail(
     row.ticket_id, row.state = ticket.id, InboundState.FILED
     row.outcome = Outcome.QUIET if quiet else Outcome.NEW_TICKET if is_new else Outcome.REPLY
     if not (row.history or message.refuted or match.why == "bounce"):
-        undeliverable.heard_from(message.from_address)
+        undeliverable.heard_from(message.from_address, ticket.contact)
     if quiet or row.history:
         return
     if is_new:

@@ -67,9 +67,14 @@ def taken_again(accepted: Sequence[OutboundRecipient]) -> None:
     _clear(_TAKEN, {"keys": [recipient.address_key for recipient in accepted]})
 
 
-def heard_from(address: str) -> None:
-    """A mail came from this address: somebody reads there. In the running transaction."""
-    _clear(_HEARD_FROM, {"key": mailbox_key(address)})
+def heard_from(address: str, known: Contact) -> None:
+    """A mail came from this address: somebody reads there. In the running transaction.
+
+    `known` is a contact that need not be asked for: nearly always the one that writes.
+    """
+    key = mailbox_key(address)
+    if known.address_key != key or known.undeliverable_since is not None:
+        _clear(_HEARD_FROM, {"key": key})
 
 
 def among(addresses: Iterable[str], known: Contact) -> dict[str, Contact]:
