@@ -35,7 +35,7 @@ from mail.transports.imap_wire import answers, encrypt, greet, hang_up, select, 
 from mail.transports.session import SessionLimit
 
 BATCH_MAILS = 50  # beyond that nothing is won
-BATCH_BYTES = 16 * 1024 * 1024
+BATCH_BYTES = 8 * 1024 * 1024
 _COMMAND_UIDS = 400  # keeps a command line below 8 KB, which the strictest servers demand
 
 
@@ -120,7 +120,7 @@ class ImapSource:
             return {self._source_id(uid) for uid in self._present(self._uids(source_ids))}
 
     def fetch(self, listed: Sequence[Listed]) -> Iterator[Fetched]:
-        """The raw mails in order, asked in batches of 50 and 16 MiB.
+        """The raw mails in order, asked in batches of 50 and 8 MiB.
 
         Left out: what is above `max_bytes`, is gone by now, cannot be read by the server itself or
         came shorter than the server said, twice.
