@@ -74,7 +74,7 @@ test-needs: python-dev assets translations
 
 .PHONY: test
 test: test-needs ## Install what tests need and run them (SQLite)
-	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
 
 .PHONY: crash
 crash: test-needs ## Kill the process hundreds of times while mail comes in and leaves: nothing lost, nothing doubled (half an hour)
@@ -105,7 +105,7 @@ fuzz: python-dev ## 20,000 mutations of our mails, or of those below MAILS=folde
 
 .PHONY: check
 check: test-needs lint ## Everything that must hold: style, types, arrows, tests on SQLite and PostgreSQL
-	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
 	@$(MAKE) test-postgres
 
 .PHONY: lint
@@ -119,7 +119,7 @@ lint: python-dev
 .PHONY: test-postgres
 test-postgres: python-dev translations ## Run the tests that touch the database on a private PostgreSQL
 	@.ci/debian postgres=postgresql
-	$(BIN)/python -m tests.servers.postgres $(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(DATABASE_TESTS)
+	$(BIN)/python -m tests.servers.postgres $(BIN)/pytest -q -n $(WORKERS) --dist loadfile $(DATABASE_TESTS)
 
 .PHONY: format
 format: python-dev ## Format the code

@@ -87,9 +87,13 @@ def test_each_recipient_in_trouble_is_named_whatever_became_of_the_mail(
     (recipient,) = sent.recipients
     recipient.state, recipient.reason = RecipientState.UNDELIVERABLE, "recipients_refused"
     recipient.reply = "550 no such user"
-    for sent.state in (MailState.FAILED, MailState.QUEUED, MailState.DONE):
+    for sent.state in (MailState.QUEUED, MailState.DONE):
         shown = delivery(as_bob, sent)
         assert f"{recipient.address}: undeliverable" in shown and "550 no such user" in shown
+    # The mail failed for its only recipient: what was said of the mail is not said again.
+    sent.state, sent.reason, sent.words = MailState.FAILED, recipient.reason, recipient.reply
+    shown = delivery(as_bob, sent)
+    assert "Not delivered." in shown and shown.count("550 no such user") == 1
 
 
 def test_two_first_drafts_at_once_keep_the_later_one(

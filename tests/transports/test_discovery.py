@@ -213,7 +213,7 @@ def addresses(spelling):
 def test_an_address_of_our_own_networks_is_never_asked(spelling):
     """The name server of a stranger answers with it."""
     with pytest.raises(PermanentFailure) as failure:
-        web.get("https://autoconfig.acme.example/", lambda _: addresses(spelling), 1)
+        web.get("https://autoconfig.acme.example/", lambda _: addresses(spelling.strip()), 1)
     assert failure.value.code == "refused_address"
 
 
