@@ -205,6 +205,7 @@ def _shown(form: LookForm, look: MailLook | None) -> dict[str, Any]:
         wrong = [str(ERRORS[code]) for name, code in error.errors.items() if name != "logo"]
     frame = "" if wrong else _frame(look, values, chosen["scheme"])
     return {
+        "logo_lost": request.method == "POST" and bool(request.files.get("logo")),
         "form": form,
         "look": look,
         "worn_by": looks.channels_of(look) if look else [],
