@@ -46,7 +46,9 @@ def test_a_template_is_made_chosen_changed_and_deleted(as_alice):
 def test_a_chosen_logo_that_the_browser_forgets_is_said(as_alice):
     given = FORM | {"logo": (BytesIO(png(80, 20)), "logo.png")}
     assert "please choose the logo again" in as_alice.post("/system/looks/test", data=given, status=200).text
-    assert "please choose the logo again" not in as_alice.post("/system/looks/test", data=FORM, status=200).text
+    assert (
+        "please choose the logo again" not in as_alice.post("/system/looks/test", data=FORM, status=200).text
+    )
 
 
 def test_the_default_one_cannot_be_deleted(as_alice):
