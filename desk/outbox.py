@@ -110,6 +110,8 @@ def cancel(mail_id: int) -> bool:
 
 def send_again(mail: OutboundMail) -> None:
     """A person asks: a failed or kept mail goes to the recipients that did not get it, or perhaps not. Commits."""
+    locked = select(OutboundMail).where(OutboundMail.id == mail.id).with_for_update()
+    db.session.scalar(locked.execution_options(populate_existing=True))  # it may be on its way by now
     unsure = mail.state == MailState.DONE and any(r.reason == UNCONFIRMED for r in mail.recipients)
     if mail.state not in (MailState.FAILED, MailState.KEPT) and not unsure:
         db.session.rollback()

@@ -56,7 +56,8 @@ def settle(mail_id: int, result: dict[str, Handover] | TransportFailure, connect
     if accepted:
         undeliverable.taken_again(accepted)
     if failed:  # at once, also while others still wait
-        undeliverable.mark(failed)
+        if not isinstance(result, TransportFailure):  # else it speaks of the way there, and of no address
+            undeliverable.mark(failed)
         back_to_author(mail, failed)
     state = str(mail.state)
     db.session.commit()

@@ -20,6 +20,7 @@ from mail.bounce_phrases import (
     SENDER_NAMES,
     SENDERS,
     SUBJECTS,
+    SUCCESS,
     TRANSCRIPT,
 )
 from mail.charsets import decode
@@ -71,6 +72,10 @@ def by_habit(raw: bytes, mail: Mail) -> tuple[BounceRecipient, ...] | None:
     if not addresses:
         found = _alone_on_a_line(report, mail) or written_to(mail, text[copy.start() :] if copy else "")
         addresses = {address: final for address in found}
+    if not addresses and SUCCESS.search(mail.subject):
+        return None
+    if not addresses and not final:  # it names nobody, and says that the server still tries
+        return (BounceRecipient("", permanent=False),)
     return tuple(
         _recipient(address, final, report) for address, final in sorted(addresses.items())[:MOST_RECIPIENTS]
     )

@@ -36,6 +36,8 @@ SUBJECTS = re.compile(
     r"配信|配送|エラー通知|送信できません|届け|退信|无法投递|退回|無法傳遞|반송",
     re.I,
 )
+# A report that all went well, where nothing else in it says so.
+SUCCESS = re.compile(r"\(success\)|\(erfolg|^success", re.I)
 DELAYS = re.compile(
     r"\bdelay(?:ed)?\b|could not send message for past|not yet been delivered|still being retried|"
     r"will (?:keep|continue to be|be) (?:trying|tried|retried)|verz[öo]ger|noch nicht zugestellt",

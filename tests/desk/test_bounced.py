@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm.attributes import set_committed_value
 
-from desk import merging, outbox, undeliverable
+from desk import merging, outbox, settling, undeliverable
+from mail.transports import PermanentFailure, TemporaryFailure, TransportFailure
 from mail.types import Address
 from models import (
     Agent,
     Channel,
     Contact,
+    MailState,
     OutboundMail,
     OutboundRecipient,
     RecipientState,
     TicketEvent,
     db,
+    now,
 )
 from tests.desk.letters import arrive, mail, ticket_of
 from tests.desk.test_outbox import states
@@ -235,6 +241,44 @@ def test_delays_mark_nobody(relay: SmtpSink, reply: Reply, channel: Channel) -> 
     arrive(channel, report(sent, CAROL, action="delayed", status="4.4.1"))
     assert (states(sent), sent.recipients[0].reason) == ({CAROL: "accepted"}, "delayed")
     assert contact().undeliverable_since is None and sent.state == "done"
+
+
+@pytest.mark.parametrize("subject", [
+    "Delivery Status Notification (Delay)", "Delivery Status Notification (Success)",
+    "Mail delivery delayed", "Warning: message delayed 4 hours",
+])  # fmt: skip
+def test_a_server_that_names_nobody_and_still_tries_marks_nobody(
+    relay: SmtpSink, reply: Reply, channel: Channel, subject: str
+) -> None:
+    sent = reply()
+    outbox.deliver_due()
+    words = f"You do not need to resend your message.\n\nMessage-ID: {sent.message_id}\n"
+    arrive(
+        channel,
+        mail(text=words, sender="MAILER-DAEMON@mx.x.example", subject=subject, in_reply_to=sent.message_id),
+    )
+    assert states(sent) == {CAROL: "accepted"} and sent.state == "done"
+    assert contact().undeliverable_since is None
+
+
+@pytest.mark.parametrize("ours", [TemporaryFailure("connect_refused"), PermanentFailure("auth_failed")])
+def test_an_outage_of_our_own_server_says_nothing_of_an_address(reply: Reply, ours: TransportFailure) -> None:
+    sent = reply()
+    sent.created_at = now() - settling.PATIENCE - timedelta(hours=1)
+    db.session.commit()
+    settling.settle(sent.id, ours, connected=False)
+    assert states(sent) == {CAROL: "undeliverable"} and contact().undeliverable_since is None
+
+
+def test_a_mail_on_its_way_is_not_sent_again(reply: Reply) -> None:
+    """A colleague clicked a moment before, and another process has taken the mail since this page was read."""
+    sent = reply()
+    sent.state = MailState.SENDING
+    db.session.commit()
+    assert sent.state == MailState.SENDING
+    set_committed_value(sent, "state", MailState.FAILED)  # as it stood when the page was read
+    outbox.send_again(sent)
+    assert db.session.scalar(select(OutboundMail.state)) == MailState.SENDING
 
 
 def test_the_marked_among_those_who_are_written_to(relay: SmtpSink, reply: Reply, channel: Channel) -> None:
