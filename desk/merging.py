@@ -22,6 +22,7 @@ from models import (
     InboundMail,
     Kind,
     Message,
+    NoticeItem,
     OutboundMail,
     Status,
     Ticket,
@@ -251,6 +252,10 @@ def _follow(found: list[Message], ticket: Ticket) -> None:
         update(OutboundMail)
         .where(or_(OutboundMail.message_fk.in_(ids), OutboundMail.about_id.in_(ids)))
         .values(ticket_id=ticket.id),
+        execution_options={"synchronize_session": False},
+    )
+    db.session.execute(  # what is told later names the ticket where it stands then
+        update(NoticeItem).where(NoticeItem.about_id.in_(ids)).values(ticket_id=ticket.id),
         execution_options={"synchronize_session": False},
     )
     db.session.expire_all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from desk import merging, people, replies, tickets
+from desk import merging, notices, people, replies, tickets
 from desk.merging import MergeRefused
 from desk.office import office
 from mail.types import Address
@@ -13,6 +13,7 @@ from models import (
     Channel,
     InboundMail,
     Message,
+    NoticeItem,
     OutboundMail,
     Status,
     Ticket,
@@ -176,6 +177,19 @@ def test_a_message_becomes_a_ticket_of_its_own(channel: Channel, alice: Agent, f
     assert [code for code, _ in merging.related(ticket)] == ["split_from"]
     assert (events(first)[-1], events(ticket)[-1]) == ("split_off", "split_from")
     assert [one.number for one in tickets.listing(alice, query="another").tickets] == [ticket.number]
+
+
+def test_a_notice_that_waits_names_the_ticket_where_its_message_stands(
+    channel: Channel, alice: Agent, first: Ticket
+) -> None:
+    arrive(channel, mail(subject=f"Invoice [#{first.number}]", text="Another matter."))
+    ticket = merging.split(newest(first), alice)
+    db.session.query(NoticeItem).filter_by(notice="new_ticket").delete()
+    db.session.commit()
+    notices.gather(at_once=True)
+    assert db.session.query(OutboundMail).filter_by(purpose="customer_reply").one().ticket is ticket
+    merging.undo(db.session.query(TicketMove).filter_by(kind="split").one(), alice)
+    assert {item.ticket_id for item in db.session.query(NoticeItem)} == {first.id}
 
 
 def test_a_split_is_taken_back_with_all_that_came_since(
