@@ -23,6 +23,7 @@ from blueprints.access import me
 from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.limits import limiter
 from blueprints.mail_sheet import mail_sheet
+from blueprints.numbers import whole_number
 from desk import channels, looks, previews
 from desk.letters import Letter
 from models import MailLook
@@ -233,7 +234,7 @@ def _frame(look: MailLook | None, values: looks.LookValues, scheme: str) -> str:
 
 
 def _unpacked() -> tuple[looks.LookValues, MailLook | None]:
-    number = request.args.get("look", type=int)
+    number = request.args.get("look", type=whole_number)
     look = _look(number) if number else None
     packed = request.args.get("said", "")[:LONGEST_ADDRESS]
     try:
@@ -241,7 +242,7 @@ def _unpacked() -> tuple[looks.LookValues, MailLook | None]:
         accent, signature, footer, alt, height, without = json.loads(text)
         given = looks.LookValues("-", str(accent), str(signature), str(footer), logo_alt=str(alt))
         return looks.checked(replace(given, logo_height=int(height), without_logo=bool(without))), look
-    except (zlib.error, NotBase64, ValueError, TypeError, RecursionError, looks.InvalidLook):
+    except (zlib.error, NotBase64, ValueError, OverflowError, TypeError, RecursionError, looks.InvalidLook):
         abort(404)
 
 

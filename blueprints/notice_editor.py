@@ -102,8 +102,9 @@ def carried() -> Words | None:
         return None
     try:
         unpacked = zlib.decompressobj().decompress(urlsafe_b64decode(packed), 4 * wording.LONGEST_BODY)
-        subject, body, quote_line = json.loads(unpacked)
-        return Words(str(subject), str(body), str(quote_line))
+        subject, body, quote_line = (str(text) for text in json.loads(unpacked))
+        f"{subject}{body}{quote_line}".encode()  # JSON can spell half a character, and no mail can
+        return Words(subject, body, quote_line)
     except (zlib.error, NotBase64, ValueError, TypeError, RecursionError):
         return None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import zlib
+from base64 import urlsafe_b64encode
 from html import unescape
 from io import BytesIO
 
@@ -94,6 +96,9 @@ def test_the_preview_is_a_real_mail_with_what_is_typed(as_alice):
     assert looks.default().footer == ""
     for broken in ("", "x", "eJw="):
         assert as_alice.client.get(f"/system/looks/frame?said={broken}").status_code == 404
+    endless = urlsafe_b64encode(zlib.compress(b'["#000000", "", "", "", Infinity, false]')).decode()
+    assert as_alice.client.get(f"/system/looks/frame?said={endless}").status_code == 404
+    assert as_alice.client.get(f"/system/looks/frame?said=x&look={'9' * 20}").status_code == 404
 
 
 def test_a_test_mail_wears_what_is_typed(as_alice):
