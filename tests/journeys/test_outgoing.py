@@ -100,7 +100,8 @@ def what_was_changed_is_sent(page: Page, serving: Serving, sink: SmtpSink) -> No
 
 
 def the_outbox_tells_why(page: Page, serving: Serving) -> None:
-    until(lambda: not serving.sql("SELECT id FROM outbound_mail WHERE state = 'queued' AND attempts = 0"))
+    untried = "SELECT id FROM outbound_mail WHERE state = 'sending' OR state = 'queued' AND attempts = 0"
+    until(lambda: not serving.sql(untried))
     page.goto(serving.url)
     entry = page.get_by_role("link", name="Postausgang")
     expect(entry.locator(".count")).to_have_text("3")
