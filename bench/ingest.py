@@ -195,9 +195,11 @@ def _ours(server):
     from app import create_app
     from desk import channels, fetching
     from desk.channel_values import ChannelValues
+    from jobs.server import keep_what_is_loaded
     from models import db
 
     context = create_app().app_context()
+    keep_what_is_loaded()  # as `serve` does
     context.push()
     channel_id = channels.create(
         ChannelValues(
