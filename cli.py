@@ -57,8 +57,9 @@ def init_app(app: Flask) -> None:
     ):
         app.cli.add_command(command)
     app.cli.add_command(seed)
-    # Flask-Migrate's own group stays for developers; this one command is ours: locked, and with a copy first.
+    # Flask-Migrate's own group stays for developers; two are ours: up makes a copy first, down does not exist.
     migrate_cli.commands["upgrade"] = db_upgrade
+    migrate_cli.commands["downgrade"] = db_downgrade
     app.cli.add_command(assets_cli)
 
 
@@ -95,6 +96,16 @@ def db_upgrade() -> None:
     """Bring the database up to date (serve and all other commands do this by themselves)."""
     changed = schema.bring_up_to_date()
     click.echo("The database was brought up to date." if changed else "The database is up to date.")
+
+
+@click.command("downgrade", context_settings={"ignore_unknown_options": True})
+@click.argument("wanted", nargs=-1)
+def db_downgrade(wanted: tuple[str, ...]) -> None:
+    """Not possible: mail that an older version knows no place for would be lost."""
+    raise click.ClickException(
+        "There is no way back to an older database. Stop Poststelle, put the copy from before the update in its"
+        " place (backups/ in the data folder; with PostgreSQL your own dump), and start the older version."
+    )
 
 
 @click.command()

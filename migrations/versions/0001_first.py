@@ -347,7 +347,3 @@ def upgrade() -> None:
             "message_id INTEGER PRIMARY KEY REFERENCES message(id) ON DELETE CASCADE, vector tsvector NOT NULL)"
         )
         op.execute("CREATE INDEX ix_message_search_vector ON message_search USING gin (vector)")
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

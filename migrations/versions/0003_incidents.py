@@ -46,7 +46,3 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_fetch_record_channel_id'), 'fetch_record', ['channel_id'], unique=False)
     op.add_column('channel', sa.Column('refused', sa.Integer(), nullable=False, server_default='0'))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

@@ -14,7 +14,3 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column('outbound_mail', sa.Column('settled_at', sa.DateTime(timezone=True), nullable=True))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

@@ -23,7 +23,3 @@ def upgrade() -> None:
     op.add_column("channel", sa.Column("forward_back_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("outbound_mail", sa.Column("sent_copy", sa.String(10), nullable=False, server_default=""))
     op.create_index("ix_outbound_mail_sent_copy", "outbound_mail", ["sent_copy"])
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

@@ -17,7 +17,3 @@ def upgrade() -> None:
         'outbound_mail', sa.Column('hurried', sa.Boolean(), nullable=False, server_default="0")
     )
     op.create_index('ix_outbound_mail_done', 'outbound_mail', ['channel_id', 'done_at'], unique=False)
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

@@ -18,7 +18,3 @@ def upgrade() -> None:
     )
     op.create_index("ix_incident_untold", "incident", ["told_end_at", "ended_at"])
     op.add_column("outbound_mail", sa.Column("incidents", sa.JSON(), nullable=True))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

@@ -36,7 +36,3 @@ def upgrade() -> None:
             "channel_id", sa.Integer(), sa.ForeignKey("channel.id", ondelete="CASCADE"), primary_key=True
         ),
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

@@ -27,7 +27,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dkim_key")),
         sa.UniqueConstraint("selector", name=op.f("uq_dkim_key_selector")),
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

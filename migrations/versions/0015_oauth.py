@@ -79,7 +79,3 @@ def upgrade() -> None:
         sa.UniqueConstraint("state_digest", name=op.f("uq_oauth_sign_in_state_digest")),
     )
     op.create_index(op.f("ix_oauth_sign_in_provider_id"), "oauth_sign_in", ["provider_id"])
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

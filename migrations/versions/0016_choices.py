@@ -21,7 +21,3 @@ def upgrade() -> None:
         ("work_end", 5, ""),
     ):
         op.add_column("agent", sa.Column(name, sa.String(length), nullable=False, server_default=default))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

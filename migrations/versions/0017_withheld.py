@@ -14,7 +14,3 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("channel", sa.Column("withheld", sa.Integer(), nullable=False, server_default="0"))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

@@ -31,7 +31,3 @@ def upgrade() -> None:
         op.create_index(
             f"ix_notice_item_{name}", "notice_item", columns, sqlite_where=where, postgresql_where=where
         )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

@@ -21,7 +21,3 @@ def upgrade() -> None:
     op.add_column(
         "notice_text", sa.Column("quote_line", sa.String(200), nullable=False, server_default="")
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

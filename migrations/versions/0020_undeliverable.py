@@ -18,7 +18,3 @@ def upgrade() -> None:
         "contact", sa.Column("undeliverable_reason", sa.String(40), nullable=False, server_default="")
     )
     op.add_column("contact", sa.Column("came_back", sa.Boolean(), nullable=False, server_default="0"))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

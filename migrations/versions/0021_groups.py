@@ -37,7 +37,3 @@ def upgrade() -> None:
         "CONSTRAINT fk_channel_group_id_agent_group REFERENCES agent_group (id)"
     )
     op.create_index(op.f("ix_channel_group_id"), "channel", ["group_id"])
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

@@ -93,7 +93,3 @@ def _insert(name: str, signature: str, is_default: bool) -> int:
     )
     found = connection.execute(sa.select(look.c.id).where(look.c.name_fold == name.casefold()))
     return int(found.scalar_one())
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Restore the backup that was made before the upgrade.")

@@ -176,3 +176,11 @@ def test_the_worker_receives_and_files_without_the_web(make_serving: Callable[..
             process.kill()
     (ticket,) = serving.tickets()
     assert (ticket["subject"], ticket["status"]) == (carol.SUBJECT, "new")
+
+
+@pytest.mark.parametrize("wanted", [[], ["-1"], ["0001"]])
+def test_there_is_no_way_down_and_the_command_says_which_way_there_is(
+    runner: FlaskCliRunner, wanted: list[str]
+) -> None:
+    said = runner.invoke(args=["db", "downgrade", *wanted])
+    assert said.exit_code == 1 and "the copy from before the update" in said.output
