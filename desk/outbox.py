@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
@@ -204,6 +206,10 @@ def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
     return counted
 
 
+class _TakenOver(Exception):
+    """Another process holds the claim of this mail."""
+
+
 def _record(channel: Channel | None, failure: TransportFailure | None) -> None:
     """How a way out fares; all »Standard« addresses share the relay, so it counts as the default channel's."""
     of = channel if channel is not None and channel.is_own else channels.default()
@@ -218,6 +224,9 @@ def _hand_over(sender: Sender, mail_id: int) -> tuple[str, TransportFailure | No
         reach("before_handover")
         answers = sender.send(raw, envelope_from, recipients)
         reach("after_handover")
+    except _TakenOver:
+        log.warning("mail %s was claimed by another process meanwhile, which sends it", mail_id)
+        return str(MailState.SENDING), None
     except TransportFailure as failure:
         return settle(mail_id, failure), failure
     except Exception as error:
@@ -234,6 +243,7 @@ def _frozen(mail_id: int) -> tuple[bytes, str, list[str]]:
     """The bytes that leave, their envelope's sender, and to whom. Commits if they were not stored yet.
 
     Composed and signed once, and stored, so that a retry sends the same; nobody waits for that meanwhile.
+    Raises _TakenOver when we took so long that our claim was given to another process.
     """
     with reading():
         mail = db.session.get_one(OutboundMail, mail_id)
@@ -242,9 +252,14 @@ def _frozen(mail_id: int) -> tuple[bytes, str, list[str]]:
         raw = office().blobs.get(stored) if stored else letters.compose_queued(mail)
         signed = dkim.signed(mail, raw)
     if not stored or signed is not raw:
-        frozen = office().blobs.put(signed)
-        db.session.execute(update(OutboundMail).where(OutboundMail.id == mail_id).values(sha256=frozen))
+        frozen = {"sha256": office().blobs.put(signed)}
+        if not stored:  # what a queued notice is about; only now it has words
+            frozen["subject"] = str(message_from_bytes(raw, policy=default)["Subject"])[:1000]
+        ours = and_(OutboundMail.state == MailState.SENDING, OutboundMail.claimed_by == office().owner)
+        kept = rows_changed(update(OutboundMail).where(OutboundMail.id == mail_id, ours).values(frozen))
         db.session.commit()
+        if not kept:
+            raise _TakenOver
         if stored:
             office().blobs.forget(stored)  # nothing else has these bytes; some hold a link that lets in
     return signed, envelope_from, recipients

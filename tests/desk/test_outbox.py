@@ -290,3 +290,25 @@ def test_a_report_of_a_delay_sends_nothing_again(relay: SmtpSink, reply: Callabl
     outbox.send_again(sent)
     outbox.deliver_due()
     assert [mail.recipients for mail in relay.mails][1:] == [("dave@x.example",)]
+
+
+def test_a_claim_that_was_taken_over_while_composing_sends_nothing(
+    relay: SmtpSink, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive(channel, mail(text="Hello, please thank you for your help."))
+    notices.gather(at_once=True)
+    composed = outbox.letters.compose_queued
+
+    def slowly(queued: OutboundMail) -> bytes:
+        raw = composed(queued)
+        db.session.rollback()
+        db.session.execute(update(OutboundMail).values(claimed_by="another process"))
+        db.session.commit()
+        return raw
+
+    monkeypatch.setattr(outbox.letters, "compose_queued", slowly)
+    outbox.deliver_due()
+    assert relay.mails == []
+    assert set(db.session.scalars(select(OutboundMail.sha256))) == {""}, (
+        "the other process stores its own bytes"
+    )
