@@ -16,9 +16,10 @@ blueprint.access = "admin"  # type: ignore[attr-defined]
 @blueprint.post("")
 def add() -> ResponseReturnValue:
     locale = request.form.get("locale", "")
-    if locale not in languages.addable():
+    try:
+        languages.add(locale)
+    except KeyError:
         return go(_back(), gettext("Choose a language from the list that is not there yet."))
-    languages.add(locale)
     said = gettext(
         "%(language)s was added. Until there is a text in it, mails speak the company's language.",
         language=languages.NAMES[locale],

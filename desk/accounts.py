@@ -7,7 +7,6 @@ from unicodedata import category
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 
 from config import LOCALES, Relay
 from desk import looks
@@ -17,6 +16,7 @@ from desk.passwords import LONGEST, SHORTEST, hash_password, is_outdated, passwo
 from mail.addresses import local_part_of_company, valid_address
 from mail.domains import ascii_domain
 from models import Account, Agent, Channel, Counter, Provider, Role, db, now
+from models.base import unless_taken
 
 FIRST_TICKET = 1000  # the number before the first one
 TRIAL_DOMAIN = "poststelle.example"
@@ -84,11 +84,8 @@ def create_account(
     db.session.add_all(
         (row, agent, Counter(name="ticket", value=FIRST_TICKET), _default_channel(row), looks.first())
     )
-    try:
+    with unless_taken(AlreadySetUp()):  # the row's number is always 1
         db.session.commit()
-    except IntegrityError:
-        db.session.rollback()
-        raise AlreadySetUp from None  # somebody else was faster: the row's number is always 1
     office().setup_token = ""
     return row
 
@@ -182,11 +179,8 @@ def new_agent(name: str, email: str, role: Role | str) -> Agent:
 def add_agent(agent: Agent) -> None:
     """Into the open transaction. Raises Refused when somebody else took the address meanwhile."""
     db.session.add(agent)
-    try:
+    with unless_taken(Refused("email_taken")):
         db.session.flush()
-    except IntegrityError:
-        db.session.rollback()
-        raise Refused("email_taken") from None
 
 
 def change_role(agent: Agent, role: Role | str, by: Agent) -> None:

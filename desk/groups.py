@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete as delete_from
 from sqlalchemy import func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from desk import accounts
 from desk.accounts import Refused
 from desk.circumstances import asked_once
 from models import Agent, AgentGroup, Channel, GroupMember, db
+from models.base import unless_taken
 
 LONGEST_NAME = 80
 
@@ -101,11 +101,8 @@ def _save(group: AgentGroup, name: str, members: Iterable[int]) -> int:
     known = {agent.id for agent in accounts.agents()} & set(members)
     group.name, group.name_fold = name, name.casefold()
     db.session.add(group)
-    try:
+    with unless_taken(Refused("group_taken")):
         db.session.flush()
-    except IntegrityError:
-        db.session.rollback()
-        raise Refused("group_taken") from None
     number = group.id
     db.session.execute(delete_from(GroupMember).where(GroupMember.group_id == number))
     if known:

@@ -9,6 +9,7 @@ from desk import wording
 from desk.circumstances import asked_once
 from desk.office import the_account
 from models import Channel, Contact, NoticeText, RequesterLanguage, db
+from models.base import unless_taken
 
 # What can be added, by its own name. All of them are known to Babel, which writes their dates, and those that
 # the library behind mail/language.py knows are found in the first mail.
@@ -105,11 +106,12 @@ def addable() -> dict[str, str]:
 
 
 def add(locale: str) -> None:
-    """Raises KeyError for a language that nobody can add. Commits."""
+    """Raises KeyError for a language that nobody can add, or that somebody just added. Commits."""
     if locale not in addable():
         raise KeyError(locale)
     db.session.add(RequesterLanguage(locale=locale))
-    db.session.commit()
+    with unless_taken(KeyError(locale)):
+        db.session.commit()
 
 
 def texts(locale: str) -> int:
@@ -119,7 +121,8 @@ def texts(locale: str) -> int:
 
 
 def remove(locale: str) -> None:
-    """With its texts; requesters and channels that speak it get the company's language again. Commits."""
+    """With its texts. Channels get the company's language again, and so do mails: a requester's language stays
+    noted, since he still speaks it, but there are no words in it. Commits."""
     row = db.session.get(RequesterLanguage, locale)
     if row is not None:
         db.session.delete(row)

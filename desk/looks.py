@@ -9,13 +9,13 @@ from unicodedata import category
 
 from sqlalchemy import delete as delete_from
 from sqlalchemy import func, select, update
-from sqlalchemy.exc import IntegrityError
 
 from desk.office import the_account
 from mail import placeholders
 from mail.pictures import ink_on, read_picture
 from mail.types import Part
 from models import Channel, MailLook, db
+from models.base import unless_taken
 from models.look import ACCENT, LOGO_HEIGHT
 
 LONGEST = {"name": 80, "logo_alt": 200, "signature": 2000, "footer": 2000}  # characters
@@ -188,8 +188,8 @@ def worn(look: MailLook, channel: Channel) -> Dress:
 
 
 def draft(look: MailLook | None, values: LookValues) -> MailLook:
-    """A template as it would be with these values, stored nowhere; its logo is the one that is stored."""
-    logo = look.logo if look is not None and not values.without_logo else b""
+    """A template as it would be with these values, stored nowhere; without a new logo it has the stored one."""
+    logo = values.logo or (look.logo if look is not None and not values.without_logo else b"")
     return MailLook(
         name=values.name,
         accent=values.accent,
@@ -212,11 +212,8 @@ def _save(look: MailLook, values: LookValues) -> MailLook:
     if values.logo or values.without_logo:
         look.logo = values.logo
     db.session.add(look)
-    try:
+    with unless_taken(InvalidLook({"name": "taken"})):
         db.session.commit()
-    except IntegrityError:
-        db.session.rollback()
-        raise InvalidLook({"name": "taken"}) from None
     return look
 
 

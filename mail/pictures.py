@@ -19,7 +19,10 @@ class Picture:
 
 
 def read_picture(data: bytes) -> Picture | None:
-    """None for everything else: WebP, which Outlook on Windows does not show, and SVG, which can hold scripts."""
+    """None for what breaks off before its end, and for all other kinds.
+
+    That is WebP, which Outlook on Windows does not show, and SVG, which can hold scripts.
+    """
     for kind, sides in (("png", _png(data)), ("gif", _gif(data)), ("jpeg", _jpeg(data))):
         if sides is not None and all(0 < side <= MOST_PIXELS for side in sides):
             return Picture(f"image/{kind}", *sides)
@@ -27,14 +30,14 @@ def read_picture(data: bytes) -> Picture | None:
 
 
 def _png(data: bytes) -> tuple[int, int] | None:
-    if not data.startswith(b"\x89PNG\r\n\x1a\n") or data[12:16] != b"IHDR" or len(data) < 24:
+    if not data.startswith(b"\x89PNG\r\n\x1a\n") or data[12:16] != b"IHDR" or b"IEND\xaeB`\x82" not in data:
         return None
     width, height = struct.unpack(">II", data[16:24])
     return width, height
 
 
 def _gif(data: bytes) -> tuple[int, int] | None:
-    if not data.startswith((b"GIF87a", b"GIF89a")) or len(data) < 10:
+    if not data.startswith((b"GIF87a", b"GIF89a")) or not data.rstrip(b"\0").endswith(b";"):
         return None
     width, height = struct.unpack("<HH", data[6:10])
     return width, height
@@ -42,7 +45,7 @@ def _gif(data: bytes) -> tuple[int, int] | None:
 
 def _jpeg(data: bytes) -> tuple[int, int] | None:
     """The first frame header (ITU T.81, annex B): SOF0 to SOF15 without DHT, JPG and DAC."""
-    at = 2 if data.startswith(b"\xff\xd8\xff") else len(data)
+    at = 2 if data.startswith(b"\xff\xd8\xff") and b"\xff\xd9" in data else len(data)
     while at + 9 <= len(data):
         if data[at] != 0xFF:
             return None

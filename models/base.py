@@ -33,6 +33,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, InstanceState, Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -203,6 +204,16 @@ def _insert_if_new(table: type[Base], dialect: str) -> Executable:
     insert_or_not = sqlite.insert if dialect == "sqlite" else postgresql.insert
     statement: Any = insert_or_not(cast("Table", table.__table__))
     return cast("Executable", statement.on_conflict_do_nothing().returning(table.__table__.c.id))
+
+
+@contextmanager
+def unless_taken(refusal: Exception) -> Iterator[None]:
+    """What is unique and was free when it was checked may have been taken since: rolled back, `refusal` raised."""
+    try:
+        yield
+    except IntegrityError:
+        db.session.rollback()
+        raise refusal from None
 
 
 def insert_now(thing: Base) -> None:

@@ -54,7 +54,7 @@ def _fill() -> None:
     ).all()
     taken, looks = {"standard"}, {}
     for number, key, signature in rows:
-        signature = signature.strip()
+        signature = signature.strip().replace("{{", "{ {").replace("}}", "} }")  # it was plain text
         if not signature:
             continue
         if signature not in looks:

@@ -83,6 +83,14 @@ def test_which_language_a_mail_to_a_requester_speaks(
     assert languages.of_mail("confirmation", locale) == (locale if locale in LOCALES else company)
 
 
+def test_a_language_that_somebody_just_added_is_refused(app: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    languages.add("fr")
+    monkeypatch.setattr(languages, "addable", lambda: {"fr": "Français"})  # asked before the other's commit
+    with pytest.raises(KeyError):
+        languages.add("fr")
+    assert languages.further() == ("fr",)
+
+
 def test_a_language_goes_with_its_texts(claires: Ticket) -> None:
     wording.save("resolved", "fr", "Fini", "C'est fini.")
     claires.channel.locale = "fr"

@@ -160,8 +160,10 @@ def test_words_on_the_colour_are_readable(colour):
 
 @pytest.mark.parametrize(("data", "found"), [
     (png(30, 20), ("image/png", 30, 20)),
-    (b"GIF89a\x1e\0\x14\0", ("image/gif", 30, 20)),
-    (b"\xff\xd8\xff\xe0\0\x04ab\xff\xff\xc2\0\x0b\x08\0\x14\0\x1e", ("image/jpeg", 30, 20)),
+    (b"GIF89a\x1e\0\x14\0\0\0\0;", ("image/gif", 30, 20)),
+    (b"GIF89a\x1e\0\x14\0", None),
+    (b"\xff\xd8\xff\xe0\0\x04ab\xff\xff\xc2\0\x0b\x08\0\x14\0\x1e\xff\xd9", ("image/jpeg", 30, 20)),
+    (b"\xff\xd8\xff\xe0\0\x04ab\xff\xff\xc2\0\x0b\x08\0\x14\0\x1e", None),
     (b"\xff\xd8\xff\xe0\0\0", None),
     (b"\xff\xd8\xff\xe0", None),
     (b"RIFF\0\0\0\0WEBPVP8 ", None),
