@@ -59,7 +59,10 @@ ERRORS: dict[str | tuple[str, str], Any] = {
     "password_again": _l(
         "The password was given for other settings. For your safety, please enter it again."
     ),
-    "plaintext": _l("Choose an encryption, or allow unencrypted connections explicitly."),
+    "plaintext": _l(
+        "Choose an encryption. Or switch on “Allow unencrypted” below the incoming server; it counts for both "
+        "directions."
+    ),
     "pop3_move": _l("POP3 has no folders. Choose another option, or use IMAP."),
     "connect": _l("The mailbox is not connected yet, or its user name has changed. Please connect it."),
     "oauth_host": _l("Tokens of this provider are for its own mail servers; this is none of them."),

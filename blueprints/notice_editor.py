@@ -53,6 +53,7 @@ def shown(chosen: telling.Notice, typed: Words | None = None, **more: Any) -> di
         "is_further": locale not in LOCALES,
         "with_subject": chosen.name not in wording.WITHOUT_SUBJECT,
         "quotes": chosen.name in wording.QUOTING,
+        "only_if_confirmed": wording.CONFIRMED if chosen.name in wording.ONLY_IF_CONFIRMED else (),
         "placeholders": wording.PLACEHOLDERS.get(chosen.name, ()),
         "quote_placeholders": wording.QUOTE_LINE,
         "errors": {error.field: _sentence(chosen.name, error)} if error else {},

@@ -63,7 +63,7 @@ class ShownRehearsal:
 # What the first fetch would do with a mail.
 FORESEEN = {
     "new_ticket": _l("becomes a new ticket"),
-    "machine": _l("written by a machine: filed, answered by nobody"),
+    "machine": _l("written by a machine: becomes a ticket, without an answer and without notifications"),
     "bounce": _l("a report about an undeliverable mail: tied to that mail"),
     "own_mail": _l("our own mail: left out"),
     "held": _l("held in the quarantine"),

@@ -270,9 +270,13 @@ ADVICE = oauth_failures.ADVICE | {
         "Put the authority's certificate into the system's store, or name it with SSL_CERT_FILE."
     ),
     "starttls_missing": lazy_gettext(
-        "Switch SSL on and use the SSL port, or allow an unencrypted connection explicitly."
+        "Use SSL (for outgoing mail SSL/TLS) with its port. Or switch on “Allow unencrypted” below the incoming "
+        "server; it counts for both directions."
     ),
-    "plaintext_refused": lazy_gettext("Choose an encryption, or allow an unencrypted connection explicitly."),
+    "plaintext_refused": lazy_gettext(
+        "Choose an encryption. Or switch on “Allow unencrypted” below the incoming server; it counts for both "
+        "directions."
+    ),
     "wrong_port_ssl": lazy_gettext(
         "SSL needs another port: 993 for IMAP, 995 for POP3, 465 for SMTP. "
         "On 143, 110 and 587 switch SSL off; STARTTLS is used there."
@@ -289,7 +293,10 @@ ADVICE = oauth_failures.ADVICE | {
     "auth_failed": lazy_gettext(
         "Check the user name and the password. Most providers want the full address as user name."
     ),
-    "auth_unsupported": lazy_gettext("Choose “Automatic” under authentication."),
+    "auth_unsupported": lazy_gettext(
+        "Choose “Automatic” under authentication. If it stands there already, the server offers no sign-in here: "
+        "choose “No authentication”, or another port."
+    ),
     "auth_required": lazy_gettext(
         "Choose “Automatic” under authentication and enter user name and password of the outgoing server."
     ),

@@ -60,7 +60,7 @@ _MEANING: dict[str, Callable[[dict[str, Any]], str]] = {
     "quoted_history": lambda given: render_template("mail/_quoted.txt", **given).strip(),
 }
 _BLOCKS = ("reply.body", "quoted_history", "message.text")  # paragraphs of their own
-_CONFIRMED = ("ticket.subject", "requester.name")
+CONFIRMED = ("ticket.subject", "requester.name")
 
 
 class Words(NamedTuple):
@@ -176,7 +176,7 @@ def ended(text: str, footer: str, marker: str) -> str:
 def _values(notice: str, given: dict[str, Any]) -> dict[str, str]:
     values = {name: _MEANING[name](given) for name in PLACEHOLDERS[notice]}
     if notice in ONLY_IF_CONFIRMED and given["message"].sender_state != "confirmed":
-        values |= dict.fromkeys(_CONFIRMED, "")
+        values |= dict.fromkeys(CONFIRMED, "")
     return values
 
 

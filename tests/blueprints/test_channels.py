@@ -154,7 +154,7 @@ def test_without_javascript_the_missing_fields_are_shown_and_asked_for(as_alice)
         ({"key": "SUPPORT"}, "Another channel already uses this ID."),
         ({"address": "x"}, "This is not a valid e-mail address."),
         ({"port": "many"}, "Please enter a port from 1 to 65535."),
-        ({"smtp_encryption": "none"}, "Choose an encryption, or allow unencrypted connections explicitly."),
+        ({"smtp_encryption": "none"}, "Choose an encryption. Or switch on “Allow unencrypted”"),
         ({"protocol": "pop3", "after_fetch": "move", "move_to": "x"}, "POP3 has no folders."),
     ],
 )
@@ -271,7 +271,7 @@ def test_the_connection_test_shows_both_directions(as_alice, mailbox, smtp_sink,
     html = unescape(to_the_end(as_alice, html) if htmx else html)
     assert "1 unread of 1 mails in the inbox" in html and "1 mail becomes a ticket at the first fetch" in html
     assert "The server offers no encryption on this port." in html  # the sink has no STARTTLS
-    assert "allow an unencrypted connection explicitly" in html
+    assert "switch on “Allow unencrypted”" in html
     assert ("<!doctype" in html) != htmx
     if not htmx:
         assert value(html, "server") == "localhost" and f'value="{mailbox.password}"' not in html
