@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from flask_babel import gettext, ngettext
 
-from blueprints.words import FAILURE, full_time
+from blueprints.formats import full_time
+from blueprints.words import FAILURE
 from desk import health
 from models import Channel, Ending, FetchRecord, Incident
 

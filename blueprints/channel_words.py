@@ -8,7 +8,8 @@ from datetime import datetime
 from babel.dates import format_timedelta
 from flask_babel import get_locale, gettext, ngettext
 
-from blueprints.words import ADVICE, FAILURE, full_time
+from blueprints.formats import full_time
+from blueprints.words import ADVICE, FAILURE
 from desk import forwards, health
 from models import Channel, Incident
 

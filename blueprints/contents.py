@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 from flask_babel import format_date, format_datetime, format_time, gettext, lazy_gettext, to_user_timezone
 
-from blueprints.words import full_time
+from blueprints.formats import full_time
 
 METHOD = {
     "request": lazy_gettext("Invitation"),

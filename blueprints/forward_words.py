@@ -9,7 +9,7 @@ from typing import Any
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
-from blueprints.words import full_time
+from blueprints.formats import full_time
 from desk import forwards
 from desk.forwards import ForwardState
 from models import Channel

@@ -12,6 +12,8 @@ from blueprints.access import me
 from blueprints.htmx import go, invalid, page
 from desk import merging, tickets
 from desk.merging import MergeRefused
+from desk.requester import admit as let_in
+from desk.requester import give_back, take_over
 from models import Kind, Message, Ticket, TicketMove, db
 
 blueprint = Blueprint("merging", __name__)
@@ -75,7 +77,7 @@ def undo(move_id: int) -> ResponseReturnValue:
 @blueprint.post("/messages/<int:message_id>/admit")
 def admit(message_id: int) -> ResponseReturnValue:
     message = _mail(message_id)
-    merging.admit(message, me())
+    let_in(message, me())
     said = gettext("%(address)s takes part in this ticket now.", address=message.from_address)
     return go(_at(message), said)
 
@@ -87,9 +89,9 @@ def requester(message_id: int) -> ResponseReturnValue:
     if not message.forwarded_from:
         abort(404)
     if request.form.get("back"):
-        merging.give_back(message, me())
+        give_back(message, me())
     else:
-        merging.take_over(message, me())
+        take_over(message, me())
     said = gettext("Requester: %(address)s", address=message.ticket.contact.address)
     return go(_at(message), said)
 

@@ -8,8 +8,9 @@ from datetime import datetime
 from flask_babel import format_date, gettext, ngettext
 from flask_babel import lazy_gettext as _l
 
+from blueprints.formats import file_size
 from blueprints.trial_advice import advice_for
-from blueprints.words import FAILURE, HINT, STEP, WAY, file_size
+from blueprints.words import FAILURE, HINT, STEP, WAY
 from desk.channels import Discovery
 from desk.rehearsal import Foreseen, Rehearsal
 from desk.trials import RETURNED, Step, Trial

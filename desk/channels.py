@@ -1,7 +1,8 @@
-"""Channels: which there are, how one is changed, and how its mailbox and its way out are opened."""
+"""Channels: which there are, whose mail leaves by which, and how one is changed."""
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, case, func, or_, select
@@ -22,25 +23,11 @@ from desk.channel_values import (
     outgoing_password,
 )
 from desk.circumstances import asked_once
-from desk.oauth import PASSWORD
-from desk.office import office, relay, the_account
-from mail.transports import (
-    Credentials,
-    Encryption,
-    PermanentFailure,
-    Sender,
-    ServerAddress,
-    Source,
-    Timeouts,
-)
+from desk.office import office, the_account
 from mail.transports.discovery import Discovery, discover
-from mail.transports.imap import ImapSource
-from mail.transports.pop3 import Pop3Source
-from mail.transports.smtp import SmtpSender
-from models import Channel, OauthGrant, Protocol, Provider, db, now
+from mail.types import Address, Mail
+from models import Channel, Provider, Ticket, db, now
 
-FETCH_TIMEOUTS = Timeouts(connect=10, command=60, session=1800)
-SEND_TIMEOUTS = Timeouts(connect=10, command=60)
 # A password typed for the incoming server only serves the outgoing one too; it is stored once.
 SAME_AS_INCOMING = ""
 
@@ -144,6 +131,21 @@ def untagged(address: str) -> str:
     """The mailbox behind `support+anything@domain`, casefolded as `own_addresses` are."""
     local, _, domain = address.casefold().rpartition("@")
     return f"{local.partition('+')[0]}@{domain}"
+
+
+def sending_channel(ticket: Ticket) -> Channel:
+    """The ticket's channel; the default one when that was deleted or switched off."""
+    return ticket.channel if ticket.channel.living and ticket.channel.active else default()
+
+
+def sender_address(channel: Channel) -> Address:
+    return Address(channel.sender_name or the_account().company, channel.address)
+
+
+def note_forward_return(channel: Channel, mail: Mail) -> None:
+    """One of our own mails came in: if it is the check, the forward works. In the running transaction."""
+    if channel.forward_probe and secrets.compare_digest(channel.forward_probe, mail.message_id):
+        channel.forward_back_at = now()
 
 
 # --- changes; each is one transaction and rings the fetch, which notices what concerns it ---
@@ -250,96 +252,6 @@ def find_settings(address: str, ask_database: bool) -> Discovery:
     internet = replace(office().internet, allow_private=office().settings.allow_private_hosts)
     db.session.rollback()
     return discover(address, internet, ask_database)
-
-
-# --- doors ---
-
-
-def open_source(channel: Channel) -> Source:
-    """The mailbox of an own channel, not yet connected. Raises PermanentFailure without a password."""
-    if not channel.has_way_in:
-        raise PermanentFailure("password_missing")
-    kind = ImapSource if channel.protocol == Protocol.IMAP else Pop3Source
-    credentials = incoming_credentials(channel, channel.password, channel.grant)
-    source: Source = kind(incoming_server(channel), credentials, office().settings.max_mail_bytes)
-    return source
-
-
-def open_sender(channel: Channel | None) -> Sender | None:
-    """The way out of a channel's mail, not yet connected; None where there is no relay.
-
-    An own channel uses its own outgoing server, all others the relay of the install.
-    """
-    if channel is None or not channel.is_own:
-        way = relay_door()
-    else:
-        password = channel.smtp_password or channel.password
-        by_token = channel.grant_id is not None and channel.smtp_auth in BY_TOKEN
-        if channel.smtp_auth != "none" and not password and not by_token:
-            raise PermanentFailure("password_missing")
-        way = outgoing_server(channel), outgoing_credentials(channel, password, channel.grant)
-    return None if way is None else SmtpSender(*way, the_account().mail_domain)
-
-
-def sender_key(channel: Channel | None) -> str:
-    """Mails with the same key leave by the same server, so that one connection serves them."""
-    return f"channel:{channel.id}" if channel is not None and channel.is_own else "relay"
-
-
-def incoming_server(own: Channel | ChannelValues) -> ServerAddress:
-    return ServerAddress(
-        own.server,
-        own.port or 0,
-        Encryption.SSL if own.ssl else Encryption.STARTTLS,
-        allow_plaintext=own.allow_plaintext,
-        allow_private=office().settings.allow_private_hosts,
-        timeouts=FETCH_TIMEOUTS,
-    )
-
-
-def outgoing_server(own: Channel | ChannelValues) -> ServerAddress:
-    return ServerAddress(
-        own.smtp_server,
-        own.smtp_port or 0,
-        own.smtp_encryption,
-        allow_plaintext=own.allow_plaintext,
-        allow_private=office().settings.allow_private_hosts,
-        timeouts=SEND_TIMEOUTS,
-    )
-
-
-def incoming_credentials(
-    own: Channel | ChannelValues, password: str, grant: OauthGrant | None
-) -> Credentials:
-    if own.oauth == PASSWORD:
-        return Credentials(own.user, password)
-    return oauth.credentials(own.user, grant, own.server)
-
-
-def outgoing_credentials(
-    own: Channel | ChannelValues, password: str, grant: OauthGrant | None
-) -> Credentials:
-    if own.smtp_auth == "none":
-        return Credentials(method="none")
-    if own.oauth != PASSWORD and own.smtp_auth in BY_TOKEN:
-        return oauth.credentials(own.smtp_user or own.user, grant, own.smtp_server)
-    return Credentials(own.smtp_user or own.user, password, own.smtp_auth)
-
-
-def relay_door() -> tuple[ServerAddress, Credentials] | None:
-    """The relay was set by the operator: it may be on this machine and, there, without encryption."""
-    way = relay()
-    if way is None:
-        return None
-    server = ServerAddress(
-        way.host,
-        way.port,
-        way.encryption,
-        allow_plaintext=way.encryption == "none",
-        allow_private=True,
-        timeouts=SEND_TIMEOUTS,
-    )
-    return server, Credentials(way.user, way.password, "auto" if way.user else "none")
 
 
 def _columns(values: ChannelValues, channel: Channel | None) -> dict[str, object]:

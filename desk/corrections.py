@@ -6,7 +6,8 @@ from sqlalchemy import select
 
 from desk import drafts, outbox, people, search, tickets
 from desk.office import office
-from desk.replies import conversation, events, freeze
+from desk.replies import freeze
+from desk.thread import events, messages_of
 from mail.clean import snippet
 from mail.types import Address, Part
 from models import Agent, Draft, Kind, Message, Status, Ticket, db, now
@@ -20,7 +21,7 @@ def undo(message: Message, agent: Agent) -> bool:
     _into_draft(message, agent)
     _status_back(ticket, message, agent)
     search.forget_message(message)
-    newest = conversation(ticket, (Kind.INBOUND, Kind.REPLY), 1)
+    newest = messages_of(ticket, (Kind.INBOUND, Kind.REPLY), 1)
     if newest:
         ticket.snippet, ticket.last_message_at = snippet(newest[0].new_text)[:200], newest[0].created_at
     tickets.note_event(ticket, "undone", agent, message=str(message.id))

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from desk import channels, dkim
+from desk import connections, dkim
 from desk.office import office, the_account
 from desk.trials import trials
 from mail import deliverability, presets, provider_records, spf_policy
@@ -101,8 +101,8 @@ def _guarded(work: object) -> None:
 def _way_out(channel: Channel) -> ServerAddress | None:
     """The server that takes the channel's mail, with little patience."""
     if channel.is_own:
-        return replace(channels.outgoing_server(channel), timeouts=PATIENCE)
-    door = channels.relay_door()
+        return replace(connections.outgoing_server(channel), timeouts=PATIENCE)
+    door = connections.relay_server()
     return replace(door[0], timeouts=PATIENCE) if door is not None else None
 
 

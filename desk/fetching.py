@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from desk import channels, health, intake, leases, oauth, removal, uidls
+from desk import connections, health, intake, leases, oauth, removal, uidls
 from desk.batches import batches, together
 from desk.failpoints import reach
 from desk.office import Office, office
@@ -176,7 +176,7 @@ class Session:
         self.prefix = f"{channel.mailbox}/"
         self.ends = time.monotonic() + SESSION_SECONDS
         idle = office().idle
-        self.source = (idle and idle.take(channel.id, self.edition)) or channels.open_source(channel)
+        self.source = (idle and idle.take(channel.id, self.edition)) or connections.open_source(channel)
         self.removals = removal.Removals(self.source, self.channel_id, self.prefix, self._channel)
         db.session.rollback()
         conversations = office().conversations

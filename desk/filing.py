@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm.attributes import set_committed_value
 
 from desk import contents, languages, notices, search, telling, tickets, undeliverable
+from desk.attachments import add_attachments
+from desk.contacts import as_rows, contact_of
 from desk.matching import Match
-from desk.office import office
 from desk.senders import Speaker
 from mail.clean import clean_html, one_line
-from mail.domains import mailbox_key
 from mail.forwards import read_forward
-from mail.language import detect
 from mail.quotes import fold_text, is_forward
 from mail.types import Address, Mail, Part
 from models import (
     Attachment,
-    Contact,
     InboundMail,
     InboundState,
     Kind,
@@ -32,18 +30,7 @@ from models import (
 from models.base import insert_now, update_now
 from models.ticket import after_customer_mail
 
-# Only these are ever shown inside a page, and only if their bytes say so.
-_PICTURES = (
-    (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
-    (b"\xff\xd8\xff", 0, "image/jpeg"),
-    (b"GIF87a", 0, "image/gif"),
-    (b"GIF89a", 0, "image/gif"),
-    (b"WEBP", 8, "image/webp"),
-)
-
-
 # Asked for every mail, so they are put together once.
-CONTACT = select(Contact).where(Contact.address_key == bindparam("key"))
 SAME_MAIL = select(Message.from_address, Message.text).where(
     Message.ticket_id == bindparam("ticket_id"), Message.message_id == bindparam("message_id")
 )
@@ -92,30 +79,6 @@ def file_unreadable(row: InboundMail, raw: bytes) -> None:
         attachments=(Part("original.eml", "message/rfc822", raw),),
     )
     file_mail(row, mail, Match(None, "unreadable"), quiet=True)
-
-
-def contact_of(mail: Mail) -> Contact:
-    """The requester, by the address of From; made at the first mail, with the language it is written in."""
-    return contact_for(
-        mail.sender.name, mail.sender.address, lambda: detect(mail.text, mail.headers, languages.further())
-    )
-
-
-def contact_for(name: str, address: str, language: Callable[[], str | None]) -> Contact:
-    """The contact of an address, made if there is none; `language` is asked only then."""
-    address = address[:320] or "unknown@invalid"
-    contact = db.session.scalar(CONTACT, {"key": mailbox_key(address)})
-    if contact is None:
-        contact = Contact(
-            name=name[:200],
-            address=address,
-            address_key=mailbox_key(address)[:320],
-            locale=language() or "",
-        )
-        insert_now(contact)
-    elif not contact.name and name:
-        contact.name = name[:200]
-    return contact
 
 
 def _open(row: InboundMail, mail: Mail, match: Match) -> Ticket:
@@ -225,30 +188,3 @@ def _forwarded_from(mail: Mail, attached: Mail | None) -> dict[str, str] | None:
     """Whom a mail is from that a colleague passed on; an agent decides whether he is the requester."""
     found = read_forward(mail, attached)
     return as_rows([found.author])[0] if found else None
-
-
-def add_attachments(parts: Iterable[Part]) -> list[Attachment]:
-    """Store the bytes durably and describe them; the caller puts the rows to their message."""
-    parts = tuple(parts)
-    digests = office().blobs.put_all([part.data for part in parts])
-    return [
-        Attachment(
-            sha256=digest,
-            name=part.name[:255],
-            type=part.type[:127],
-            size=len(part.data),
-            content_id=part.content_id[:998],
-            inline=part.inline,
-            shown_as=picture_type(part.data),
-        )
-        for part, digest in zip(parts, digests, strict=True)
-    ]
-
-
-def picture_type(data: bytes) -> str:
-    """The media type that the bytes prove, or an empty string: then it is only downloaded."""
-    return next((kind for magic, at, kind in _PICTURES if data[at : at + len(magic)] == magic), "")
-
-
-def as_rows(addresses: Iterable[Address]) -> list[dict[str, str]]:
-    return [{"name": address.name, "address": address.address} for address in addresses]

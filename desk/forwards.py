@@ -14,13 +14,14 @@ from flask_babel import force_locale, gettext
 from sqlalchemy import or_, select
 
 from desk import files, outbox
-from desk.letters import loop_header, sender_address
+from desk.channels import sender_address
+from desk.letters import loop_header
 from desk.office import office, relay, signing_key, the_account
 from mail import ids
 from mail.compose import compose
 from mail.forwarding import read_forward_check
 from mail.parse import parse
-from mail.types import Address, ForwardCheck, Mail, Outgoing
+from mail.types import Address, ForwardCheck, Outgoing
 from models import Channel, InboundMail, Provider, RawMail, db, now
 
 PURPOSE = "forward_check"
@@ -98,12 +99,6 @@ def check_due() -> int:
         assert channel is not None
         check(channel)
     return len(due)
-
-
-def note_return(channel: Channel, mail: Mail) -> None:
-    """One of our own mails came in: if it is the check, the forward works. In the running transaction."""
-    if channel.forward_probe and secrets.compare_digest(channel.forward_probe, mail.message_id):
-        channel.forward_back_at = now()
 
 
 def questions(channel: Channel) -> list[ForwardCheck]:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 
-from desk import blocking, bounced, circumstances, filing, forwards, matching, senders
+from desk import blocking, bounced, channels, circumstances, filing, matching, senders
 from desk.failpoints import reach
 from desk.office import office, signing_key
 from desk.trouble import is_trouble
@@ -250,7 +250,7 @@ def _judge(row: InboundMail, reading: Reading, results: Results) -> None:
             row.state, row.outcome = InboundState.DROPPED, Outcome.DROPPED
             if verdict.reason == "own_mail":
                 senders.learn(row.channel, mail)
-                forwards.note_return(row.channel, mail)
+                channels.note_forward_return(row.channel, mail)
         case Action.HOLD:
             row.state, row.outcome = InboundState.HELD, Outcome.HELD
         case Action.BOUNCE:

@@ -44,14 +44,14 @@ def compose_queued(mail: OutboundMail) -> bytes:
     ticket = mail.ticket
     assert ticket is not None and mail.about_id is not None
     message = db.session.get_one(Message, mail.about_id)
-    channel = sending_channel(ticket)
+    channel = channels.sending_channel(ticket)
     marker = ids.sign_marker(signing_key(), ticket.number)
     letter = render(mail.purpose, ticket.locale, ticket=ticket, message=message, marker=marker)
     # Who sends with a false name would have us carry it to whom he likes.
     known_name = ticket.contact.name if message.sender_state == "confirmed" else ""
     return compose(
         Outgoing(
-            sender=sender_address(channel),
+            sender=channels.sender_address(channel),
             to=(Address(known_name, mail.recipients[0].address),),
             subject=letter.subject,
             text=letter.text,
@@ -77,7 +77,7 @@ def _compose_for_agent(mail: OutboundMail, agent: Agent) -> bytes:
         letter = render(mail.purpose, locale, agent=agent, **_events_of(mail))
     return compose(
         Outgoing(
-            sender=sender_address(mail.channel or channels.default()),
+            sender=channels.sender_address(mail.channel or channels.default()),
             to=(Address(agent.name, mail.recipients[0].address),),
             subject=letter.subject,
             text=letter.text,
@@ -175,7 +175,7 @@ def render(
 
 def _look_of(purpose: str, ticket: Ticket | None) -> looks.Dress:
     if purpose in wording.TO_REQUESTERS and ticket is not None:
-        return looks.of_channel(sending_channel(ticket))
+        return looks.of_channel(channels.sending_channel(ticket))
     return looks.of_agents(channels.default())
 
 
@@ -202,15 +202,6 @@ def _our_words(purpose: str, context: dict[str, Any]) -> tuple[str, str]:
     )
 
 
-def sending_channel(ticket: Ticket) -> Channel:
-    """The ticket's channel; the default one when that was deleted or switched off."""
-    return ticket.channel if ticket.channel.living and ticket.channel.active else channels.default()
-
-
-def sender_address(channel: Channel) -> Address:
-    return Address(channel.sender_name or the_account().company, channel.address)
-
-
 def reply_addresses(ticket: Ticket, channel: Channel) -> tuple[Address, ...]:
     """The signed reply address of a »Standard« channel; other servers may not know plus-addressing."""
     if channel.is_own:
@@ -221,7 +212,7 @@ def reply_addresses(ticket: Ticket, channel: Channel) -> tuple[Address, ...]:
 
 def new_message_id(ticket: Ticket) -> str:
     token = ids.new_token(secrets.token_bytes)
-    domain = sending_channel(ticket).address.rpartition("@")[2]
+    domain = channels.sending_channel(ticket).address.rpartition("@")[2]
     return ids.sign_message_id(signing_key(), ticket.number, token, domain)
 
 

@@ -8,16 +8,10 @@ from __future__ import annotations
 
 from sqlalchemy import or_, select, update
 
-from desk import languages, people, tickets
-from desk.filing import contact_for
+from desk import languages, people, requester, tickets
 from mail.clean import snippet
-from mail.domains import mailbox_key
-from mail.forwards import read_forward
-from mail.language import detect
-from mail.types import Address, Mail
 from models import (
     Agent,
-    Contact,
     Draft,
     InboundMail,
     Kind,
@@ -90,7 +84,7 @@ def split(message: Message, by: Agent) -> Ticket:
     mails = select(Message.id).where(Message.ticket_id == source.id, Message.kind != Kind.NOTE).limit(2)
     if len(db.session.scalars(mails).all()) < 2:
         raise MergeRefused("only_message")
-    contact = _author(message, message.from_name, message.from_address)
+    contact = requester.author_of(message, message.from_name, message.from_address)
     target = tickets.open_ticket(
         subject=message.subject or source.subject,
         channel=source.channel,
@@ -133,32 +127,6 @@ def undo(move: TicketMove, by: Agent) -> Ticket:
     tickets.note_event(target, "unmerged", by, number=str(source.number))
     db.session.commit()
     return source
-
-
-def admit(message: Message, by: Agent) -> None:
-    """An agent lets a newcomer in: from now on he takes part like everybody else here."""
-    key = mailbox_key(message.from_address)
-    known = people.participants(message.ticket) | {key}
-    for other in db.session.scalars(
-        select(Message).where(Message.ticket_id == message.ticket_id, Message.newcomer)
-    ):
-        if _people(other) <= known:
-            other.newcomer = False
-    tickets.note_event(message.ticket, "admitted", by, address=message.from_address)
-    db.session.commit()
-
-
-def take_over(message: Message, by: Agent) -> None:
-    """»Anfragende: X erkannt – übernehmen?«: the first author of a forwarded mail is the requester."""
-    author = message.forwarded_from
-    if author is None:
-        raise MergeRefused("no_mail")
-    _change_requester(message, author["name"], author["address"], by)
-
-
-def give_back(message: Message, by: Agent) -> None:
-    """And back: whoever sent the mail is the requester again."""
-    _change_requester(message, message.from_name, message.from_address, by)
 
 
 # --- reading
@@ -222,21 +190,12 @@ def _carry(kind: str, found: list[Message], source: Ticket, target: Ticket, by: 
     )
     db.session.add(move)
     for message in found:
-        message.newcomer = (kind == "merge" and message.newcomer) or not _people(message) <= known
+        message.newcomer = (kind == "merge" and message.newcomer) or not requester.brings(message) <= known
         message.why = message.why if message.why == "bounce" or message.kind != Kind.INBOUND else kind
         message.ticket_id = target.id
     _follow(found, target)
     _look_again(source, target)
     return move
-
-
-def _people(message: Message) -> set[str]:
-    """Whom a message would make part of a ticket."""
-    if message.kind == Kind.NOTE:
-        return set()
-    if message.kind == Kind.INBOUND:
-        return {mailbox_key(message.from_address)}
-    return {mailbox_key(entry["address"]) for entry in (*message.to, *message.cc, *message.bcc)}
 
 
 def _follow(found: list[Message], ticket: Ticket) -> None:
@@ -295,24 +254,3 @@ def _undo_split(move: TicketMove, by: Agent) -> Ticket:
         message.why = str(first[message.id]["why"])
     db.session.commit()
     return source
-
-
-def _author(message: Message, name: str, address: str) -> Contact:
-    def language() -> str | None:
-        mail = Mail(sender=Address("", message.from_address), subject=message.subject, text=message.text)
-        passed_on = read_forward(mail)
-        if passed_on is None or passed_on.author.key != mailbox_key(address):
-            return detect(message.text, (), languages.further())
-        return detect(passed_on.text, (), languages.further())
-
-    return contact_for(name, address, language)
-
-
-def _change_requester(message: Message, name: str, address: str, by: Agent) -> None:
-    ticket = message.ticket
-    before, contact = ticket.contact, _author(message, name, address)
-    if contact.id != before.id:
-        ticket.contact = contact
-        ticket.locale = contact.locale or ticket.locale
-        tickets.note_event(ticket, "requester", by, old=before.address, new=contact.address)
-    db.session.commit()

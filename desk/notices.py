@@ -72,7 +72,7 @@ def queue_written(purpose: str, agent: Agent, letter: letters.Letter) -> None:
     message_id = letters.system_message_id()
     raw = compose(
         Outgoing(
-            sender=letters.sender_address(channel),
+            sender=channels.sender_address(channel),
             to=(Address(agent.name, agent.email),),
             subject=letter.subject,
             text=letter.text,
@@ -165,7 +165,7 @@ def _queue_for(agent: Agent, items: Sequence[NoticeItem]) -> OutboundMail:
     """A mail of its own for one event, a list for several."""
     first = items[0]
     alone = len(items) == 1
-    channel = letters.sending_channel(first.ticket)
+    channel = channels.sending_channel(first.ticket)
     numbers = dict.fromkeys(f"#{item.ticket.number}" for item in items)
     return outbox.queue(
         purpose=first.notice if alone else "several",
@@ -231,7 +231,7 @@ def _confirm(ticket: Ticket, message: Message) -> None:
 
 def _queue_for_requester(purpose: str, ticket: Ticket, about: Message, address: str) -> None:
     """It is written when it is sent; the mail itself answers `about`."""
-    channel = letters.sending_channel(ticket)
+    channel = channels.sending_channel(ticket)
     outbox.queue(
         purpose=purpose,
         subject=f"[#{ticket.number}]",

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
 
-from desk import channels, dkim, health, letters
+from desk import channels, connections, dkim, health, letters
 from desk.failpoints import reach
 from desk.office import office, owner_is_gone
 from desk.settling import UNCONFIRMED, UNSENT, note, settle
@@ -178,7 +178,7 @@ def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
         with reading():
             channel = db.session.get(Channel, channel_id) if channel_id is not None else None
             gone = channel is not None and not channel.living
-            sender = channels.open_sender(channel)
+            sender = connections.open_sender(channel)
         if sender is None:
             return {"kept": _keep(condition)}
         left = _left_before_the_brake(channel_id)

@@ -81,14 +81,14 @@ def preview(
 
 def addresses(audience: str, locale: str, agent: Agent, ticket: Ticket | None = None) -> tuple[str, str]:
     """From and to whom such a notice goes; agents' notices to who asks."""
-    channel = letters.sending_channel(ticket) if ticket is not None else channels.default()
+    channel = channels.sending_channel(ticket) if ticket is not None else channels.default()
     contact = ticket.contact if ticket is not None else invented(locale)["ticket"].contact
     reader = (
         Address(contact.name, contact.address)
         if audience == "requester"
         else Address(agent.name, agent.email)
     )
-    return str(letters.sender_address(channel)), str(reader)
+    return str(channels.sender_address(channel)), str(reader)
 
 
 def send_test(

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import IntegrityError
 
-from desk import channels, files
+from desk import connections, files
 from desk.failpoints import reach
 from mail.transports import TransportFailure
 from mail.transports.imap import ImapSource
@@ -76,7 +76,7 @@ def put_back(row: InboundMail, agent: Agent | None, last: datetime | None = None
     promised_at, may_lie_there = _promise(row_id, same_bytes, last), False
     reach("put_back_promised")
     try:
-        source = channels.open_source(channel)
+        source = connections.open_source(channel)
         db.session.rollback()
         assert isinstance(source, ImapSource)
         with source:

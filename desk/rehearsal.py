@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from desk import accounts, blocking, matching
 from desk.channel_values import ChannelValues, completed, grant_of, incoming_password
-from desk.channels import incoming_credentials, incoming_server
+from desk.connections import incoming_credentials, incoming_server
 from desk.office import office, signing_key
 from desk.senders import Speaker
 from desk.trials import LONGEST, trials

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy import select
 from sqlalchemy.orm.attributes import set_committed_value
 
-from desk import drafts, languages, letters, outbox, people, search, telling, tickets
-from desk.filing import add_attachments, as_rows
+from desk import channels, drafts, languages, letters, outbox, people, search, telling, thread, tickets
+from desk.attachments import add_attachments
+from desk.contacts import as_rows
 from desk.office import office, signing_key, the_account
 from mail import ids
 from mail.clean import clean_reply_html, snippet
@@ -22,12 +22,10 @@ from models import (
     Agent,
     Attachment,
     Kind,
-    MailState,
     Message,
     OutboundMail,
     Status,
     Ticket,
-    TicketEvent,
     db,
     now,
 )
@@ -79,7 +77,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     html, text = _body(written)
     if not text.strip() and not written.files and not written.kept_files:
         raise ReplyRefused("empty")
-    if written.seen and newer_messages(ticket, agent, written.seen):
+    if written.seen and thread.newer_messages(ticket, agent, written.seen):
         raise ReplyRefused("newer_message")
     circle = people.around(ticket)
     if not (to := circle.recipients()):
@@ -88,7 +86,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     if sum(len(part.data) for part in parts) > office().settings.max_mail_bytes * 0.7:
         raise ReplyRefused("too_large")  # base64 adds a third
 
-    channel, answered = letters.sending_channel(ticket), circle.last
+    channel, answered = channels.sending_channel(ticket), circle.last
     readers = (*to, *written.cc, *written.bcc)
     quoted = answered if answered and people.may_be_quoted(answered, readers, circle.known) else None
     subject = reply_subject(ticket.subject, ticket.number, languages.of_mail("ticket_reply", ticket.locale))
@@ -171,82 +169,6 @@ def add_note(ticket: Ticket, agent: Agent, written: Written) -> Message:
     return message
 
 
-# --- reading
-
-
-def conversation(
-    ticket: Ticket, kinds: Sequence[Kind], newest: int = 200, before: int | None = None
-) -> list[Message]:
-    """Messages of these kinds, oldest first, with all that their cards show; three statements in all.
-
-    `before` is the id of a message: only older ones are meant then.
-    """
-    rows = db.session.scalars(
-        select(Message)
-        .outerjoin(OutboundMail, OutboundMail.message_fk == Message.id)
-        .where(
-            Message.ticket_id == ticket.id,
-            Message.kind.in_(kinds),
-            or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
-            *((Message.id < before,) if before is not None else ()),
-        )
-        .options(
-            selectinload(Message.attachments),
-            joinedload(Message.agent),
-            joinedload(Message.outbound).selectinload(OutboundMail.recipients),
-        )
-        .order_by(Message.id.desc())
-        .limit(newest)
-    ).unique()
-    return list(reversed(rows.all()))
-
-
-def events(ticket: Ticket) -> list[TicketEvent]:
-    return list(
-        db.session.scalars(
-            select(TicketEvent)
-            .where(TicketEvent.ticket_id == ticket.id)
-            .options(joinedload(TicketEvent.agent))
-            .order_by(TicketEvent.id)
-        )
-    )
-
-
-def counts(ticket: Ticket) -> dict[Kind, int]:
-    rows = db.session.execute(
-        select(Message.kind, func.count())
-        .outerjoin(OutboundMail, OutboundMail.message_fk == Message.id)
-        .where(
-            Message.ticket_id == ticket.id,
-            or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
-        )
-        .group_by(Message.kind)
-    )
-    return {kind: number for kind, number in rows}
-
-
-def newer_messages(ticket: Ticket, agent: Agent, seen: int) -> bool:
-    """Whether a customer's mail or a colleague's reply came after what the agent saw."""
-    return bool(
-        db.session.scalar(
-            select(Message.id)
-            .where(
-                Message.ticket_id == ticket.id,
-                Message.id > seen,
-                Message.quiet.is_(False),
-                or_(
-                    Message.kind == Kind.INBOUND,
-                    (Message.kind == Kind.REPLY) & (Message.agent_id != agent.id),
-                ),
-            )
-            .limit(1)
-        )
-    )
-
-
-# --- below
-
-
 def _add(message: Message, ticket: Ticket, agent: Agent, attachments: Sequence[Attachment]) -> None:
     """Insert a message with its files, and tell it what the page would ask the database for."""
     insert_now(message)
@@ -274,7 +196,7 @@ def freeze(
     quoted: Message | None,
     parts: Sequence[Part],
 ) -> bytes:
-    channel = letters.sending_channel(ticket)
+    channel = channels.sending_channel(ticket)
     letter = letters.render(
         "ticket_reply",
         ticket.locale,
@@ -288,7 +210,7 @@ def freeze(
     )
     return compose(
         Outgoing(
-            sender=letters.sender_address(channel),
+            sender=channels.sender_address(channel),
             to=tuple(Address(**entry) for entry in message.to),
             cc=tuple(Address(**entry) for entry in message.cc),
             subject=message.subject,

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select, update
 
-from desk import accounts, channels, intake, replies, settling, telling, tickets
+from desk import accounts, channels, intake, replies, settling, telling, thread, tickets
 from desk.channel_values import ChannelValues
 from desk.office import office, the_account
 from desk.scenes import (
@@ -215,7 +215,7 @@ def _arrive(stage: _Stage, scene: Scene, raw: bytes, envelope_from: str, moment:
 
 
 def _last_reply(ticket: Ticket) -> Message | None:
-    return next(iter(replies.conversation(ticket, (Kind.REPLY,), newest=1)), None)
+    return next(iter(thread.messages_of(ticket, (Kind.REPLY,), newest=1)), None)
 
 
 def _mime(stage: _Stage, scene: Scene, letter: Letter, moment: datetime, answered: Message | None) -> bytes:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from desk import files
-from desk.channels import incoming_credentials, incoming_server
+from desk.connections import incoming_credentials, incoming_server
 from mail.transports import PermanentFailure, TransportFailure
 from mail.transports.sent_folder import SentFolder
 from models import Channel, MailState, OutboundMail, Protocol, db, now

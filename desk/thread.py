@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from desk import drafts, letters, people, replies, undeliverable
-from models import Agent, Kind, Message, Ticket, TicketEvent, db
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import joinedload, selectinload
+
+from desk import channels, drafts, people, undeliverable
+from models import Agent, Kind, MailState, Message, OutboundMail, Ticket, TicketEvent, db
 
 # Beside the mails of the tab »Antwort« only what concerns them; the rest stands under »Verlauf«.
 BESIDE_MAILS = (
@@ -27,8 +31,6 @@ BESIDE_MAILS = (
 SHOWN = 20
 AS_MESSAGES = ("received", "replied", "noted")
 
-newer_messages = replies.newer_messages
-
 
 @dataclass(frozen=True, slots=True)
 class Added:
@@ -41,8 +43,8 @@ class Added:
 def shown(ticket: Ticket, agent: Agent, tab: str, added: Added | None = None) -> dict[str, Any]:
     """The values of a ticket page for one tab: reply, note or history; after `added` as little as changed."""
     kind = Kind.NOTE if tab == "note" else Kind.REPLY
-    counted = replies.counts(ticket)
-    sender = letters.sender_address(letters.sending_channel(ticket))
+    counted = counts(ticket)
+    sender = channels.sender_address(channels.sending_channel(ticket))
     circle = (added and added.circle) or people.around(ticket)
     to = circle.recipients()
     entries, earlier = ([added.message], None) if added is not None else conversation(ticket, tab)
@@ -55,7 +57,7 @@ def shown(ticket: Ticket, agent: Agent, tab: str, added: Added | None = None) ->
         },
         "draft": None if added and added.circle else drafts.of(ticket, agent, kind),
         "sender": str(sender),
-        "elsewhere": ticket.channel.id != letters.sending_channel(ticket).id,
+        "elsewhere": ticket.channel.id != channels.sending_channel(ticket).id,
         "recipients": to,
         "undeliverable": undeliverable.among((one.address for one in to), ticket.contact),
         "copies": circle.copies(to),
@@ -78,7 +80,7 @@ def conversation(
         "note": (Kind.NOTE,),
         "history": (Kind.INBOUND, Kind.REPLY, Kind.NOTE),
     }[tab]
-    messages = replies.conversation(ticket, kinds, SHOWN + 1, before)
+    messages = messages_of(ticket, kinds, SHOWN + 1, before)
     earlier = messages[1].id if len(messages) > SHOWN else None
     messages = messages[-SHOWN:]
     entries: list[Message | TicketEvent] = list(messages)
@@ -86,11 +88,85 @@ def conversation(
         first = messages[0].created_at if earlier is not None else None
         end = _created(before)
         entries += [
-            event
-            for event in replies.events(ticket)
-            if _stands_here(event, tab) and _between(event.at, first, end)
+            event for event in events(ticket) if _stands_here(event, tab) and _between(event.at, first, end)
         ]
     return sorted(entries, key=_moment), earlier
+
+
+# --- the rows
+
+
+def messages_of(
+    ticket: Ticket, kinds: Sequence[Kind], newest: int = 200, before: int | None = None
+) -> list[Message]:
+    """Messages of these kinds, oldest first, with all that their cards show; three statements in all.
+
+    `before` is the id of a message: only older ones are meant then.
+    """
+    rows = db.session.scalars(
+        select(Message)
+        .outerjoin(OutboundMail, OutboundMail.message_fk == Message.id)
+        .where(
+            Message.ticket_id == ticket.id,
+            Message.kind.in_(kinds),
+            or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
+            *((Message.id < before,) if before is not None else ()),
+        )
+        .options(
+            selectinload(Message.attachments),
+            joinedload(Message.agent),
+            joinedload(Message.outbound).selectinload(OutboundMail.recipients),
+        )
+        .order_by(Message.id.desc())
+        .limit(newest)
+    ).unique()
+    return list(reversed(rows.all()))
+
+
+def events(ticket: Ticket) -> list[TicketEvent]:
+    return list(
+        db.session.scalars(
+            select(TicketEvent)
+            .where(TicketEvent.ticket_id == ticket.id)
+            .options(joinedload(TicketEvent.agent))
+            .order_by(TicketEvent.id)
+        )
+    )
+
+
+def counts(ticket: Ticket) -> dict[Kind, int]:
+    rows = db.session.execute(
+        select(Message.kind, func.count())
+        .outerjoin(OutboundMail, OutboundMail.message_fk == Message.id)
+        .where(
+            Message.ticket_id == ticket.id,
+            or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
+        )
+        .group_by(Message.kind)
+    )
+    return {kind: number for kind, number in rows}
+
+
+def newer_messages(ticket: Ticket, agent: Agent, seen: int) -> bool:
+    """Whether a customer's mail or a colleague's reply came after what the agent saw."""
+    return bool(
+        db.session.scalar(
+            select(Message.id)
+            .where(
+                Message.ticket_id == ticket.id,
+                Message.id > seen,
+                Message.quiet.is_(False),
+                or_(
+                    Message.kind == Kind.INBOUND,
+                    (Message.kind == Kind.REPLY) & (Message.agent_id != agent.id),
+                ),
+            )
+            .limit(1)
+        )
+    )
+
+
+# --- below
 
 
 def _created(message_id: int | None) -> datetime | None:

@@ -17,12 +17,12 @@ from flask import current_app
 from flask_babel import force_locale, gettext
 
 from desk.channel_values import ChannelValues, completed, grant_of, incoming_password, outgoing_password
-from desk.channels import (
+from desk.connections import (
     incoming_credentials,
     incoming_server,
     outgoing_credentials,
     outgoing_server,
-    relay_door,
+    relay_server,
 )
 from desk.letters import loop_header
 from desk.office import signing_key, the_account
@@ -116,7 +116,7 @@ def start(values: ChannelValues, channel: Channel | None, agent_id: int, send_ma
     test_mail = _test_mail(trial, values.address) if send_mail and values.address else b""
     if test_mail and not values.is_own:
         trial.newest = db.session.scalar(db.select(db.func.max(InboundMail.id))) or 0
-    our_name, relay = the_account().mail_domain, relay_door()
+    our_name, relay = the_account().mail_domain, relay_server()
     grant = grant_of(values, channel)
     login = incoming_credentials(values, incoming_secret, grant)
     outgoing_login = outgoing_credentials(values, outgoing_secret, grant)

@@ -19,7 +19,7 @@ from typing import Any
 
 import cli
 from desk import outbox, replies, tickets
-from desk.filing import contact_for
+from desk.contacts import contact_for
 from mail.addresses import valid_address
 from mail.domains import mailbox_key
 from mail.types import Address

@@ -9,7 +9,7 @@ from typing import Self
 
 import pytest
 
-from desk import channels, notices, outbox
+from desk import connections, notices, outbox
 from mail.transports import Handover
 
 
@@ -49,5 +49,5 @@ def opened() -> Iterator[Post]:
     """All channels of all apps send through it, instead of their servers."""
     post = Post()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(channels, "open_sender", lambda channel: post)
+        patch.setattr(connections, "open_sender", lambda channel: post)
         yield post

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from config import Relay
-from desk import channels, health, trials
+from desk import channels, connections, health, trials
 from desk.channel_values import ChannelValues, InvalidChannel, port_for, smtp_port_for, values_of
 from mail.transports import PermanentFailure
 from models import Channel, Contact, Ticket, db, now
@@ -156,7 +156,7 @@ def test_an_outgoing_password_of_its_own_is_never_replaced_silently(app):
 
 def test_the_same_password_follows_a_new_one(own):
     channels.update(own, replace(values_of(own), password="changed"))
-    assert channels.open_sender(own)._connection._credentials.password == "changed"
+    assert connections.open_sender(own)._connection._credentials.password == "changed"
 
 
 # --- editing ---
@@ -287,32 +287,30 @@ def test_the_default_channel_stands_first(own):
 def test_a_lost_password_is_named_before_anybody_connects(own):
     own.password = ""
     with pytest.raises(PermanentFailure, match="password_missing"):
-        channels.open_source(own)
+        connections.open_source(own)
     with pytest.raises(PermanentFailure, match="password_missing"):
-        channels.open_sender(own)
+        connections.open_sender(own)
 
 
 def test_without_ssl_it_is_starttls_and_plain_text_only_when_allowed(app):
     channel = channels.create(replace(OWN, ssl=False))
-    server = channels.open_source(channel)._server
+    server = connections.open_source(channel)._server
     assert (server.encryption, server.allow_plaintext, server.port) == ("starttls", False, 143)
 
 
 def test_a_standard_channel_leaves_by_the_relay_or_not_at_all(channel, office):
-    assert channels.open_sender(channel) is None and channels.open_sender(None) is None
+    assert connections.open_sender(channel) is None and connections.open_sender(None) is None
     office.settings = replace(
         office.settings, relay=Relay("localhost", 25, "none"), allow_private_hosts=False
     )
-    server = channels.open_sender(channel)._connection._server
+    server = connections.open_sender(channel)._connection._server
     assert (server.host, server.allow_private, server.allow_plaintext) == ("localhost", True, True)
-    assert channels.sender_key(channel) == channels.sender_key(None) == "relay"
 
 
 def test_an_own_channel_leaves_by_its_own_server(own):
-    connection = channels.open_sender(own)._connection
+    connection = connections.open_sender(own)._connection
     assert connection._server.host == "smtp.acme.example"
     assert connection._credentials.user == "billing@acme.example"
-    assert channels.sender_key(own) == f"channel:{own.id}"
 
 
 # --- the connection test ---

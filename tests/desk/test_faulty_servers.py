@@ -17,7 +17,7 @@ from flask_babel import force_locale
 from sqlalchemy import select
 
 from blueprints.words import FAILURE
-from desk import channels, fetching
+from desk import channels, connections, fetching
 from desk.channel_values import ChannelValues
 from mail.transports import ServerAddress, Timeouts
 from models import Channel, FetchRecord, InboundMail, Incident, ServerCopy, Ticket, db, now
@@ -98,14 +98,14 @@ def connect(case: Case) -> int:
 def limits(monkeypatch: pytest.MonkeyPatch) -> dict[int, FaultyServer]:
     """Who hangs is given up soon, all others have all the time of a slow machine."""
     servers: dict[int, FaultyServer] = {}
-    real = channels.incoming_server
+    real = connections.incoming_server
 
     def incoming(own: Any) -> ServerAddress:
         address, server = real(own), servers.get(own.port)
         hangs = server is not None and "hang" in server.kind and not server.healed
         return replace(address, timeouts=SHORT if hangs else PATIENT)
 
-    monkeypatch.setattr(channels, "incoming_server", incoming)
+    monkeypatch.setattr(connections, "incoming_server", incoming)
     return servers
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from desk import merging, notices, people, replies, tickets
+from desk import merging, notices, people, replies, requester, tickets
 from desk.merging import MergeRefused
 from desk.office import office
 from mail.types import Address
@@ -154,7 +154,7 @@ def test_an_agent_lets_a_newcomer_in(channel: Channel, alice: Agent, first: Tick
     merging.merge(strange, first, alice)
     message = newest(first)
     assert message.newcomer
-    merging.admit(message, alice)
+    requester.admit(message, alice)
     assert not message.newcomer
     assert "dave@customer.example" in people.participants(first)
     assert [one.address for one in people.recipients(first)] == ["dave@customer.example"]
@@ -241,12 +241,12 @@ def test_the_first_author_of_a_forwarded_mail_becomes_the_requester_by_a_click(
     message = newest(ticket)
     assert message.forwarded_from == {"name": "Carol Huber", "address": "carol@customer.example"}
     assert ticket.contact.address == "bob@acme.example"
-    merging.take_over(message, alice)
+    requester.take_over(message, alice)
     assert (ticket.contact.address, ticket.locale) == ("carol@customer.example", "de")
     assert people.recipients(ticket) == (Address("Carol Huber", "carol@customer.example"),)
     sent = replies.send_reply(ticket, alice, replies.Written(text="Guten Tag."))
     assert b"difficult" not in office().blobs.get(sent.mail.sha256)
-    merging.give_back(message, alice)
+    requester.give_back(message, alice)
     assert ticket.contact.address == "bob@acme.example"
     assert events(ticket).count("requester") == 2
 

@@ -11,7 +11,7 @@ import pytest
 
 from blueprints.words import FAILURE, REASON
 from config import Relay
-from desk import channels, outbox, outgoing, replies, settling
+from desk import connections, outbox, outgoing, replies, settling
 from desk.office import Office
 from mail.transports import Timeouts
 from models import Agent, MailState, OutboundMail, db, now
@@ -93,7 +93,7 @@ FAULTS = [
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channels, "SEND_TIMEOUTS", Timeouts(connect=5, command=0.3))
+    monkeypatch.setattr(connections, "SEND_TIMEOUTS", Timeouts(connect=5, command=0.3))
     monkeypatch.setattr("mail.transports.smtp._FINAL_DOT_PATIENCE", 1)
 
 

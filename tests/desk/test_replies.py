@@ -10,7 +10,7 @@ from email.policy import default
 
 import pytest
 
-from desk import corrections, drafts, replies, uploads
+from desk import corrections, drafts, replies, thread, uploads
 from desk.office import Office
 from models import Agent, Channel, Kind, Message, OutboundMail, Status, Ticket, db
 from tests.desk.letters import arrive, mail, ticket_of
@@ -207,6 +207,6 @@ def test_an_empty_draft_is_forgotten_but_not_one_with_files(ticket: Ticket, alic
 def test_an_undone_answer_is_seen_and_counted_nowhere(ticket: Ticket, alice: Agent) -> None:
     sent = replies.send_reply(ticket, alice, Written(text="oops"))
     assert corrections.undo(sent.message, alice)
-    assert [message.kind for message in replies.conversation(ticket, list(Kind))] == [Kind.INBOUND]
-    assert replies.counts(ticket) == {Kind.INBOUND: 1}
+    assert [message.kind for message in thread.messages_of(ticket, list(Kind))] == [Kind.INBOUND]
+    assert thread.counts(ticket) == {Kind.INBOUND: 1}
     assert not corrections.undo(sent.message, alice)

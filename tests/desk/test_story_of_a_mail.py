@@ -11,6 +11,7 @@ from sqlalchemy import select
 from desk import (
     accounts,
     channels,
+    contacts,
     corrections,
     door,
     drafts,
@@ -129,13 +130,13 @@ def test_history_is_told_to_nobody(channel: Channel) -> None:
 def test_a_bug_of_ours_still_makes_a_ticket_with_the_original(
     channel: Channel, office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, raw = filing.detect, mail(subject="Poison")
+    real, raw = contacts.detect, mail(subject="Poison")
 
     def fails_once(*_: object) -> None:
-        monkeypatch.setattr(filing, "detect", real)
+        monkeypatch.setattr(contacts, "detect", real)
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(filing, "detect", fails_once)
+    monkeypatch.setattr(contacts, "detect", fails_once)
     ticket = ticket_of(row := arrive(channel, raw))
     assert (row.outcome, row.reason) == (Outcome.QUIET, "unreadable")
     (attachment,) = messages(ticket)[0].attachments

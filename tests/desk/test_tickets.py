@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 from sqlalchemy import select
 
-from desk import people, replies, tickets
+from desk import people, replies, thread, tickets
 from models import Agent, Channel, Kind, Priority, Status, Ticket, TicketEvent, db, now
 from models.ticket import after_customer_mail, after_reply
 from tests.desk.letters import arrive, mail, ticket_of
@@ -249,7 +249,7 @@ def test_who_takes_part_and_who_does_not(
     arrive(channel, mail("new@x.example", in_reply_to=sent.message.message_id))
     replies.add_note(ticket, alice, replies.Written(text="see frank@x.example"))
     assert people.participants(ticket) == {"carol@customer.example", "dave@x.example", "erin@x.example"}
-    assert replies.counts(ticket) == {Kind.INBOUND: 2, Kind.REPLY: 1, Kind.NOTE: 1}
+    assert thread.counts(ticket) == {Kind.INBOUND: 2, Kind.REPLY: 1, Kind.NOTE: 1}
 
 
 def replies_to(address: str) -> tuple[replies.Address, ...]:
