@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mail import senders
+from mail.lookup import Unanswered
 from mail.parse import parse
 from mail.senders import SenderState
 from mail.transports import sender_check
-from mail.transports.sender_check import NameServers, Unreachable, check
+from mail.transports.sender_check import NameServers, check
 
 CAROL = "carol@customer.example"
 PEER = "93.184.215.14"
@@ -99,7 +100,7 @@ def test_a_neighbour_is_not_the_one_that_spf_speaks_of(peer):
 
 def test_without_name_servers_nothing_is_said():
     def lookup(name: str, kind: str) -> list[Any]:
-        raise Unreachable
+        raise Unanswered(name)
 
     assert check(signed("customer.example"), CAROL, CAROL, PEER, lookup) == ()
 
