@@ -156,5 +156,6 @@ def _is_dmarc(record: str) -> bool:
 
 
 def _tags(record: str) -> dict[str, str]:
+    """By name; of a tag that stands there twice the first."""
     pairs = (pair.partition("=") for pair in reversed(record.split(";")))
     return {name.strip().lower(): value.strip().lower() for name, _, value in pairs}

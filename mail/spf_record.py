@@ -78,9 +78,8 @@ def with_term(record: str, term: str) -> str:
 def expand(text: str, value_of: Callable[[str], str]) -> str:
     """The name with the values of its macros (7.3), by their letters; too long, it loses labels on its left."""
     name = _MACROS.sub(lambda found: _value(found, value_of), text).removesuffix(".").lower()
-    while len(name) > LONGEST_NAME and "." in name:
-        name = name.partition(".")[2]
-    return name
+    end = name[-LONGEST_NAME - 1 :]
+    return name if len(name) <= LONGEST_NAME else end.partition(".")[2]
 
 
 def _value(found: re.Match[str], value_of: Callable[[str], str]) -> str:

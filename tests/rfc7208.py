@@ -24,17 +24,29 @@ PATIENCE = 90  # seconds
 Zone = dict[str, list[Any]]
 
 
-@cache
 def suite() -> dict[str, dict[str, Any]]:
     """The sections by their title, each with `tests` and `zonedata`. Skips without a network, but not on CI."""
-    try:
-        archive = _archive()
-    except (subprocess.SubprocessError, OSError) as error:
-        words = (getattr(error, "stderr", None) or str(error)).strip().splitlines() or [""]
-        reason = f"the test suite of RFC 7208 could not be downloaded: {words[-1]}"
+    archive, failure = fetched()
+    if archive is None:
+        reason = f"the test suite of RFC 7208 could not be downloaded: {failure}"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
+    return _sections(archive)
+
+
+@cache
+def fetched() -> tuple[Path | None, str]:
+    """The archive, or why there is none; tried once."""
+    try:
+        return _archive(), ""
+    except (subprocess.SubprocessError, OSError) as error:
+        words = str(getattr(error, "stderr", None) or error).strip().splitlines()
+        return None, words[-1] if words else ""
+
+
+@cache
+def _sections(archive: Path) -> dict[str, dict[str, Any]]:
     with tarfile.open(archive) as opened:
         file = opened.extractfile(f"{NAME}/test/rfc7208-tests.yml")
         assert file is not None
