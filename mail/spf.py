@@ -87,23 +87,26 @@ class _Check:
             return any(_is_within(known, name) for known in self._names())
         if term.name == "exists":
             return bool(self._found(name, "A"))
-        hosts = [name] if term.name == "a" else self._mail_hosts(name)
         length = term.lengths[0 if self.address.version == 4 else 1]
         return any(
             self.address in ip_network(f"{text}/{length}", strict=False)
-            for host in hosts
-            for text in (self._found if term.name == "a" else self._asked)(host, self._kind)
+            for text in self._addresses(term.name, name)
         )
+
+    def _addresses(self, of: str, name: str) -> Iterator[str]:
+        """Those of the name (a) or of its mail servers (mx), one after the other."""
+        if of == "a":
+            yield from self._found(name, self._kind)
+            return
+        hosts = self._found(name, "MX")
+        if len(hosts) > MOST_HOSTS:
+            raise Broken("mx", name)
+        for _, host in sorted(hosts):
+            yield from self._asked(host, self._kind)
 
     @property
     def _kind(self) -> str:
         return "A" if self.address.version == 4 else "AAAA"
-
-    def _mail_hosts(self, name: str) -> list[str]:
-        found = self._found(name, "MX")
-        if len(found) > MOST_HOSTS:
-            raise Broken("mx", name)
-        return [host for _, host in sorted(found)]
 
     def _names(self) -> list[str]:
         """The names of the address that lead back to it (5.5). A name server that keeps silent hides some."""
