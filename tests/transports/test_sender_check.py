@@ -129,13 +129,13 @@ def test_what_is_confirmed_anyway_costs_no_question_about_a_policy():
 
     def lookup(name: str, kind: str) -> list[Any]:
         asked.append((name.lower(), kind))
-        return zone(name, kind)
+        return STRICT if name == "_dmarc.evil.example" else zone(name, kind)
 
     assert judged(signed("customer.example"), lookup=lookup).proof == "DKIM, SPF"
     assert [name for name, _ in asked] == ["s1._domainkey.customer.example", "customer.example"]
     asked.clear()
     raw = signed("evil.example", RAW.replace(b"customer.example", b"mail.evil.example"))
-    assert judged(raw, "x@evil.example", "8.8.8.8", lookup).proof == "DKIM, SPF"
+    assert judged(raw, "x@evil.example", "8.8.8.8", lookup).proof == "DKIM, SPF, DMARC"
     assert len(asked) == len(set(asked)) and ("_dmarc.evil.example", "TXT") in asked, "each question once"
 
 
