@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from desk import connections, dkim
 from desk.office import office, the_account
 from desk.trials import trials
-from mail import deliverability, presets, provider_records, spf_policy
+from mail import deliverability, presets, provider_records
 from mail.deliverability import OK, PROBLEM, UNKNOWN, WARNING, Finding, OwnKey, Sending
+from mail.lookup import Ask, Unanswered, address_of
 from mail.transports import Encryption, PermanentFailure, ServerAddress, Timeouts, TransportFailure
 from mail.transports.address import resolve
 from mail.transports.questions import Questions, encryption_of
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 LONGEST = 15.0  # seconds for all of it
 FOR_DNS = 10.0
-NoAnswer = spf_policy.Unanswered  # for those who show it
+NoAnswer = Unanswered  # for those who show it
 ONE_LOOK = 3.0  # at DNS, while an administrator waits for the answer
 PATIENCE = Timeouts(connect=4, command=4, session=10)
 NO_ENCRYPTION_NEEDED = "local"  # the relay stands on this machine or in the same network
@@ -129,7 +130,7 @@ def _sending(channel: Channel, way: ServerAddress | None) -> Sending:
 def _our_host() -> str:
     """The name under which the world knows this machine, if the base URL says it."""
     host = urlsplit(office().settings.base_url).hostname or ""
-    return host if "." in host and spf_policy.address_of(host) is None else ""
+    return host if "." in host and address_of(host) is None else ""
 
 
 def _tls_of_sender(way: ServerAddress | None, our_name: str) -> Finding:
@@ -157,14 +158,12 @@ def _is_near(way: ServerAddress) -> bool:
         return False
 
 
-def _tls_of_receiver(
-    domain: str, ask: spf_policy.Ask, port: int, allow_private: bool, our_name: str
-) -> Finding:
+def _tls_of_receiver(domain: str, ask: Ask, port: int, allow_private: bool, our_name: str) -> Finding:
     """The first server of the MX record: others encrypt if it offers that, whatever its certificate."""
     try:
         host = next(iter(deliverability.mail_hosts(domain, ask)), "")
         addresses = deliverability.addresses_of(host, ask)
-    except spf_policy.Unanswered:
+    except Unanswered:
         return Finding("mx_tls", UNKNOWN, "unanswered")
     if not addresses:
         return Finding("mx_tls", UNKNOWN, "no_server")

@@ -14,10 +14,11 @@ from flask import current_app
 
 from config import Relay, Settings
 from desk.circumstances import asked_once
+from mail.lookup import Ask
 from mail.transports import Source
 from mail.transports.discovery import Internet
 from mail.transports.idle import IdleWatch
-from mail.transports.sender_check import Lookup, NameServers
+from mail.transports.sender_check import NameServers
 from models import Account, db
 from models.blobs import BlobStore
 
@@ -40,7 +41,7 @@ class Office:
     ring: Callable[[str, datetime | None], None] = _silent
     setup_token: str = ""
     internet: Internet = field(default_factory=Internet)  # where the settings of an address are looked up
-    lookup: Lookup = field(default_factory=NameServers)  # for the check of senders
+    lookup: Ask = field(default_factory=NameServers)  # for the check of senders
     idle: IdleWatch | None = None  # where jobs run: mailboxes rest there between two fetches
     at_hand: set[int] = field(default_factory=set)  # mails of the ledger that a fetch is about to file
     # What fetches are at, by channel: its edition and the mailbox. Cut when it is no longer wanted.

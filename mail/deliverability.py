@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from mail import signing, spf_policy
+from mail import dmarc, signing, spf
 from mail.domains import ascii_domain
-from mail.spf_policy import Ask, Broken, Unanswered
+from mail.lookup import Address, Ask, Unanswered, address_of
+from mail.spf_record import with_term
 
 OK, WARNING, PROBLEM, UNKNOWN = "ok", "warning", "problem", "unknown"
 WORST = (PROBLEM, WARNING, UNKNOWN, OK)
@@ -103,9 +104,9 @@ def mail_hosts(domain: str, ask: Ask) -> list[str]:
     return [name.rstrip(".").lower() for _, name in sorted(ask(domain, "MX"))]
 
 
-def addresses_of(host: str, ask: Ask) -> list[spf_policy.Address]:
+def addresses_of(host: str, ask: Ask) -> list[Address]:
     """The addresses of a host, which may be one itself."""
-    literal = spf_policy.address_of(host)
+    literal = address_of(host)
     if literal is not None:
         return [literal]
     return [ip_address(text) for kind in ("A", "AAAA") for text in ask(host, kind)] if host else []
@@ -124,7 +125,7 @@ def _mx(sending: Sending, ask: Ask, _report: Report) -> Finding:
         return Finding("mx", PROBLEM, "null", lines=lines)
     shown = tuple(hosts)
     for host in hosts:
-        if spf_policy.address_of(host) is not None:
+        if address_of(host) is not None:
             return Finding("mx", PROBLEM, "is_address", (("host", host),), lines, shown)
         found = addresses_of(host, ask)
         if not found:
@@ -137,8 +138,8 @@ def _mx(sending: Sending, ask: Ask, _report: Report) -> Finding:
 def _spf(sending: Sending, ask: Ask, _report: Report) -> Finding:
     addresses = [address for address in addresses_of(sending.host, ask) if address.is_global]
     term = _spf_term(sending, addresses)
-    policy = spf_policy.read(sending.domain, ask)
-    line = ((sending.domain, "TXT", spf_policy.with_term(policy.record, term)),) if term else ()
+    policy = spf.read(sending.domain, ask)
+    line = ((sending.domain, "TXT", with_term(policy.record, term)),) if term else ()
     line = () if sending.foreign else line
     shown = (policy.record, *("  " * depth + name for depth, name in policy.chain)) if policy.record else ()
     facts = (("questions", str(policy.questions)), ("where", policy.where), ("term", term))
@@ -160,7 +161,7 @@ def _spf(sending: Sending, ask: Ask, _report: Report) -> Finding:
     return Finding("spf", OK, "ok", facts, shown=shown)
 
 
-def _spf_term(sending: Sending, addresses: list[spf_policy.Address]) -> str:
+def _spf_term(sending: Sending, addresses: list[Address]) -> str:
     if sending.spf:
         return f"include:{sending.spf}"
     if sending.provider:
@@ -168,19 +169,17 @@ def _spf_term(sending: Sending, addresses: list[spf_policy.Address]) -> str:
     return " ".join(f"ip{address.version}:{address}" for address in addresses)
 
 
-def _is_allowed(
-    sending: Sending, policy: spf_policy.Policy, addresses: list[spf_policy.Address], ask: Ask
-) -> bool | None:
+def _is_allowed(sending: Sending, policy: spf.Policy, addresses: list[Address], ask: Ask) -> bool | None:
     """None where nobody can know: a provider sends through other machines than the one that takes our mail."""
     if sending.foreign or (sending.spf and policy.leads_to(sending.spf)):
         return True
-    try:
-        if addresses and all(
-            spf_policy.evaluate(sending.domain, address, ask) == "pass" for address in addresses
-        ):
-            return True
-    except Broken:
+    results = {spf.check_host(address, sending.domain, sending.address, ask) for address in addresses}
+    if "temperror" in results:
+        raise Unanswered(sending.domain)
+    if "permerror" in results:
         return None
+    if results == {"pass"}:
+        return True
     if sending.spf:
         return False
     return None if sending.provider or not addresses else False
@@ -227,42 +226,25 @@ def _foreign_dkim(sending: Sending, ask: Ask) -> Finding:
 
 
 def _dmarc(sending: Sending, ask: Ask, report: Report) -> Finding:
-    found = policy_of(sending.domain, ask)
+    found = dmarc.policy_of(sending.domain, ask)
     report_to = f"v=DMARC1; p=none; rua=mailto:{sending.address}"
     line = () if sending.foreign else ((f"_dmarc.{sending.domain}", "TXT", report_to),)
     if found is None:
         return Finding("dmarc", OK if sending.foreign else WARNING, "missing", lines=line)
-    where, policy, record = found
-    spf, dkim = (report.verdict(topic) for topic in ("spf", "dkim"))
-    facts = (("policy", policy), ("where", where), ("spf", spf), ("dkim", dkim))
-    if policy in ("several", "invalid"):
-        return Finding("dmarc", PROBLEM, policy, facts, line, (record,))
-    strict = policy in ("reject", "quarantine")
+    by_spf, by_dkim = (report.verdict(topic) for topic in ("spf", "dkim"))
+    facts = (("policy", found.value), ("where", found.where), ("spf", by_spf), ("dkim", by_dkim))
+    shown = (found.record,)
+    if not found.counts:
+        return Finding("dmarc", PROBLEM, found.value, facts, line, shown)
+    strict = found.value in dmarc.STRICT
     # From, the envelope and our signature name the same domain, so whatever passes is aligned, even strictly.
-    if sending.foreign or spf in (OK, WARNING) or _signs(report):
-        return Finding("dmarc", OK, "ok" if strict else "watching", facts, shown=(record,))
-    if UNKNOWN in (spf, dkim):
-        return Finding("dmarc", UNKNOWN, "unsure", facts, shown=(record,))
+    if sending.foreign or by_spf in (OK, WARNING) or _signs(report):
+        return Finding("dmarc", OK, "ok" if strict else "watching", facts, shown=shown)
+    if UNKNOWN in (by_spf, by_dkim):
+        return Finding("dmarc", UNKNOWN, "unsure", facts, shown=shown)
     return Finding(
-        "dmarc", PROBLEM if strict else WARNING, "refused" if strict else "unproven", facts, (), (record,)
+        "dmarc", PROBLEM if strict else WARNING, "refused" if strict else "unproven", facts, shown=shown
     )
-
-
-def policy_of(domain: str, ask: Ask) -> tuple[str, str, str] | None:
-    """Where DMARC's policy stands, what it is for this domain, and its record; for subdomains that of those above."""
-    labels = ascii_domain(domain).split(".")
-    for start in range(max(len(labels) - 1, 1)):
-        where = f"_dmarc.{'.'.join(labels[start:])}"
-        texts = [text.decode("ascii", "replace").strip() for text in ask(where, "TXT")]
-        records = [text for text in texts if text.replace(" ", "").lower().startswith("v=dmarc1")]
-        if len(records) > 1:
-            return where, "several", " | ".join(records)
-        if records:
-            tags = _tags(records[0])
-            policy = (tags.get("sp") or tags.get("p", "")) if start else tags.get("p", "")
-            known = policy in ("none", "quarantine", "reject")
-            return where, policy if known else "invalid", records[0]
-    return None
 
 
 def _signs(report: Report) -> bool:
@@ -281,7 +263,7 @@ def _ptr(sending: Sending, ask: Ask, _report: Report) -> Finding:
         facts = (("address", str(address)),)
         names = [str(name).rstrip(".") for name in ask(address.reverse_pointer, "PTR")]
         if not names:
-            named = spf_policy.address_of(sending.host) is None
+            named = address_of(sending.host) is None
             line = ((address.reverse_pointer, "PTR", f"{sending.host}."),)
             return Finding("ptr", PROBLEM, "missing", facts, line if named else ())
         if not any(address in addresses_of(name, ask) for name in names):
@@ -294,11 +276,11 @@ def _forward(sending: Sending, ask: Ask, report: Report) -> Finding | None:
     if not sending.forwarded_from:
         return None
     outside = ascii_domain(sending.forwarded_from.rpartition("@")[2])
-    found = policy_of(outside, ask)
+    found = dmarc.policy_of(outside, ask)
     facts = (
         ("outside", sending.forwarded_from),
         ("address", sending.address),
-        ("policy", found[1] if found else "missing"),
+        ("policy", found.value if found else "missing"),
     )
     proven = report.verdict("spf") in (OK, WARNING) or _signs(report)
     if proven:
@@ -316,8 +298,3 @@ RULES: tuple[tuple[str, Callable[[Sending, Ask, Report], Finding | None]], ...] 
     ("ptr", _ptr),
     ("forward", _forward),
 )
-
-
-def _tags(record: str) -> dict[str, str]:
-    pairs = (pair.partition("=") for pair in record.split(";"))
-    return {name.strip().lower(): value.strip().lower() for name, _, value in pairs}

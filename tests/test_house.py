@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import jinja2
@@ -68,6 +69,30 @@ def test_only_the_cleaner_and_the_asset_tags_make_markup():
 
 def test_templates_never_switch_escaping_off():
     assert found(r"\|\s*safe\b|autoescape\s+false", TEMPLATES) == []
+
+
+# What no module imports, and why it is there all the same.
+ONLY_INSTALLED = {
+    "psycopg": "SQLAlchemy loads it for DATABASE_URL",
+    "tzdata": "zoneinfo reads it where the system has no zones",
+    "python-dotenv": "Flask's command line reads .env with it",
+}
+
+
+def test_every_requirement_is_used():
+    """What nobody imports is still downloaded, installed, and a door for whoever takes over its name."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    names = {found[0].lower() for line in lines if (found := re.match(r"[\w.-]+", line))}
+    imported: set[str] = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add((node.module or "").partition(".")[0])
+    packages = packages_distributions()
+    used = {name.lower() for module in imported for name in packages.get(module, ())}
+    assert names - used == set(ONLY_INSTALLED), "in requirements.txt, and imported by nothing"
 
 
 # --- sizes and names ---

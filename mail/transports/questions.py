@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import dns.exception
-import dns.name
 import dns.resolver
 
-from mail.spf_policy import Unanswered
+from mail.domains import ascii_domain
+from mail.lookup import Unanswered, can_exist, value_of
 from mail.transports import Encryption, PermanentFailure, ServerAddress, TransportFailure, smtp_wire, tls
 from mail.transports.address import IPAddress, connect, dial, is_refused
 from mail.transports.discovery import Internet, name_resolver
@@ -29,7 +29,7 @@ class Questions:
         self._known: dict[tuple[str, str], list[Any] | None] = {}
 
     def __call__(self, name: str, kind: str) -> list[Any]:
-        key = (name.rstrip(".").lower(), kind)
+        key = (ascii_domain(name.rstrip(".")), kind)
         if key not in self._known:
             self._known[key] = self._ask(*key)
         if (known := self._known[key]) is None:
@@ -38,6 +38,8 @@ class Questions:
 
     def _ask(self, name: str, kind: str) -> list[Any] | None:
         """None: no answer."""
+        if not can_exist(name):
+            return []
         left = self._ends - time.monotonic()
         if left <= 0:
             return None
@@ -45,11 +47,9 @@ class Questions:
             answers = self._resolver.resolve(name, kind, lifetime=min(self._each, left), search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
-        except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
-            return []  # no such name can exist
         except (dns.exception.DNSException, OSError):
             return None
-        return [_plain(kind, answer) for answer in answers]
+        return [value_of(kind, answer) for answer in answers]
 
 
 def encryption_of(
@@ -81,11 +81,3 @@ def _allowed(server: ServerAddress, addresses: Sequence[IPAddress]) -> list[IPAd
     if not allowed:
         raise PermanentFailure("refused_address", ", ".join(map(str, addresses)))
     return allowed
-
-
-def _plain(kind: str, answer: Any) -> Any:
-    if kind == "TXT":
-        return b"".join(answer.strings)
-    if kind == "MX":
-        return answer.preference, answer.exchange.to_text(True)
-    return answer.target.to_text(True) if kind == "PTR" else answer.address

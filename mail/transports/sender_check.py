@@ -1,4 +1,4 @@
-"""Our own check of a sender, for mail that our receiver took: SPF (RFC 7208), DKIM (RFC 6376), DMARC (RFC 7489).
+"""Our own check of a sender, for mail that our receiver took: SPF (RFC 7208), DKIM (RFC 6376), DMARC (RFC 9989).
 
 Never more than an opinion, and never in the way: mail waits here while it is filed, one after the other, so
 slow or silent name servers cost all mails of a minute together one second, and then nothing is asked for a while.
@@ -6,11 +6,9 @@ slow or silent name servers cost all mails of a minute together one second, and 
 
 from __future__ import annotations
 
-import ipaddress
 import logging
-import warnings
 from collections.abc import Callable
-from contextvars import ContextVar
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -18,12 +16,10 @@ import dkim
 import dns.exception
 import dns.resolver
 
+from mail import dmarc, spf
 from mail.domains import ascii_domain
+from mail.lookup import Ask, Unanswered, address_of, can_exist, value_of
 from mail.senders import Result
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # the library is of 2020
-    import spf
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +30,9 @@ ALL = 5.0  # seconds for all questions about one mail
 SIGNATURES = 4  # of a mail that are looked at
 RESTS = 60.0  # seconds without a question when the patience is used up, and in which it grows back
 
-# (name, type) -> TXT: joined octets, A and AAAA: text, MX: (preference, name), PTR: name. Nothing found: empty.
-Lookup = Callable[[str, str], list[Any]]
-
-
-class Unreachable(Exception):
-    """No name server answers, or the time for this mail is over."""
-
 
 class NameServers:
-    """The system's name servers. One per process: it remembers how long they made us wait."""
+    """The system's name servers. One per process: it remembers how long they made us wait. Raises Unanswered."""
 
     def __init__(
         self, resolve: Callable[..., Any] | None = None, clock: Callable[[], float] = monotonic
@@ -54,24 +43,26 @@ class NameServers:
         self._rests_until = 0.0
 
     def __call__(self, name: str, kind: str) -> list[Any]:
+        if not can_exist(name):
+            return []
         began = self._clock()
         if began < self._rests_until:
-            raise Unreachable
+            raise Unanswered(name)
         self._waited = max(0.0, self._waited - (began - self._healed_at) * PATIENCE / RESTS)
         self._healed_at = began
         try:
             answers = self._resolve(name, kind, lifetime=USUAL + PATIENCE - self._waited, search=False)
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.name.EmptyLabel, dns.name.LabelTooLong):
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             answers = []
         except dns.resolver.NoNameservers:  # they answer, but not for this name
             answers = []
         except (dns.exception.DNSException, OSError) as error:
             self._rest()
-            raise Unreachable from error
+            raise Unanswered(name) from error
         self._waited += max(0.0, self._clock() - began - USUAL)
         if self._waited >= PATIENCE:
             self._rest()
-        return [_plain(kind, answer) for answer in answers]
+        return [value_of(kind, answer) for answer in answers]
 
     def _rest(self) -> None:
         self._rests_until, self._waited = self._clock() + RESTS, 0.0
@@ -84,35 +75,51 @@ def _resolve(name: str, kind: str, **options: Any) -> Any:
     return resolver.resolve(name, kind, **options)
 
 
-def check(raw: bytes, author: str, envelope_from: str, peer: str, lookup: Lookup) -> tuple[Result, ...]:
+class _Questions:
+    """Those about one mail, each asked once, and none when the time for the mail is over. Raises Unanswered."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._ends = monotonic() + ALL
+        self._known: dict[tuple[str, str], list[Any]] = {}
+        self.unanswered = False
+
+    def __call__(self, name: str, kind: str) -> list[Any]:
+        key = (name.rstrip(".").lower(), kind)
+        if key not in self._known:
+            try:
+                if monotonic() > self._ends:
+                    raise Unanswered(name)
+                self._known[key] = self._ask(*key)
+            except Unanswered:
+                self.unanswered = True
+                raise
+        return self._known[key]
+
+
+def check(raw: bytes, author: str, envelope_from: str, peer: str, ask: Ask) -> tuple[Result, ...]:
     """The results for a mail as it came, as a receiving server would write them; empty if nothing is known.
 
     `author` is the address in From. A redirect by a provider breaks SPF, so a failed SPF alone says nothing
     here; a domain that asks to refuse what it did not confirm (DMARC) is believed.
     """
-    ends = monotonic() + ALL
-
-    def asked(name: str, kind: str) -> list[Any]:
-        if monotonic() > ends:
-            raise Unreachable
-        return lookup(name.rstrip("."), kind)
-
+    asked = _Questions(ask)
     try:
         signed = _dkim(raw, asked)
-        sent = _spf(author, envelope_from, peer, asked)
+        sent = _spf(envelope_from, peer, asked)
         results = [*signed, *([sent] if sent else [])]
         if not sent and not any(result.value == "pass" for result in signed):
             return ()  # brought by a neighbour and not signed: nothing was there to check
-        return (*results, *_dmarc(author, results, asked))
-    except Unreachable:
+        return tuple(_dmarc(author, results, asked))
+    except Unanswered:
         return ()
     except Exception:
-        # What strangers write into mails and name servers makes old libraries stumble.
+        # What strangers write into mails makes old libraries stumble.
         log.info("a sender could not be checked", exc_info=True)
         return ()
 
 
-def _dkim(raw: bytes, asked: Lookup) -> list[Result]:
+def _dkim(raw: bytes, asked: Ask) -> list[Result]:
     def text(name: bytes, timeout: float = 0) -> bytes | None:
         return next(iter(asked(name.decode("ascii", "replace"), "TXT")), None)
 
@@ -129,65 +136,51 @@ def _dkim(raw: bytes, asked: Lookup) -> list[Result]:
     return found
 
 
-def _spf(author: str, envelope_from: str, peer: str, asked: Lookup) -> Result | None:
+def _spf(envelope_from: str, peer: str, asked: _Questions) -> Result | None:
     """Who brings mail from the same house (a smarthost, a filter) is not the one that SPF speaks of."""
-    try:
-        if not ipaddress.ip_address(peer).is_global or not envelope_from:
-            return None
-    except ValueError:
+    address = address_of(peer)
+    if address is None or not address.is_global or not envelope_from:
         return None
-    token = _asked.set(asked)
-    try:
-        domain = envelope_from.rpartition("@")[2]
-        value = spf.query(i=peer, s=envelope_from, h=domain, timeout=PATIENCE, querytime=ALL).check()[0]
-    finally:
-        _asked.reset(token)
+    domain = ascii_domain(_domain(envelope_from))
+    value = spf.check_host(address, domain, envelope_from, asked, helo=domain)
+    if value != "pass" and asked.unanswered:
+        raise Unanswered(domain)
     return Result("spf", "pass" if value == "pass" else "none", {"smtp.mailfrom": envelope_from.lower()})
 
 
-def _dmarc(author: str, results: list[Result], asked: Lookup) -> list[Result]:
-    """The policy of the author's domain, or of the one above; only asked for where nothing spoke for him."""
-    domain = ascii_domain(author.rpartition("@")[2])
-    if any(result.value == "pass" and _is_of(result, domain) for result in results):
-        return []
-    labels = domain.split(".")
-    for name in dict.fromkeys((domain, ".".join(labels[-2:]))):
-        for record in asked(f"_dmarc.{name}", "TXT"):
-            pairs = (tag.partition("=") for tag in record.decode("ascii", "replace").lower().split(";"))
-            tags = {name.strip(): value.strip() for name, _, value in pairs}
-            if tags.get("v") == "dmarc1":
-                strict = tags.get("p") in ("reject", "quarantine")
-                return [Result("dmarc", "fail" if strict else "none", {"header.from": domain})]
-    return []
+def _dmarc(author: str, results: list[Result], asked: Ask) -> list[Result]:
+    """The results with that of DMARC. Nothing is asked where something passed for the very domain of the author.
+
+    Where a policy is found, it says what else speaks for the author, and a pass of another organisation is none;
+    without one that is left to who reads the results.
+    """
+    domain = ascii_domain(_domain(author))
+    passed = [result for result in results if result.value == "pass"]
+    if any(_proven(result) == domain for result in passed):
+        return results
+    policy = dmarc.policy_of(domain, asked)
+    if policy is None or not policy.counts:
+        return results
+    strict = {"spf": policy.strict_spf, "dkim": policy.strict_dkim}
+    aligned = [
+        result for result in passed if dmarc.is_aligned(_proven(result), domain, strict[result.method], asked)
+    ]
+    value = "pass" if aligned else "fail" if policy.refuses else "none"
+    kept = [
+        replace(result, value="policy") if result in passed and result not in aligned else result
+        for result in results
+    ]
+    return [*kept, Result("dmarc", value, {"header.from": domain})]
 
 
-def _is_of(result: Result, domain: str) -> bool:
-    proven = (result.properties.get("header.d") or result.properties.get("smtp.mailfrom", "")).rpartition(
-        "@"
-    )[2]
-    return proven == domain or domain.endswith(f".{proven}") or proven.endswith(f".{domain}")
+def _proven(result: Result) -> str:
+    """The domain that a pass speaks for."""
+    found = result.properties
+    return ascii_domain(_domain(found.get("header.d") or found.get("smtp.mailfrom", "")))
 
 
-def _plain(kind: str, answer: Any) -> Any:
-    if kind == "TXT":
-        return b"".join(answer.strings)
-    if kind == "MX":
-        return answer.preference, answer.exchange.to_text(True)
-    return answer.target.to_text(True) if kind == "PTR" else answer.address
-
-
-# The SPF library asks by a function of its module; each check brings its own.
-_asked: ContextVar[Lookup] = ContextVar("asked")
-
-
-def _for_spf(name: str, kind: str, strict: bool = True, timeout: float = 0) -> list[Any]:
-    if kind == "SPF":  # a record type of RFC 4408 that RFC 7208 gave up
-        return []
-    answers = _asked.get()(name, kind)
-    return [((name, kind), (answer,) if kind == "TXT" else answer) for answer in answers]
-
-
-spf.DNSLookup = _for_spf
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].rstrip(".")
 
 
 class _Silent:

@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mail import senders
+from mail.lookup import Unanswered
 from mail.parse import parse
 from mail.senders import SenderState
 from mail.transports import sender_check
-from mail.transports.sender_check import NameServers, Unreachable, check
+from mail.transports.sender_check import NameServers, check
 
 CAROL = "carol@customer.example"
 PEER = "93.184.215.14"
@@ -91,6 +92,74 @@ def test_a_domain_that_refuses_what_it_did_not_confirm_is_believed():
     assert (found.state, found.proof, found.refuted) == (SenderState.UNCONFIRMED, "DMARC", True)
 
 
+SUFFIX, STRICT = [b"v=DMARC1; p=reject; psd=y"], [b"v=DMARC1; p=reject"]
+
+
+@pytest.mark.parametrize(
+    ("author", "signer", "records", "state", "proof", "refuted"),
+    [
+        # One organisation, whichever of its names signs.
+        ("b.shop.co.uk", "a.shop.co.uk", {"shop.co.uk": [b"v=DMARC1; p=reject"]}, "confirmed", "DMARC", False),
+        ("shop.co.uk", "a.shop.co.uk", {"shop.co.uk": [b"v=DMARC1; p=reject"]}, "confirmed", "DKIM, DMARC", False),
+        # It asks that only the very same name counts.
+        ("shop.co.uk", "a.shop.co.uk", {"shop.co.uk": [b"v=DMARC1; p=reject; adkim=s"]}, "unconfirmed", "DMARC", True),
+        ("shop.co.uk", "a.shop.co.uk", {"shop.co.uk": [b"v=DMARC1; p=none; adkim=s"]}, "unconfirmed", "", False),
+        ("shop.co.uk", "a.shop.co.uk", {"shop.co.uk": [b"v=DMARC1; p=reject; adkim=s; t=y"]}, "unconfirmed", "", False),
+        # A suffix and its customers are no organisation, in either direction.
+        ("shop.co.uk", "co.uk", {"shop.co.uk": [b"v=DMARC1; p=none"]}, "unconfirmed", "", False),
+        ("gv.at", "a.gv.at", {"gv.at": SUFFIX}, "unconfirmed", "DMARC", True),
+        ("b.gv.at", "a.gv.at", {"gv.at": SUFFIX}, "unconfirmed", "DMARC", True),
+        # The policy of shop.co.uk holds for its names; co.uk's own would be nobody's.
+        ("mail.shop.co.uk", "evil.example", {"shop.co.uk": [b"v=DMARC1; p=reject"]}, "unconfirmed", "DMARC", True),
+        # A record that does not count, and none at all: names above and below are believed, as ever.
+        ("shop.co.uk", "a.shop.co.uk", {"shop.co.uk": [b"v=DMARC1; p=nonsense"]}, "confirmed", "DKIM", False),
+        ("shop.co.uk", "a.shop.co.uk", {}, "confirmed", "DKIM", False),
+    ],
+)  # fmt: skip
+def test_a_policy_says_which_names_speak_for_the_author(author, signer, records, state, proof, refuted):
+    zone = {(f"_dmarc.{name}", "TXT"): texts for name, texts in records.items()}
+    zone[f"s1._domainkey.{signer}", "TXT"] = ZONE["s1._domainkey.evil.example", "TXT"]
+    raw = signed(signer, RAW.replace(b"customer.example", author.encode()))
+    found = judged(raw, "x@elsewhere.example", "8.8.8.8", lambda name, kind: zone.get((name, kind), []))
+    assert (found.state, found.proof, found.refuted) == (state, proof, refuted)
+
+
+def test_what_is_confirmed_anyway_costs_no_question_about_a_policy():
+    asked = []
+
+    def lookup(name: str, kind: str) -> list[Any]:
+        asked.append((name.lower(), kind))
+        return STRICT if name == "_dmarc.evil.example" else zone(name, kind)
+
+    assert judged(signed("customer.example"), lookup=lookup).proof == "DKIM, SPF"
+    assert [name for name, _ in asked] == ["s1._domainkey.customer.example", "customer.example"]
+    asked.clear()
+    raw = signed("evil.example", RAW.replace(b"customer.example", b"mail.evil.example"))
+    assert judged(raw, "x@evil.example", "8.8.8.8", lookup).proof == "DKIM, SPF, DMARC"
+    assert len(asked) == len(set(asked)) and ("_dmarc.evil.example", "TXT") in asked, "each question once"
+
+
+def test_a_policy_that_nobody_answers_for_leaves_the_sender_unchecked():
+    def lookup(name: str, kind: str) -> list[Any]:
+        if name.startswith("_dmarc."):
+            raise Unanswered(name)
+        return zone(name, kind)
+
+    assert judged(RAW, "x@evil.example", "8.8.8.8", lookup).state == SenderState.UNCHECKED
+
+
+def test_a_silent_server_behind_an_address_is_no_reproach():
+    """RFC 7208 goes on without its names; we do not say of a sender what a silent server may have hidden."""
+    records = {("customer.example", "TXT"): [b"v=spf1 ptr -all"], ("_dmarc.customer.example", "TXT"): STRICT}
+
+    def lookup(name: str, kind: str) -> list[Any]:
+        if kind == "PTR":
+            raise Unanswered(name)
+        return records.get((name, kind), [])
+
+    assert judged(lookup=lookup).state == SenderState.UNCHECKED
+
+
 @pytest.mark.parametrize("peer", ["127.0.0.1", "10.0.0.5", "::1", "", "nonsense", "local"])
 def test_a_neighbour_is_not_the_one_that_spf_speaks_of(peer):
     assert judged(peer=peer).state == SenderState.UNCHECKED
@@ -99,7 +168,7 @@ def test_a_neighbour_is_not_the_one_that_spf_speaks_of(peer):
 
 def test_without_name_servers_nothing_is_said():
     def lookup(name: str, kind: str) -> list[Any]:
-        raise Unreachable
+        raise Unanswered(name)
 
     assert check(signed("customer.example"), CAROL, CAROL, PEER, lookup) == ()
 
@@ -181,3 +250,15 @@ def test_name_servers_as_they_usually_are_never_rest():
     servers = NameServers(usual.resolve, lambda: usual.now)
     asked = [usual.waits(servers) and usual.asked for _ in range(200)]
     assert asked == sorted(set(asked)), "every mail had its questions"
+
+
+@pytest.mark.parametrize(
+    "name", ["\\999.example", "a..example", "x" * 64 + ".example", "x." * 130 + "example", "\ud800.example"]
+)
+def test_a_name_that_cannot_exist_sends_no_name_server_to_rest(name):
+    """Strangers write such names into selectors, envelopes and From."""
+    usual = Slow(0.01)
+    servers = NameServers(usual.resolve, lambda: usual.now)
+    assert servers(name, "TXT") == [] and usual.asked == 0
+    servers("customer.example", "TXT")
+    assert usual.asked == 1
