@@ -85,12 +85,14 @@ def _queue(purpose: str, incidents: list[int], way: int | None) -> None:
             continue
         token = ids.new_token(secrets.token_bytes)
         outbox.queue(
-            purpose=purpose,
-            subject=letters.alert_subject(purpose, incidents, agent),
-            recipients=[agent.email],
-            message_id=ids.system_message_id(signing_key(), token, the_account().mail_domain),
-            envelope_from=ways.envelope(way),
-            channel=ways.channel_of(way) if way is not ways.RELAY else None,
-            agent_id=agent.id,
-            incidents=incidents,
+            outbox.NewMail(
+                purpose=purpose,
+                subject=letters.alert_subject(purpose, incidents, agent),
+                recipients=[agent.email],
+                message_id=ids.system_message_id(signing_key(), token, the_account().mail_domain),
+                envelope_from=ways.envelope(way),
+                channel=ways.channel_of(way) if way is not ways.RELAY else None,
+                agent_id=agent.id,
+                incidents=incidents,
+            )
         )

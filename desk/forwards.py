@@ -68,14 +68,16 @@ def check(channel: Channel) -> None:
     message_id = ids.system_message_id(signing_key(), token, channel.address.rpartition("@")[2])
     raw, subject = _compose(channel, message_id)
     outbox.queue(
-        purpose=PURPOSE,
-        subject=subject,
-        recipients=[channel.forwarded_from],
-        message_id=message_id,
-        envelope_from=channel.address,  # some providers forward no mail with the null sender
-        channel=channel,
-        raw=raw,
-        automatic=True,
+        outbox.NewMail(
+            purpose=PURPOSE,
+            subject=subject,
+            recipients=[channel.forwarded_from],
+            message_id=message_id,
+            envelope_from=channel.address,  # some providers forward no mail with the null sender
+            channel=channel,
+            raw=raw,
+            automatic=True,
+        )
     )
     channel.forward_probe, channel.forward_sent_at = message_id, now()
     db.session.commit()

@@ -85,14 +85,16 @@ def queue_written(purpose: str, agent: Agent, letter: letters.Letter) -> None:
         )
     )
     outbox.queue(
-        purpose=purpose,
-        subject=letter.subject,
-        recipients=[agent.email],
-        message_id=message_id,
-        envelope_from=letters.automatic_envelope(channel),
-        channel=channel,
-        agent_id=agent.id,
-        raw=raw,
+        outbox.NewMail(
+            purpose=purpose,
+            subject=letter.subject,
+            recipients=[agent.email],
+            message_id=message_id,
+            envelope_from=letters.automatic_envelope(channel),
+            channel=channel,
+            agent_id=agent.id,
+            raw=raw,
+        )
     )
 
 
@@ -168,15 +170,17 @@ def _queue_for(agent: Agent, items: Sequence[NoticeItem]) -> OutboundMail:
     channel = channels.sending_channel(first.ticket)
     numbers = dict.fromkeys(f"#{item.ticket.number}" for item in items)
     return outbox.queue(
-        purpose=first.notice if alone else "several",
-        subject=first.ticket.subject if alone else ", ".join(numbers),
-        recipients=[agent.email],
-        message_id=letters.new_message_id(first.ticket) if alone else letters.system_message_id(),
-        envelope_from=letters.automatic_envelope(channel),
-        channel=channel,
-        ticket=first.ticket if alone else None,
-        about=first.about if alone else None,
-        agent_id=agent.id,
+        outbox.NewMail(
+            purpose=first.notice if alone else "several",
+            subject=first.ticket.subject if alone else ", ".join(numbers),
+            recipients=[agent.email],
+            message_id=letters.new_message_id(first.ticket) if alone else letters.system_message_id(),
+            envelope_from=letters.automatic_envelope(channel),
+            channel=channel,
+            ticket=first.ticket if alone else None,
+            about=first.about if alone else None,
+            agent_id=agent.id,
+        )
     )
 
 
@@ -233,15 +237,17 @@ def _queue_for_requester(purpose: str, ticket: Ticket, about: Message, address: 
     """It is written when it is sent; the mail itself answers `about`."""
     channel = channels.sending_channel(ticket)
     outbox.queue(
-        purpose=purpose,
-        subject=f"[#{ticket.number}]",
-        recipients=[address],
-        message_id=letters.new_message_id(ticket),
-        envelope_from=letters.automatic_envelope(channel),
-        channel=channel,
-        ticket=ticket,
-        about=about,
-        automatic=True,
+        outbox.NewMail(
+            purpose=purpose,
+            subject=f"[#{ticket.number}]",
+            recipients=[address],
+            message_id=letters.new_message_id(ticket),
+            envelope_from=letters.automatic_envelope(channel),
+            channel=channel,
+            ticket=ticket,
+            about=about,
+            automatic=True,
+        )
     )
 
 

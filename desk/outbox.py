@@ -1,21 +1,22 @@
-"""Story 2, the second half: mails leave from here and nowhere else. Claimed, handed over, and said so."""
+"""Story 2, the second half: mails leave from here and nowhere else. Put in, claimed, handed over, and said so."""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from email import message_from_bytes
 from email.policy import default
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
-from desk import channels, connections, dkim, health, letters
+from desk import channels, claims, connections, dkim, health, letters
 from desk.failpoints import reach
-from desk.office import office, owner_is_gone
-from desk.settling import UNCONFIRMED, UNSENT, note, settle
+from desk.office import office
+from desk.settling import UNCONFIRMED, note, settle
 from desk.trouble import is_trouble
 from mail.domains import mailbox_key
 from mail.transports import PermanentFailure, Sender, TemporaryFailure, TransportFailure
@@ -31,60 +32,60 @@ from models import (
     now,
 )
 from models.base import insert_now, reading, rows_changed
+from models.outbound import UNSENT, move_where
 
 log = logging.getLogger(__name__)
 
-STUCK_AFTER = timedelta(minutes=15)  # no hand-over takes longer; its process is gone
+# The server's fault and no mail's: the others of the run need not find out one by one.
 SERVER_DOWN = ("timeout", "connection_lost", "connect_timeout", "connect_refused", "name_not_found")
-IN_ORDER_FOR = timedelta(hours=1)  # so long a reply waits for an earlier one of its ticket
-BRAKE_REST = timedelta(minutes=5)
 
 # --- putting mails in
 
 
-def queue(
-    *,
-    purpose: str,
-    subject: str,
-    recipients: Sequence[str],
-    message_id: str,
-    envelope_from: str,
-    channel: Channel | None,
-    ticket: Ticket | None = None,
-    message: Message | None = None,
-    about: Message | None = None,
-    agent_id: int | None = None,
-    incidents: list[int] | None = None,
-    raw: bytes = b"",
-    send_after: datetime | None = None,
-    automatic: bool = False,
-) -> OutboundMail:
-    """Add a mail to the running transaction. Without `raw` it is composed when it is first sent."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMail:
+    """A mail as it is put into the outbox.
+
+    What it is: its purpose is ticket_reply, or the name of a notice. What it looks like: `raw` has the
+    octets, ready to leave; empty, it is composed when it is first sent, from `about`, `agent_id` and `incidents`.
+    """
+
+    purpose: str
+    subject: str  # decoded; for the screen, the octets have their own
+    recipients: Sequence[str]  # bare addresses; each mailbox gets the mail once
+    message_id: str  # RFC 5322, with brackets
+    envelope_from: str  # a bare address; empty: the null sender, nobody wants reports about it
+    channel: Channel | None  # whose server takes it; None: the relay, in the install's own name
+    ticket: Ticket | None = None
+    message: Message | None = None  # the reply that it is
+    about: Message | None = None  # the message that a notice speaks of
+    agent_id: int | None = None  # the agent whom a notice is for
+    incidents: list[int] | None = None  # the troubles that an alert speaks of
+    raw: bytes = b""
+    send_after: datetime | None = None  # None: at once
+    automatic: bool = False  # counts for the brake on automatic mail to one address
+
+
+def queue(new: NewMail) -> OutboundMail:
+    """Add a mail and its recipients to the running transaction."""
     mail = OutboundMail(
-        purpose=purpose,
-        subject=subject[:1000],
-        message_id=message_id,
-        envelope_from=envelope_from,
-        channel_id=channel.id if channel else None,
-        ticket_id=ticket.id if ticket else None,
-        message_fk=message.id if message else None,
-        about_id=about.id if about else None,
-        agent_id=agent_id,
-        incidents=incidents,
-        sha256=office().blobs.put(raw) if raw else "",
-        send_after=send_after or now(),
-        state=MailState.QUEUED,
+        purpose=new.purpose,
+        subject=new.subject[:1000],
+        message_id=new.message_id,
+        envelope_from=new.envelope_from,
+        channel_id=new.channel.id if new.channel else None,
+        ticket_id=new.ticket.id if new.ticket else None,
+        message_fk=new.message.id if new.message else None,
+        about_id=new.about.id if new.about else None,
+        agent_id=new.agent_id,
+        incidents=new.incidents,
+        sha256=office().blobs.put(new.raw) if new.raw else "",
+        send_after=new.send_after or now(),
     )
     insert_now(mail)
-    unique = {mailbox_key(address): address for address in recipients}
+    unique = {mailbox_key(address): address for address in new.recipients}
     rows = [
-        OutboundRecipient(
-            mail_id=mail.id,
-            address=address,
-            address_key=key,
-            automatic=automatic,
-            state=RecipientState.QUEUED,
-        )
+        OutboundRecipient(mail_id=mail.id, address=address, address_key=key, automatic=new.automatic)
         for key, address in unique.items()
     ]
     for row in rows:
@@ -93,40 +94,51 @@ def queue(
     return mail
 
 
+# --- what a person wants of a mail that is in
+
+
 def cancel(mail_id: int) -> bool:
     """Stop a mail that has not left yet (undo); one UPDATE decides against the sending job. Commits."""
-    stopped = rows_changed(
-        update(OutboundMail)
-        .where(
-            OutboundMail.id == mail_id,
-            OutboundMail.state == MailState.QUEUED,
-            OutboundMail.claimed_at.is_(None),  # never tried, so nobody has it
-        )
-        .values(state=MailState.CANCELLED, done_at=now())
-    )
+    never_tried = OutboundMail.claimed_at.is_(None)  # so nobody has it
+    stopped = move_where(MailState.CANCELLED, OutboundMail.id == mail_id, never_tried, done_at=now())
     if stopped:
-        _mark_recipients(mail_id, RecipientState.CANCELLED)
+        move_where(RecipientState.CANCELLED, OutboundRecipient.mail_id == mail_id)
     db.session.commit()
     return bool(stopped)
 
 
 def send_again(mail: OutboundMail) -> None:
     """A person asks: a failed or kept mail goes to the recipients that did not get it, or perhaps not. Commits."""
-    locked = select(OutboundMail).where(OutboundMail.id == mail.id).with_for_update()
-    db.session.scalar(locked.execution_options(populate_existing=True))  # it may be on its way by now
+    hold(mail)
     unsure = mail.state == MailState.DONE and any(r.reason == UNCONFIRMED for r in mail.recipients)
     if mail.state not in (MailState.FAILED, MailState.KEPT) and not unsure:
         db.session.rollback()
         return
-    mail.state, mail.send_after, mail.attempts, mail.reason, mail.words = MailState.QUEUED, now(), 0, "", ""
-    mail.created_at, mail.settled_at = now(), None  # patience begins anew
+    begin_anew(mail)
     for recipient in mail.recipients:
         lost = recipient.state in (RecipientState.UNDELIVERABLE, RecipientState.CANCELLED)
         if lost or recipient.reason == UNCONFIRMED:
-            recipient.state, recipient.reason = RecipientState.QUEUED, ""
+            recipient.move(RecipientState.QUEUED)
+            recipient.reason = ""
     note(mail, "send_again")
     db.session.commit()
     office().ring("send", None)
+
+
+def hold(mail: OutboundMail) -> bool:
+    """Read a mail again and keep it from others until the transaction ends: it may be on its way by now.
+
+    False if it is gone.
+    """
+    query = select(OutboundMail).where(OutboundMail.id == mail.id).with_for_update()
+    return db.session.scalar(query.execution_options(populate_existing=True)) is not None
+
+
+def begin_anew(mail: OutboundMail) -> None:
+    """Due at once, as if it had never been tried; patience begins anew too. In the running transaction."""
+    mail.move(MailState.QUEUED)
+    mail.created_at = mail.send_after = now()
+    mail.attempts, mail.reason, mail.words, mail.settled_at = 0, "", "", None
 
 
 # --- sending
@@ -134,13 +146,13 @@ def send_again(mail: OutboundMail) -> None:
 
 def due_servers() -> list[int | None]:
     """The channels that have mail to send now (None: in the install's own name)."""
-    _free_abandoned()
-    return _servers_of(_due(False, None))
+    claims.free_abandoned()
+    return _servers_of(claims.due())
 
 
 def deliver(channel_id: int | None) -> dict[str, int]:
     """Send what is due of one channel over one connection, and answer how many mails ended how."""
-    return _serve(channel_id, _due(False, None))
+    return _serve(channel_id, claims.due())
 
 
 def deliver_due(at_once: bool = False, channel_id: int | None = None) -> dict[str, int]:
@@ -148,14 +160,12 @@ def deliver_due(at_once: bool = False, channel_id: int | None = None) -> dict[st
 
     `at_once` ignores the undo time and the delays.
     """
-    _free_abandoned()
-    due = _due(at_once, channel_id)
-    servers = _servers_of(due)
-    total: dict[str, int] = {}
-    for server in servers:
-        for state, number in _serve(server, due).items():
-            total[state] = total.get(state, 0) + number
-    return total
+    claims.free_abandoned()
+    due = claims.due(at_once, channel_id)
+    total: Counter[str] = Counter()
+    for server in _servers_of(due):
+        total.update(_serve(server, due))
+    return dict(total)
 
 
 def _servers_of(condition: ColumnElement[bool]) -> list[int | None]:
@@ -163,47 +173,77 @@ def _servers_of(condition: ColumnElement[bool]) -> list[int | None]:
         return list(db.session.scalars(select(OutboundMail.channel_id).where(condition).distinct()))
 
 
+@dataclass(slots=True)
+class _Run:
+    """One server's turn: the condition of what is due there, the mail in hand, and how the others ended."""
+
+    due: ColumnElement[bool]
+    left: int = 1  # mails until the brake
+    in_hand: int | None = None  # claimed, and not settled yet
+    ended: Counter[str] = field(default_factory=Counter)
+
+    def claim(self) -> bool:
+        """Take the next mail; false when there is none for us."""
+        self.in_hand = claims.claim(self.due, self.left)
+        return self.in_hand is not None
+
+    def end(self, state: str) -> None:
+        self.in_hand = None
+        self.ended[state] += 1
+
+
 def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
-    """All due mails of one server over one connection."""
-    mine = OutboundMail.channel_id.is_(None) if channel_id is None else OutboundMail.channel_id == channel_id
-    condition = and_(due, mine)
-    counted: dict[str, int] = {}
+    """All due mails of one server over one connection; answers how many ended how.
 
-    def count(state: str) -> None:
-        counted[state] = counted.get(state, 0) + 1
+    1. Find the way out. Where there is none, because no relay is set up, what is due is kept.
+    2. Claim the first mail: one conditional UPDATE decides that it is ours, and counts the attempt.
+    3. Connect and sign in, and note that this way works.
+    4. Freeze the mail: composed and signed once and stored, so that a retry sends the same octets.
+    5. Hand it over, and write down what the server said of each recipient (desk/settling.py).
+    6. Claim the next one and go on with step 4, until nothing is due, the brake holds or the office closes.
+    7. If nobody lets us in, or the server falls silent, note the trouble; every mail that is due waits.
 
-    mail_id: int | None = None
+    A process may die between any two steps: what it had claimed is found abandoned and sent again.
+    """
+    run = _Run(and_(due, OutboundMail.channel_id == channel_id))  # None: IS NULL
     channel, gone = None, False
     try:
         with reading():
             channel = db.session.get(Channel, channel_id) if channel_id is not None else None
             gone = channel is not None and not channel.living
-            sender = connections.open_sender(channel)
-        if sender is None:
-            return {"kept": _keep(condition)}
-        left = _left_before_the_brake(channel_id)
-        mail_id = _claim(condition, left)
-        if mail_id is None:
-            return counted
-        with sender as open_sender:
-            _record(channel, None)
-            while mail_id is not None:
-                state, failure = _hand_over(open_sender, mail_id)
-                count(state)
-                mail_id = None
-                if failure is not None and failure.code in SERVER_DOWN:
-                    raise failure  # not this mail's fault: the others need not find out one by one
-                left -= 1
-                mail_id = None if office().stopping.is_set() else _claim(condition, left)
+            way_out = connections.open_sender(channel)
+        if way_out is None:
+            return {"kept": claims.keep(run.due)}
+        run.left = claims.left_before_the_brake(channel_id)
+        if run.claim():
+            with way_out as sender:
+                _record(channel, None)
+                _one_after_the_other(run, sender)
     except TransportFailure as failure:
-        # The server did not let us in: no mail is at fault, all of them wait; but not for a deleted channel.
         if not gone:
             _record(channel, failure)
-        mail_id = mail_id or _claim(condition)
-        while mail_id is not None:
-            count(settle(mail_id, failure, connected=gone))
-            mail_id = _claim(condition)
-    return counted
+        _nobody_gets_in(run, failure, gone)
+    return dict(run.ended)
+
+
+def _one_after_the_other(run: _Run, sender: Sender) -> None:
+    """The mail in hand and all that follow. Raises TransportFailure when the server itself is down."""
+    while run.in_hand is not None:
+        state, failure = _hand_over(sender, run.in_hand)
+        run.end(state)
+        if failure is not None and failure.code in SERVER_DOWN:
+            raise failure
+        run.left -= 1
+        if not office().stopping.is_set():
+            run.claim()
+
+
+def _nobody_gets_in(run: _Run, failure: TransportFailure, gone: bool) -> None:
+    """No mail is at fault, so all of them wait; but they fail where the channel was deleted (`gone`)."""
+    run.left = 1  # nothing leaves: the brake has no say
+    while run.in_hand is not None or run.claim():
+        assert run.in_hand is not None
+        run.end(settle(run.in_hand, failure, connected=gone))
 
 
 class _TakenOver(Exception):
@@ -217,6 +257,7 @@ def _record(channel: Channel | None, failure: TransportFailure | None) -> None:
 
 
 def _hand_over(sender: Sender, mail_id: int) -> tuple[str, TransportFailure | None]:
+    """One mail to the server; answers how it ended, and what failed if it was the way there."""
     prepared = False
     try:
         raw, envelope_from, recipients = _frozen(mail_id)
@@ -255,141 +296,10 @@ def _frozen(mail_id: int) -> tuple[bytes, str, list[str]]:
         frozen = {"sha256": office().blobs.put(signed)}
         if not stored:  # what a queued notice is about; only now it has words
             frozen["subject"] = str(message_from_bytes(raw, policy=default)["Subject"])[:1000]
-        ours = and_(OutboundMail.state == MailState.SENDING, OutboundMail.claimed_by == office().owner)
-        kept = rows_changed(update(OutboundMail).where(OutboundMail.id == mail_id, ours).values(frozen))
+        kept = rows_changed(update(OutboundMail).where(claims.still_ours(mail_id)).values(frozen))
         db.session.commit()
         if not kept:
             raise _TakenOver
         if stored:
             office().blobs.forget(stored)  # nothing else has these bytes; some hold a link that lets in
     return signed, envelope_from, recipients
-
-
-def _keep(condition: ColumnElement[bool]) -> int:
-    """Without a relay nothing leaves and nothing is dropped: kept until a person says »send now«."""
-    ids = db.session.scalars(select(OutboundMail.id).where(condition).limit(500)).all()
-    for mail_id in ids:
-        kept = rows_changed(
-            update(OutboundMail)
-            .where(OutboundMail.id == mail_id, OutboundMail.state == MailState.QUEUED)
-            .values(state=MailState.KEPT, reason="no_relay")
-        )
-        if kept:
-            mail = db.session.get(OutboundMail, mail_id)
-            assert mail is not None
-            db.session.refresh(mail)
-            note(mail, "kept")
-        db.session.commit()
-    return len(ids)
-
-
-def _left_before_the_brake(channel_id: int | None) -> int:
-    """How many mails may still leave by this channel within the hour (POSTSTELLE_SEND_PER_HOUR)."""
-    limit = office().settings.send_per_hour
-    if not limit:
-        return 1_000_000
-    gone = db.session.scalar(
-        select(func.count()).where(
-            OutboundMail.channel_id.is_(None)
-            if channel_id is None
-            else OutboundMail.channel_id == channel_id,
-            OutboundMail.done_at > now() - timedelta(hours=1),
-        )
-    )
-    return limit - (gone or 0)
-
-
-def _brake(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Unusually much has left: what is due rests and says why, but for what a person let through. Commits."""
-    db.session.execute(
-        update(OutboundMail)
-        .where(condition, OutboundMail.hurried.is_(False))
-        .values(send_after=now() + BRAKE_REST, reason="brake")
-        .execution_options(synchronize_session=False)
-    )
-    db.session.commit()
-    return and_(condition, OutboundMail.hurried)
-
-
-def _claim(condition: ColumnElement[bool], left: int = 1) -> int | None:
-    """Take the next mail: the conditional UPDATE lets only one process have it. Commits."""
-    if left <= 0:
-        condition = _brake(condition)
-    while True:
-        mail_id = db.session.scalar(
-            select(OutboundMail.id).where(condition).order_by(OutboundMail.id).limit(1)
-        )
-        if mail_id is None:
-            db.session.rollback()
-            return None
-        taken = rows_changed(
-            update(OutboundMail)
-            .where(OutboundMail.id == mail_id, OutboundMail.state == MailState.QUEUED)
-            .values(
-                state=MailState.SENDING,
-                attempts=OutboundMail.attempts + 1,
-                claimed_at=now(),
-                claimed_by=office().owner,
-            )
-        )
-        db.session.commit()
-        if taken:
-            reach("claimed")
-            return mail_id
-
-
-def _free_abandoned() -> None:
-    """A process that died while sending: the same bytes with the same Message-ID are sent again. Commits."""
-    with reading():
-        rows = db.session.execute(
-            select(OutboundMail.id, OutboundMail.claimed_by, OutboundMail.claimed_at).where(
-                OutboundMail.state == MailState.SENDING
-            )
-        ).all()
-    for mail_id, owner, claimed_at in rows:
-        if owner_is_gone(owner) or (claimed_at and claimed_at < now() - STUCK_AFTER):
-            freed = rows_changed(
-                update(OutboundMail)
-                .where(
-                    OutboundMail.id == mail_id,
-                    OutboundMail.state == MailState.SENDING,
-                    OutboundMail.claimed_by == owner,
-                )
-                .values(state=MailState.QUEUED)
-            )
-            if freed:
-                log.warning("mail %s was being sent when its process ended; it is sent again", mail_id)
-                note(db.session.get_one(OutboundMail, mail_id), "interrupted")
-    db.session.commit()
-
-
-def _due(at_once: bool, channel_id: int | None) -> ColumnElement[bool]:
-    due: ColumnElement[bool] = OutboundMail.state == MailState.QUEUED
-    if at_once:
-        # A mail that was tried just now waits for the next call; else a failing server would be asked for ever.
-        due = and_(due, or_(OutboundMail.claimed_at.is_(None), OutboundMail.claimed_at < now()))
-    else:
-        due = and_(due, OutboundMail.send_after <= now())
-    due = and_(due, ~_behind_another())
-    return and_(due, OutboundMail.channel_id == channel_id) if channel_id is not None else due
-
-
-def _behind_another() -> ColumnElement[bool]:
-    """Customers read the replies of a ticket in the order in which they were written."""
-    earlier = aliased(OutboundMail)
-    waits = exists().where(
-        earlier.ticket_id == OutboundMail.ticket_id,
-        earlier.id < OutboundMail.id,
-        earlier.purpose == "ticket_reply",
-        earlier.state.in_((MailState.QUEUED, MailState.SENDING)),
-        earlier.created_at > now() - IN_ORDER_FOR,
-    )
-    return and_(OutboundMail.purpose == "ticket_reply", waits)
-
-
-def _mark_recipients(mail_id: int, state: RecipientState) -> None:
-    db.session.execute(
-        update(OutboundRecipient)
-        .where(OutboundRecipient.mail_id == mail_id, OutboundRecipient.state.in_(UNSENT))
-        .values(state=state)
-    )

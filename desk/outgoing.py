@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import joinedload, selectinload
 
-from desk import corrections, letters, outbox, settling, tickets
+from desk import corrections, letters, outbox, settling
 from desk.office import office
 from mail.addresses import valid_address
 from mail.clean import clean_html
@@ -16,6 +16,7 @@ from mail.parse import parse
 from mail.types import Mail
 from models import Agent, MailState, OutboundMail, OutboundRecipient, RecipientState, db, now
 from models.base import rows_changed
+from models.outbound import move_where
 
 PAGE = 50
 VIEWS = ("open", "waiting", "failed", "kept", "sent")
@@ -138,28 +139,21 @@ def stop(mail: OutboundMail, by: Agent) -> None:
 
     Raises Refused when it is being sent just now or has ended.
     """
-    stopped = rows_changed(
-        update(OutboundMail)
-        .where(OutboundMail.id == mail.id, OutboundMail.state.in_((MailState.QUEUED, MailState.KEPT)))
-        .values(
-            state=MailState.FAILED,
-            reason="stopped",
-            words="",
-            done_at=now(),
-            settled_at=now(),
-            claimed_at=now(),
-        )
+    stopped = move_where(
+        MailState.FAILED,
+        OutboundMail.id == mail.id,
+        OutboundMail.state.in_((MailState.QUEUED, MailState.KEPT)),
+        reason="stopped",
+        words="",
+        done_at=now(),
+        settled_at=now(),
+        claimed_at=now(),
     )
     if not stopped:
         db.session.rollback()
         raise Refused("gone")
-    db.session.execute(
-        update(OutboundRecipient)
-        .where(OutboundRecipient.mail_id == mail.id, OutboundRecipient.state.in_(settling.UNSENT))
-        .values(state=RecipientState.CANCELLED)
-    )
-    if mail.ticket is not None and mail.agent_id is None:
-        tickets.note_event(mail.ticket, "mail_stopped", by, purpose=mail.purpose)
+    move_where(RecipientState.CANCELLED, OutboundRecipient.mail_id == mail.id)
+    settling.note(mail, "stopped", by)
     db.session.commit()
 
 
@@ -181,14 +175,9 @@ def correct_address(mail: OutboundMail, recipient_id: int, address: str, by: Age
     address = address.strip()
     if not valid_address(address):
         raise Refused("address")
-    locked = db.session.scalar(
-        select(OutboundMail)
-        .where(OutboundMail.id == mail.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    held = outbox.hold(mail)
     recipient = next((row for row in mail.recipients if row.id == recipient_id), None)
-    if locked is None or recipient is None or not can_correct(mail, recipient):
+    if not held or recipient is None or not can_correct(mail, recipient):
         db.session.rollback()
         raise Refused("gone")
     before, taken = recipient.address, {row.address_key for row in mail.recipients if row is not recipient}
@@ -196,15 +185,14 @@ def correct_address(mail: OutboundMail, recipient_id: int, address: str, by: Age
         db.session.rollback()
         raise Refused("address")
     recipient.address, recipient.address_key = address, mailbox_key(address)
-    recipient.state, recipient.reason, recipient.reply = RecipientState.QUEUED, "", ""
+    recipient.move(RecipientState.QUEUED)
+    recipient.reason = recipient.reply = ""
     if mail.message is not None:
         mail.sha256 = office().blobs.put(corrections.readdressed(mail.message, before, address))
     else:
         mail.sha256 = ""  # a notice is composed anew when it is sent
-    mail.state, mail.send_after, mail.attempts, mail.reason, mail.words = MailState.QUEUED, now(), 0, "", ""
-    mail.created_at, mail.settled_at = now(), None
-    if mail.ticket is not None and mail.agent_id is None:
-        tickets.note_event(mail.ticket, "mail_readdressed", by, purpose=mail.purpose, old=before, to=address)
+    outbox.begin_anew(mail)
+    settling.note(mail, "readdressed", by, old=before, to=address)
     db.session.commit()
     office().ring("send", None)
 

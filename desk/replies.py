@@ -21,6 +21,7 @@ from mail.types import Address, Outgoing, Part
 from models import (
     Agent,
     Attachment,
+    Channel,
     Kind,
     Message,
     OutboundMail,
@@ -110,18 +111,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     _add(message, ticket, agent, add_attachments(parts))
     raw = freeze(ticket, agent, message, answered, quoted, parts)
     until = now() + timedelta(seconds=the_account().undo_seconds)
-    mail = outbox.queue(
-        purpose="ticket_reply",
-        subject=subject,
-        recipients=[reader.address for reader in readers],
-        message_id=message.message_id,
-        envelope_from=channel.address,
-        channel=channel,
-        ticket=ticket,
-        message=message,
-        raw=raw,
-        send_after=until,
-    )
+    mail = outbox.queue(_as_mail(message, ticket, channel, readers, raw, until))
     set_committed_value(message, "outbound", mail)
     search.index_message(message, *(attachment.name for attachment in message.attachments))
     tickets.note_event(ticket, "replied", agent, message=str(message.id), old=ticket.status)
@@ -136,6 +126,29 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     db.session.commit()
     office().ring("send", until)
     return Sent(message, mail, until, circle.joined_by(readers))
+
+
+def _as_mail(
+    message: Message,
+    ticket: Ticket,
+    channel: Channel,
+    readers: Sequence[Address],
+    raw: bytes,
+    until: datetime,
+) -> outbox.NewMail:
+    """The reply for the outbox; until the end of the undo time it stays there."""
+    return outbox.NewMail(
+        purpose="ticket_reply",
+        subject=message.subject,
+        recipients=[reader.address for reader in readers],
+        message_id=message.message_id,
+        envelope_from=channel.address,
+        channel=channel,
+        ticket=ticket,
+        message=message,
+        raw=raw,
+        send_after=until,
+    )
 
 
 def add_note(ticket: Ticket, agent: Agent, written: Written) -> Message:

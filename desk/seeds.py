@@ -275,18 +275,18 @@ def _answer(ticket: Ticket, agent: Agent, answer: Answer, moment: datetime) -> N
     mail = sent.mail
     mail.attempts, mail.send_after = 1, moment + timedelta(seconds=10)
     mail.claimed_at = mail.done_at = moment + timedelta(seconds=12)
+    mail.move(MailState.SENDING)
     for recipient in mail.recipients:
         recipient.created_at = moment
-        if answer.refused:
-            recipient.state, recipient.reason = RecipientState.UNDELIVERABLE, "unknown_recipient"
-        else:
-            recipient.state = RecipientState.ACCEPTED
+        recipient.move(RecipientState.UNDELIVERABLE if answer.refused else RecipientState.ACCEPTED)
+        recipient.reason = "unknown_recipient" if answer.refused else ""
         recipient.reply = answer.refused or HANDED_OVER
     if answer.refused:
-        mail.state, mail.reason, mail.words = MailState.FAILED, "unknown_recipient", answer.refused
+        mail.move(MailState.FAILED)
+        mail.reason, mail.words = "unknown_recipient", answer.refused
         settling.back_to_author(mail, mail.recipients)
     else:
-        mail.state = MailState.DONE
+        mail.move(MailState.DONE)
         to = ", ".join(recipient.address for recipient in mail.recipients)
         tickets.note_event(ticket, "mail_sent", None, purpose=mail.purpose, to=to)
     db.session.commit()

@@ -2,66 +2,80 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import timedelta
 
 from sqlalchemy import select
 
-from desk import sent_copies, telling, tickets, undeliverable, ways
+from desk import retry_delays, sent_copies, telling, tickets, undeliverable, ways
 from desk.office import office
+from desk.retry_delays import PATIENCE, TELL_AFTER
 from mail.domains import mailbox_key
 from mail.refusals import reason_of
 from mail.transports import Handover, PermanentFailure, TransportFailure
 from mail.types import BounceRecipient
-from models import MailState, OutboundMail, OutboundRecipient, RecipientState, Status, Ticket, db, now
+from models import Agent, MailState, OutboundMail, OutboundRecipient, RecipientState, Status, Ticket, db, now
+from models.outbound import ENDED, UNSENT
 
-# Minutes after each failed attempt; the last one repeats until PATIENCE is over.
-RETRY_MINUTES = (1, 5, 15, 60)
-PATIENCE = timedelta(days=4)
-TELL_AFTER = timedelta(hours=1)  # a mail that waits longer is shown as delayed
+log = logging.getLogger(__name__)
+
 LINK_MAILS = ("invitation", "password_link")
 UNCONFIRMED = "unconfirmed"  # the reason of a recipient whose server took the mail without a word
-UNSENT = (RecipientState.QUEUED, RecipientState.DELAYED)
 
 
 def settle(mail_id: int, result: dict[str, Handover] | TransportFailure, connected: bool = True) -> str:
-    """Write down what became of each recipient, and of the mail. One transaction."""
+    """Write down what became of each recipient, and of the mail. One transaction; answers the mail's state.
+
+    `result`: what the server said of each address, or why it could not be asked. `connected`: it let us in.
+    """
     mail = db.session.scalar(select(OutboundMail).where(OutboundMail.id == mail_id).with_for_update())
     assert mail is not None
+    state = str(mail.state)
+    if mail.state in ENDED:
+        db.session.rollback()
+        log.warning("mail %s had ended otherwise (%s) when its hand-over did", mail_id, state)
+        return state
     waited = now() - mail.created_at
     told = any(recipient.state == RecipientState.DELAYED for recipient in mail.recipients)
-    failed: list[OutboundRecipient] = []
+    accepted, failed = _answered(mail, result, connected, waited)
+    unsent = failed or any(recipient.state in UNSENT for recipient in mail.recipients)
+    if mail.incidents and unsent and waited <= PATIENCE and ways.take_another(mail, failed):
+        mail.move(MailState.QUEUED)
+    else:
+        _conclude(mail, told)
+        if accepted:
+            undeliverable.taken_again(accepted)
+        if failed:  # at once, also while others still wait
+            if not isinstance(result, TransportFailure):  # else it speaks of the way there, and of no address
+                undeliverable.mark(failed)
+            back_to_author(mail, failed)
+    state = str(mail.state)
+    db.session.commit()
+    return state
+
+
+def _answered(
+    mail: OutboundMail, result: dict[str, Handover] | TransportFailure, connected: bool, waited: timedelta
+) -> tuple[list[OutboundRecipient], list[OutboundRecipient]]:
+    """Note what was said of each recipient that still waits; answers who got the mail and who never will."""
     accepted: list[OutboundRecipient] = []
+    failed: list[OutboundRecipient] = []
     for recipient in mail.recipients:
         if recipient.state not in UNSENT:
             continue
         outcome, reply, reason = _answer_for(recipient.address, result, connected)
-        recipient.reply = reply[:1000]
+        recipient.reply, recipient.reason = reply[:1000], reason
         if outcome == "accepted":
-            recipient.state, recipient.reason = RecipientState.ACCEPTED, reason
+            recipient.move(RecipientState.ACCEPTED)
             accepted.append(recipient)
         elif outcome == "permanent" or waited > PATIENCE:
-            recipient.state = RecipientState.UNDELIVERABLE
+            recipient.move(RecipientState.UNDELIVERABLE)
             recipient.reason = reason if outcome == "permanent" else "gave_up"
             failed.append(recipient)
         else:
-            recipient.state = RecipientState.DELAYED if waited > TELL_AFTER else RecipientState.QUEUED
-            recipient.reason = reason
-    unsent = failed or any(recipient.state in UNSENT for recipient in mail.recipients)
-    if mail.incidents and unsent and waited <= PATIENCE and ways.take_another(mail, failed):
-        mail.state = MailState.QUEUED
-        db.session.commit()
-        return str(mail.state)
-    _conclude(mail, told)
-    if accepted:
-        undeliverable.taken_again(accepted)
-    if failed:  # at once, also while others still wait
-        if not isinstance(result, TransportFailure):  # else it speaks of the way there, and of no address
-            undeliverable.mark(failed)
-        back_to_author(mail, failed)
-    state = str(mail.state)
-    db.session.commit()
-    return state
+            recipient.move(RecipientState.DELAYED if waited > TELL_AFTER else RecipientState.QUEUED)
+    return accepted, failed
 
 
 def _answer_for(
@@ -88,14 +102,14 @@ def _conclude(mail: OutboundMail, told: bool) -> None:
     mail.reason = blamed.reason if blamed else ""
     mail.words = blamed.reply if blamed else ""
     if waiting:
-        delay = RETRY_MINUTES[min(mail.attempts, len(RETRY_MINUTES)) - 1]
-        mail.state, mail.send_after = MailState.QUEUED, now() + timedelta(minutes=delay)
+        mail.move(MailState.QUEUED)
+        mail.send_after = now() + retry_delays.after(mail.attempts)
         office().ring("send", mail.send_after)
         if not told and any(r.state == RecipientState.DELAYED for r in waiting):
             note(mail, "delayed", reason=mail.reason)
         return
     mail.done_at = now()
-    mail.state = MailState.FAILED if failed else MailState.DONE
+    mail.move(MailState.FAILED if failed else MailState.DONE)
     if mail.purpose in LINK_MAILS:
         office().blobs.forget(mail.sha256)  # it holds a link that lets in whoever reads it
     if not failed:
@@ -121,7 +135,7 @@ def came_back(mail: OutboundMail, report: BounceRecipient) -> None:
 
     It counts only for who was really handed over: what never left cannot come back, and who copied a
     Message-ID of ours makes nobody undeliverable who had nothing from us. A report may name the mailbox that
-    the recipient's mail is passed on to (or nobody): where there is one recipient, he is meant.
+    the recipient's mail is passed on to (or nobody): where there is one recipient, they are meant.
     """
     known = [r for r in mail.recipients if r.address_key == mailbox_key(report.address)]
     meant = known or (mail.recipients if len(mail.recipients) == 1 else [])
@@ -129,13 +143,14 @@ def came_back(mail: OutboundMail, report: BounceRecipient) -> None:
     for recipient in hit:
         recipient.reply = report.words[:1000] or report.status
         if report.permanent:
-            recipient.state = RecipientState.UNDELIVERABLE
+            recipient.move(RecipientState.UNDELIVERABLE)
             recipient.reason = reason_of(report.words, "bounced", report.status)
         elif recipient.state == RecipientState.ACCEPTED:
             recipient.reason = "delayed"  # the other server has it: it is not ours to send again
     if hit and report.permanent:
         if mail.state == MailState.DONE:  # while others still wait, the sending goes on
-            mail.state, mail.reason, mail.words = MailState.FAILED, hit[0].reason, report.words
+            mail.move(MailState.FAILED)
+            mail.reason, mail.words = hit[0].reason, report.words
         undeliverable.mark(hit, came_back=True)
         back_to_author(mail, hit)
 
@@ -146,10 +161,10 @@ def _was_handed_over(mail: OutboundMail, recipient: OutboundRecipient) -> bool:
     return recipient.state == RecipientState.ACCEPTED or under_way
 
 
-def note(mail: OutboundMail, kind: str, **details: str) -> None:
+def note(mail: OutboundMail, kind: str, by: Agent | None = None, **details: str) -> None:
     """Into the ticket's history, where a person cares: replies and what the customer gets."""
     if mail.ticket_id is None or mail.agent_id is not None:
         return
     ticket = mail.ticket or db.session.get(Ticket, mail.ticket_id)
     if ticket is not None:
-        tickets.note_event(tickets.standing(ticket), f"mail_{kind}", None, purpose=mail.purpose, **details)
+        tickets.note_event(tickets.standing(ticket), f"mail_{kind}", by, purpose=mail.purpose, **details)

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from desk import channels, letters
+from desk import channels, letters, retry_delays
 from desk.office import office, relay
+from desk.retry_delays import ROUND_MINUTES, ROUNDS_REFUSED
 from models import (
     Channel,
     Incident,
@@ -22,9 +23,6 @@ from models import (
 )
 
 RELAY = None  # as in OutboundMail.channel_id: the install's own way out
-# Minutes of rest after all ways failed, one round after the other; the last one repeats.
-ROUND_MINUTES = (1, 5, 15, 60)
-ROUNDS_REFUSED = 2  # a way that refuses for good may stand beside one that is only down for a while
 
 
 def ways(incidents: Collection[Incident]) -> list[int | None]:
@@ -74,10 +72,9 @@ def take_another(mail: OutboundMail, failed: list[OutboundRecipient]) -> bool:
     mail.envelope_from = envelope(mail.channel_id)
     mail.sha256 = ""  # another sender: composed anew, the Message-ID stays
     rounds, begun = divmod(mail.attempts, len(found))
-    rest = 0 if begun else ROUND_MINUTES[min(max(rounds, 1), len(ROUND_MINUTES)) - 1]
-    mail.send_after = now() + timedelta(minutes=rest)
+    mail.send_after = now() + (timedelta() if begun else retry_delays.after(rounds, ROUND_MINUTES))
     for recipient in failed:
-        recipient.state = RecipientState.QUEUED
+        recipient.move(RecipientState.QUEUED)
     office().ring("send", mail.send_after)
     return True
 

@@ -1,14 +1,18 @@
-"""The outbox: every mail that leaves, frozen when it was written, and what became of it."""
+"""The outbox: every mail that leaves, frozen when it was written, and what became of it.
+
+A mail's state and its recipients' are written here and nowhere else: see `move` and `move_where`.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, Text, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Code, UTCDateTime, now
+from models.base import Base, Code, UTCDateTime, now, rows_changed
 from models.channel import Channel
 from models.message import Message
 from models.ticket import Ticket
@@ -31,14 +35,48 @@ class RecipientState(StrEnum):
     CANCELLED = "cancelled"
 
 
-ALLOWED_MOVES: dict[MailState, tuple[MailState, ...]] = {
-    MailState.QUEUED: (MailState.SENDING, MailState.CANCELLED, MailState.KEPT, MailState.FAILED),
-    MailState.SENDING: (MailState.DONE, MailState.QUEUED, MailState.FAILED),
-    MailState.DONE: (),
-    MailState.FAILED: (MailState.QUEUED,),
-    MailState.CANCELLED: (),
-    MailState.KEPT: (MailState.QUEUED, MailState.FAILED),
+# What has not got the mail and still gets it.
+UNSENT = (RecipientState.QUEUED, RecipientState.DELAYED)
+# What ended: nothing happens to it any more unless a person or a delivery report begins something.
+ENDED = (MailState.DONE, MailState.FAILED, MailState.CANCELLED)
+
+# What may follow what. Done and failed follow sending; straight from queued or kept they follow a hand-over
+# that was given up for dead, and its answer came after all. A person stops what is queued or kept.
+MAIL_MOVES: dict[MailState, tuple[MailState, ...]] = {
+    MailState.QUEUED: (
+        MailState.SENDING,
+        MailState.DONE,
+        MailState.FAILED,
+        MailState.CANCELLED,
+        MailState.KEPT,
+    ),
+    MailState.SENDING: (MailState.DONE, MailState.FAILED, MailState.QUEUED),  # queued: for its next try
+    MailState.DONE: (MailState.FAILED, MailState.QUEUED),  # it came back; sent again, as nobody confirmed it
+    MailState.FAILED: (MailState.QUEUED,),  # sent again
+    MailState.CANCELLED: (),  # its text is in the composer again
+    MailState.KEPT: (MailState.QUEUED, MailState.DONE, MailState.FAILED),
 }
+RECIPIENT_MOVES: dict[RecipientState, tuple[RecipientState, ...]] = {
+    RecipientState.QUEUED: (
+        RecipientState.ACCEPTED,
+        RecipientState.DELAYED,
+        RecipientState.UNDELIVERABLE,
+        RecipientState.CANCELLED,
+    ),
+    RecipientState.DELAYED: (
+        RecipientState.ACCEPTED,
+        RecipientState.QUEUED,  # patience began anew
+        RecipientState.UNDELIVERABLE,
+        RecipientState.CANCELLED,
+    ),
+    RecipientState.ACCEPTED: (RecipientState.UNDELIVERABLE, RecipientState.QUEUED),  # as a mail that is done
+    RecipientState.UNDELIVERABLE: (RecipientState.QUEUED,),
+    RecipientState.CANCELLED: (RecipientState.QUEUED,),
+}
+
+
+class ImpossibleMove(Exception):
+    """A state that does not follow from the present one: a fault of ours, never of a person."""
 
 
 class OutboundMail(Base):
@@ -86,6 +124,15 @@ class OutboundMail(Base):
         Index("ix_outbound_mail_agent", "agent_id", "created_at"),
     )
 
+    def move(self, state: MailState) -> None:
+        """Write the state of a row that is held, in the running transaction. To stay is no move.
+
+        Raises ImpossibleMove. Two processes at once are told apart by `move_where` instead.
+        """
+        if state != self.state and state not in MAIL_MOVES[self.state]:
+            raise ImpossibleMove(f"mail {self.id}: {self.state} to {state}")
+        self.state = state
+
 
 class OutboundRecipient(Base):
     __tablename__ = "outbound_recipient"
@@ -103,3 +150,24 @@ class OutboundRecipient(Base):
     mail: Mapped[OutboundMail] = relationship(back_populates="recipients")
 
     __table_args__ = (Index("ix_outbound_recipient_address", "address_key", "automatic", "created_at"),)
+
+    def move(self, state: RecipientState) -> None:
+        """As a mail moves."""
+        if state != self.state and state not in RECIPIENT_MOVES[self.state]:
+            raise ImpossibleMove(f"recipient {self.id}: {self.state} to {state}")
+        self.state = state
+
+
+def move_where(to: MailState | RecipientState, *where: ColumnElement[bool], **columns: Any) -> int:
+    """Move the rows that meet a condition and may, by one UPDATE that decides between processes.
+
+    In the running transaction; answers how many moved. `columns` are written with the state. The states that
+    rows come from stand in the tables above; a condition can only narrow them.
+    """
+    if isinstance(to, MailState):
+        before: list[Any] = [state for state, after in MAIL_MOVES.items() if to in after]
+        statement = update(OutboundMail).where(OutboundMail.state.in_(before))
+    else:
+        before = [state for state, after in RECIPIENT_MOVES.items() if to in after]
+        statement = update(OutboundRecipient).where(OutboundRecipient.state.in_(before))
+    return rows_changed(statement.where(*where).values(state=to, **columns))

@@ -95,6 +95,65 @@ def test_every_requirement_is_used():
     assert names - used == set(ONLY_INSTALLED), "in requirements.txt, and imported by nothing"
 
 
+def writes_of_state(source: str) -> list[str]:
+    """Where a module that knows outgoing mails writes a state past `models/outbound.py`, as lines."""
+    tree = ast.parse(source)
+    outgoing = {"OutboundMail", "OutboundRecipient", "MailState", "RecipientState"}
+    if not outgoing & {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}:
+        return []
+    return [ast.unparse(node) for node in ast.walk(tree) if _writes_a_state(node, outgoing)]
+
+
+def _writes_a_state(node: ast.AST, outgoing: set[str]) -> bool:
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        written = any(
+            isinstance(part, ast.Attribute) and part.attr == "state" and isinstance(part.ctx, ast.Store)
+            for target in targets
+            for part in ast.walk(target)
+        )
+        return written and "InboundState." not in ast.unparse(node)
+    if isinstance(node, ast.Call):
+        function = ast.unparse(node.func)
+        given = any(keyword.arg == "state" for keyword in node.keywords) or any(
+            isinstance(part, ast.Constant) and part.value == "state"
+            for argument in node.args
+            for part in ast.walk(argument)
+        )
+        made = function in outgoing or function == "setattr" or function.endswith(".values")
+        return given and made and "InboundState." not in ast.unparse(node)
+    return False
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mail.state = MailState.DONE",
+        "mail.state, mail.reason = MailState.FAILED, 'x'",
+        "mail.state = after",
+        "setattr(mail, 'state', after)",
+        "update(OutboundMail).where(OutboundMail.id == 1).values(state=after)",
+        "update(OutboundMail).values({'state': after})",
+        "OutboundRecipient(address='x', state=after)",
+    ],
+)
+def test_a_state_that_is_written_is_found(line):
+    assert writes_of_state(f"OutboundMail\n{line}") != []
+
+
+@pytest.mark.parametrize(
+    "line", ["mail.move(MailState.DONE)", "row.state = InboundState.FILED", "state = mail.state"]
+)
+def test_what_writes_no_state_of_a_mail_that_leaves_is_let_be(line):
+    assert writes_of_state(f"OutboundMail\n{line}") == []
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if name(path) != "models/outbound.py"], ids=name)
+def test_the_states_of_outgoing_mail_are_written_in_one_place(path):
+    """A move past the table may send a mail twice, or say of one that left that it did not."""
+    assert writes_of_state(path.read_text(encoding="utf-8")) == []
+
+
 # --- sizes and names ---
 
 

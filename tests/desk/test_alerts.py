@@ -262,10 +262,10 @@ def test_a_way_out_that_does_not_let_us_in_is_a_trouble(
 ) -> None:
     books = own("Books", free_port())
     for _ in range(3):
-        outbox.queue(
+        outbox.queue(outbox.NewMail(
             purpose="password_link", subject="x", recipients=["alice@acme.example"], channel=books,
             message_id=f"<{len(queued())}@x.example>", envelope_from="", raw=b"Subject: x\r\n\r\nx\r\n",
-        )  # fmt: skip
+        ))  # fmt: skip
         db.session.commit()
         outbox.deliver(books.id)
     (incident,) = db.session.scalars(select(Incident)).all()

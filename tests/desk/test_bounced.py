@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm.attributes import set_committed_value
 
-from desk import merging, outbox, settling, undeliverable
+from desk import merging, outbox, retry_delays, settling, undeliverable
 from mail.transports import PermanentFailure, TemporaryFailure, TransportFailure
 from mail.types import Address
 from models import (
@@ -264,7 +264,7 @@ def test_a_server_that_names_nobody_and_still_tries_marks_nobody(
 @pytest.mark.parametrize("ours", [TemporaryFailure("connect_refused"), PermanentFailure("auth_failed")])
 def test_an_outage_of_our_own_server_says_nothing_of_an_address(reply: Reply, ours: TransportFailure) -> None:
     sent = reply()
-    sent.created_at = now() - settling.PATIENCE - timedelta(hours=1)
+    sent.created_at = now() - retry_delays.PATIENCE - timedelta(hours=1)
     db.session.commit()
     settling.settle(sent.id, ours, connected=False)
     assert states(sent) == {CAROL: "undeliverable"} and contact().undeliverable_since is None

@@ -11,7 +11,7 @@ import pytest
 
 from blueprints.words import FAILURE, REASON
 from config import Relay
-from desk import connections, outbox, outgoing, replies, settling
+from desk import claims, connections, outbox, outgoing, replies, retry_delays
 from desk.office import Office
 from mail.transports import Timeouts
 from models import Agent, MailState, OutboundMail, db, now
@@ -241,7 +241,7 @@ def test_an_early_reply_that_cannot_leave_does_not_hold_back_the_others_for_ever
     first = reply()
     assert first.ticket is not None
     second = replies.send_reply(first.ticket, alice, replies.Written(text="And one thing more.")).mail
-    first.created_at -= outbox.IN_ORDER_FOR
+    first.created_at -= claims.IN_ORDER_FOR
     first.send_after = now() + timedelta(hours=1)
     second.send_after = now() - timedelta(seconds=1)
     db.session.commit()
@@ -272,5 +272,6 @@ def test_a_flood_meets_the_brake_and_a_person_lets_single_mails_through(
 
 
 def test_retries_grow_and_end() -> None:
-    assert settling.RETRY_MINUTES == (1, 5, 15, 60)
-    assert timedelta(days=4) == settling.PATIENCE
+    minutes = [retry_delays.after(failures) // timedelta(minutes=1) for failures in (1, 2, 3, 4, 5, 90)]
+    assert minutes == [1, 5, 15, 60, 60, 60]
+    assert timedelta(days=4) == retry_delays.PATIENCE

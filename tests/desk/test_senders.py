@@ -62,12 +62,14 @@ def test_the_name_of_the_server_is_learned_from_a_mail_to_ourselves_only(
     """Who got a mail of ours knows its Message-ID and could write results above it."""
     sent = ids.system_message_id(signing_key(), "abcdefgh", "poststelle.example")
     outbox.queue(
-        purpose="trial",
-        subject="x",
-        recipients=[channel.address if to == "own" else to],
-        message_id=sent,
-        envelope_from="",
-        channel=channel,
+        outbox.NewMail(
+            purpose="trial",
+            subject="x",
+            recipients=[channel.address if to == "own" else to],
+            message_id=sent,
+            envelope_from="",
+            channel=channel,
+        )
     )
     db.session.commit()
     row = arrive(channel, mail(message_id=sent, authentication_results=f"mx.acme.example; {PASS}"))
