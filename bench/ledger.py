@@ -23,8 +23,9 @@ from sqlalchemy import insert, select, text
 from app import create_app
 from config import from_environment
 from desk import accounts, balance, export, ledger, schema
-from desk.ledger import STATE_OF, Filter
+from desk.ledger import Filter
 from models import Channel, InboundMail, Outcome, Provider, ServerCopy, db, now
+from models.inbound import STATE_OF
 
 SEED, RUNS, CHANNELS = 20261125, 7, 12
 # As a real mailbox has them; the rare ones are what a list finds slowly if it is made badly.

@@ -14,6 +14,7 @@ from blueprints import (
     blocked_senders,
     channels,
     contents,
+    decision_words,
     deliverability,
     drafts,
     errors,
@@ -58,6 +59,7 @@ def init_app(app: Flask) -> None:
     words.init_app(app)
     contents.init_app(app)
     ledger_words.init_app(app)
+    decision_words.init_app(app)
     events.init_app(app)
     frame.init_app(app)
     errors.init_app(app)

@@ -8,9 +8,10 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 
+from blueprints import decision_words
 from blueprints.access import me
 from blueprints.htmx import go, page
-from desk import blocking, history, ledger, put_back, quarantine, raw_mail
+from desk import blocking, decisions, history, ledger, put_back, quarantine, raw_mail
 from models import InboundMail, InboundState
 
 BLOCK_REFUSED = {
@@ -27,6 +28,7 @@ def show(mail: InboundMail, place: str) -> ResponseReturnValue:
         place=place,
         look=raw_mail.look(mail),
         message=ledger.message_of(mail),
+        decision=decisions.stored(mail),
         copies=ledger.copies_of(mail),
         steps=history.of(mail),
         can_be_let_in=quarantine.can_be_let_in(mail),
@@ -45,11 +47,16 @@ def let_in(mail: InboundMail, back: str) -> ResponseReturnValue:
         words = (
             gettext("The mail was processed again.") if failed else gettext("The mail could not be filed.")
         )
-        return go(
-            back,
-            gettext("The mail could not be filed; it still waits here.") if quarantine.waits(mail) else words,
-        )
-    return go(url_for("tickets.show", number=mail.ticket.number), gettext("The mail was let in."))
+        if quarantine.waits(mail):
+            words = gettext("The mail could not be filed; it still waits here.")
+        return go(back, f"{words} {_decided(mail)}")
+    words = gettext("The mail was let in.")
+    return go(url_for("tickets.show", number=mail.ticket.number), f"{words} {_decided(mail)}")
+
+
+def _decided(mail: InboundMail) -> str:
+    """The decision in one line."""
+    return " ".join(f"{line.label}: {line.text}" for line in decision_words.lines(decisions.stored(mail)))
 
 
 def ask_block(mail: InboundMail, place: str, status: int = 200, error: str = "") -> ResponseReturnValue:

@@ -61,19 +61,23 @@ class ShownRehearsal:
     details: str = ""
 
 
-# What the first fetch would do with a mail.
+# What the first fetch would do with a mail: by the reason of the decision, else by its outcome.
 FORESEEN = {
-    "new_ticket": _l("becomes a new ticket"),
-    "machine": _l("written by a machine: becomes a ticket, without an answer and without notifications"),
-    "bounce": _l("a report about an undeliverable mail: tied to that mail"),
     "own_mail": _l("our own mail: left out"),
-    "held": _l("held in the quarantine"),
-    "dropped": _l("from a blocked sender: left out"),
     "was_read": _l("already read: left alone"),
     "existing": _l("already there: left alone"),
-    "known": _l("fetched before: left alone"),
-    "too_large": _l("too large: held, stays on the server"),
+    "oversize": _l("too large: held, stays on the server"),
+    "copy": _l("the same mail came by another address: filed there, nobody is notified"),
+    "duplicate": _l("the same as another mail, byte for byte: filed once"),
+    "put_back": _l("put back into the mailbox: left alone"),
+    "new_ticket": _l("becomes a new ticket"),
+    "reply": _l("becomes an answer to another mail of this mailbox"),
+    "quiet": _l("written by a machine: becomes a ticket, without an answer and without notifications"),
+    "bounce": _l("a report about an undeliverable mail: tied to that mail"),
+    "held": _l("held in the quarantine"),
+    "dropped": _l("from a blocked sender: left out"),
 }
+KNOWN = _l("fetched before: left alone")
 
 
 def shown_trial(trial: Trial) -> ShownTrial:
@@ -107,9 +111,14 @@ def shown_rehearsal(rehearsal: Rehearsal) -> ShownRehearsal:
 
 
 def _foreseen(mail: Foreseen) -> str:
-    if mail.what == "reply":
-        return gettext("becomes an answer in ticket #%(number)s", number=mail.ticket)
-    return str(FORESEEN[mail.what])
+    said = mail.decision
+    if said is None:
+        return str(KNOWN)
+    if said.ticket is not None and not said.foreseen and said.outcome in ("reply", "quiet"):
+        if said.outcome == "reply":
+            return gettext("becomes an answer in ticket #%(number)s", number=said.ticket)
+        return gettext("joins ticket #%(number)s, nobody is notified", number=said.ticket)
+    return str(FORESEEN.get(said.reason) or FORESEEN[said.outcome])
 
 
 def shown_discovery(discovery: Discovery) -> ShownDiscovery:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from desk.ledger import STATE_OF, channels_seen
+from desk.ledger import channels_seen
 from desk.office import office
 from models import (
     Channel,
@@ -44,6 +44,7 @@ from models import (
     now,
 )
 from models.base import reading
+from models.inbound import STATE_OF
 
 _FILES_AT_ONCE = 5000  # how many raw mails one check looks for on the disk, the newest
 

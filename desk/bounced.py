@@ -1,48 +1,25 @@
-"""A mail came back: the right recipient of the right mail is marked, and its author is told."""
+"""Delivery reports: whom they mark, and which mails quote a link of ours that lets in."""
 
 from __future__ import annotations
 
 from sqlalchemy import select
 
-from desk import filing, matching, settling, tickets
-from desk.matching import Match
+from desk import settling
 from desk.office import office, signing_key
-from desk.senders import Speaker
-from mail import clues, guards
-from mail.types import Bounce, BounceRecipient, Clue, ClueKind, Mail
-from models import InboundMail, InboundState, OutboundMail, Outcome, Ticket, db
+from mail import clues
+from mail.types import Bounce, BounceRecipient, Mail
+from models import OutboundMail, db
 
 
-def take_back(row: InboundMail, mail: Mail, bounce: Bounce, speaker: Speaker) -> bool:
-    """Tie a delivery report to the mail that it speaks of, in the running transaction.
-
-    The returned Message-ID carries our signature, so nobody can invent one; but who got our mail can copy it.
-    So what only looks like a report, from a person's address, marks nothing: it is filed like any answer.
-    False for a report that belongs to nothing of ours: it never becomes a requester MAILER-DAEMON by itself.
-    """
-    sent = db.session.scalar(
-        select(OutboundMail)
-        .where(OutboundMail.message_id == bounce.returned_message_id)
-        .limit(1)
-        .with_for_update()  # it may be on its way out: what the sending notes is not overwritten
-        .execution_options(populate_existing=True)
-    )
-    if sent is None or not bounce.returned_message_id:
-        return False
-    ticket = db.session.get(Ticket, sent.ticket_id) if sent.ticket_id else None
-    if not guards.speaks_for_a_server(mail, row.envelope_from):
-        if ticket is None:
-            return False
-        clue = Clue(ClueKind.SIGNED_ID, ticket=ticket.number)
-        filing.file_mail(row, mail, matching.find_ticket([clue], speaker, row.channel), True, speaker)
-        return True
-    for recipient in bounce.recipients or (BounceRecipient(""),):  # it names nobody, and means our reader
+def take_back(sent: OutboundMail, bounce: Bounce) -> None:
+    """Mark the recipients that a delivery report names, and tell the author, in the running transaction."""
+    for recipient in named(bounce):
         settling.came_back(sent, recipient)
-    if ticket is not None:
-        match = Match(tickets.standing(ticket), "bounce")
-        filing.file_mail(row, mail, match, True, speaker)
-    row.state, row.outcome = InboundState.FILED, Outcome.BOUNCE
-    return True
+
+
+def named(bounce: Bounce) -> tuple[BounceRecipient, ...]:
+    """Whom a report speaks of; one that names nobody means our reader."""
+    return bounce.recipients or (BounceRecipient(""),)
 
 
 def holds_a_link(mail: Mail) -> bool:

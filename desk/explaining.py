@@ -1,23 +1,28 @@
-"""What reading and judging would make of mail files: for support and scripts. Stores nothing, asks no database."""
+"""What reading and judging would make of mail files: for support and scripts. Stores nothing."""
 
 from __future__ import annotations
 
 import os
 import secrets
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from desk.decisions import of_file
 from desk.office import NotSetUp, office, signing_key
 from mail.explain import explain
-from models import db
+from models import Channel, db
 
 
-def explain_files(paths: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """One object per file, in order; what cannot be read has `file` and `error` only."""
+def explain_files(paths: Iterable[str], channel: Channel | None = None) -> Iterator[dict[str, Any]]:
+    """One object per file, in order; what cannot be read has `file` and `error` only.
+
+    With a `channel` the database is asked, and `decision` says what would become of the mail if it came there now.
+    """
     key = _key()
     for path in paths:
         try:
@@ -25,7 +30,8 @@ def explain_files(paths: Iterable[str]) -> Iterator[dict[str, Any]]:
         except (OSError, ValueError) as error:
             yield {"file": _shown(path), "error": getattr(error, "strerror", None) or str(error)}
             continue
-        yield {"file": _shown(path), **explain(raw, key)}
+        decided = {"decision": asdict(of_file(raw, channel))} if channel is not None else {}
+        yield {"file": _shown(path), **explain(raw, key), **decided}
 
 
 def _shown(path: str) -> str:

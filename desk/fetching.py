@@ -14,8 +14,9 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from desk import connections, health, intake, leases, oauth, removal, uidls
+from desk import connections, deciding, health, intake, leases, oauth, removal, uidls
 from desk.batches import batches, together
+from desk.deciding import Decision
 from desk.failpoints import reach
 from desk.office import Office, office
 from mail.transports import Fetched, Listed, Source, TemporaryFailure, TransportFailure
@@ -26,13 +27,12 @@ from models import (
     Existing,
     FetchRecord,
     InboundMail,
-    InboundState,
-    Outcome,
     Protocol,
     ServerCopy,
     db,
     now,
 )
+from models.inbound import first_verdict
 
 BATCH = 50  # mails between two looks at the lease and the channel, and between two removals
 BYTES_AT_ONCE = 8 * 1024 * 1024  # of raw mail that is stored together; beyond that nothing is won
@@ -253,12 +253,12 @@ class Session:
         """
         leave_all, began_at = channel.existing == Existing.LEAVE, channel.first_fetch_at
         db.session.rollback()
-        reason = "existing" if leave_all else "was_read"
+        stays = deciding.EXISTING if leave_all else deciding.WAS_READ
         if began_at is None:
             ids = self.source.ids(read_only=not leave_all)
-            return (self._row(source_id, InboundState.LEFT_ALONE, reason) for source_id in ids)
+            return (self._row(source_id, stays) for source_id in ids)
         return (
-            self._row(listed.source_id, InboundState.LEFT_ALONE, reason, listed.size, listed.arrived_at)
+            self._row(listed.source_id, stays, listed.size, listed.arrived_at)
             for listed in self.source.listing()
             if listed.arrived_at is not None and listed.arrived_at <= began_at and (leave_all or listed.seen)
         )
@@ -271,16 +271,16 @@ class Session:
         unknown = [listed for listed in page if self._ours(listed.source_id) not in known]
         if self.only_unseen:
             read = [listed for listed in unknown if listed.seen]
-            self.result.left_alone += self._stay(read, InboundState.LEFT_ALONE, "was_read")
+            self.result.left_alone += self._stay(read, deciding.WAS_READ)
             unknown = [listed for listed in unknown if not listed.seen]
         limit = office().settings.max_mail_bytes
         large = [listed for listed in unknown if listed.size > limit]
-        self.result.held += self._stay(large, InboundState.HELD, "oversize")
+        self.result.held += self._stay(large, deciding.OVERSIZE)
         return [listed for listed in unknown if listed.size <= limit]
 
-    def _stay(self, mails: Sequence[Listed], state: InboundState, reason: str) -> int:
+    def _stay(self, mails: Sequence[Listed], decision: Decision) -> int:
         """These get their rows and stay on the server, unread by us; how many they are."""
-        self._enter([self._row(one.source_id, state, reason, one.size, one.arrived_at) for one in mails])
+        self._enter([self._row(one.source_id, decision, one.size, one.arrived_at) for one in mails])
         return len(mails)
 
     def _take_in(self, batch: Sequence[Listed]) -> tuple[list[int], list[Listed]]:
@@ -298,7 +298,7 @@ class Session:
                 raise Stopped  # what is filed already is removed by the next fetch
         sizes = self.source.too_large
         large = [replace(one, size=sizes[key]) for key, one in missing.items() if key in sizes]
-        self.result.held += self._stay(large, InboundState.HELD, "oversize")
+        self.result.held += self._stay(large, deciding.OVERSIZE)
         return rows, [one for key, one in missing.items() if key not in sizes]
 
     def _arrival(self, fetched: Fetched) -> intake.Arrival:
@@ -329,8 +329,7 @@ class Session:
     def _row(
         self,
         source_id: str,
-        state: InboundState,
-        reason: str,
+        decision: Decision,
         size: int = 0,
         arrived_at: datetime | None = None,
     ) -> dict[str, Any]:
@@ -341,9 +340,7 @@ class Session:
             "source_id": self._ours(source_id),
             "size": size,
             "arrived_at": arrived_at,
-            "state": state,
-            "outcome": Outcome(state),
-            "reason": reason,
+            **first_verdict(decision.outcome, decision.reason),
             "server_copy": ServerCopy.PRESENT,
             "filed_at": now(),
         }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import bindparam, select
 from sqlalchemy.orm.attributes import set_committed_value
 
 from desk import contents, languages, notices, search, telling, tickets, undeliverable
 from desk.attachments import add_attachments
 from desk.contacts import as_rows, contact_of
+from desk.deciding import Decision
 from desk.matching import Match
 from desk.senders import Speaker
 from mail.clean import clean_html, one_line
@@ -19,66 +19,49 @@ from mail.types import Address, Mail, Part
 from models import (
     Attachment,
     InboundMail,
-    InboundState,
     Kind,
     Message,
     Outcome,
     Ticket,
-    db,
     now,
 )
 from models.base import insert_now, update_now
 from models.ticket import after_customer_mail
 
-# Asked for every mail, so they are put together once.
-SAME_MAIL = select(Message.from_address, Message.text).where(
-    Message.ticket_id == bindparam("ticket_id"), Message.message_id == bindparam("message_id")
-)
 
-
-def file_mail(
-    row: InboundMail,
-    mail: Mail,
-    match: Match,
-    quiet: bool,
-    speaker: Speaker | None = None,
-    attached: Mail | None = None,
-) -> None:
-    """Add the mail to the running transaction: message, ticket, notices, and the row's outcome.
+def file_mail(row: InboundMail, mail: Mail, decision: Decision, attached: Mail | None = None) -> None:
+    """Add the mail to the running transaction: message, ticket, and what is told. The row gets its ticket.
 
     `attached`: the mail that this one passes on, read before the transaction.
     """
-    speaker = speaker or Speaker(mail.sender.key)
-    is_new = match.ticket is None
+    match, speaker = decision.match, decision.speaker
+    assert match is not None and speaker is not None
+    quiet = decision.outcome in (Outcome.QUIET, Outcome.BOUNCE)
     ticket = match.ticket or _open(row, mail, match)
-    repeated = not is_new and _already_there(ticket, mail)
-    message = _add_message(row, mail, attached, ticket, match, speaker, quiet=quiet or repeated)
-    if repeated:
-        row.reason = "copy"
-    quiet = message.quiet
-    if not is_new and not quiet:
+    message = _add_message(row, mail, attached, ticket, match, speaker, quiet)
+    if decision.outcome == Outcome.REPLY:
         tickets.move(ticket, after_customer_mail(ticket.status), None)
     update_now(ticket)
-    row.ticket_id, row.state = ticket.id, InboundState.FILED
-    row.outcome = Outcome.QUIET if quiet else Outcome.NEW_TICKET if is_new else Outcome.REPLY
+    row.ticket_id = ticket.id
     if not (row.history or message.refuted or match.why == "bounce"):
         undeliverable.heard_from(message.from_address, ticket.contact)
     if quiet or row.history:
         return
-    if is_new:
-        notices.ticket_opened(ticket, message)
+    if match.ticket is None:
+        notices.ticket_opened(ticket, message, decision.told.confirmation, decision.told.withheld)
     else:
         telling.customer_answered(ticket, message)
 
 
-def file_unreadable(row: InboundMail, raw: bytes) -> None:
+def unreadable(row: InboundMail, raw: bytes, fault: Exception) -> tuple[Mail, Decision]:
     """What could not be read becomes a visible ticket with the raw mail attached; nobody is answered."""
     mail = Mail(
         sender=Address("", row.sender),
         subject=row.subject or "(…)",
         attachments=(Part("original.eml", "message/rfc822", raw),),
     )
-    file_mail(row, mail, Match(None, "unreadable"), quiet=True)
+    match, speaker = Match(None, "unreadable"), Speaker(mail.sender.key)
+    return mail, Decision(Outcome.QUIET, "unreadable", repr(fault), match, speaker)
 
 
 def _open(row: InboundMail, mail: Mail, match: Match) -> Ticket:
@@ -91,16 +74,6 @@ def _open(row: InboundMail, mail: Mail, match: Match) -> Ticket:
         continues=match.continues,
         maybe=match.maybe,
     )
-
-
-def _already_there(ticket: Ticket, mail: Mail) -> bool:
-    """The same mail came here by another of our addresses (reply to all): kept, but no news."""
-    if not mail.message_id:
-        return False
-    known = db.session.connection().execute(
-        SAME_MAIL, {"ticket_id": ticket.id, "message_id": mail.message_id}
-    )
-    return any(author == mail.sender.address and text == mail.text for author, text in known)
 
 
 def _add_message(

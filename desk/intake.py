@@ -8,34 +8,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
-from desk import blocking, bounced, channels, circumstances, filing, matching, senders
+from desk import blocking, bounced, channels, circumstances, deciding, filing, senders
+from desk.deciding import Decision, Delivery
+from desk.facts import DatabaseFacts
 from desk.failpoints import reach
-from desk.office import office, signing_key
+from desk.office import office
 from desk.trouble import is_trouble
-from mail import clues, guards, ids
-from mail.forwards import says_forwarded
 from mail.reading import Reading, read_with_attached
 from mail.senders import Result
-from mail.types import Action, Facts, Mail, Verdict
+from mail.types import Mail
 from models import InboundMail, InboundState, Outcome, ServerCopy, db, now
 from models.base import insert_if_new, one_at_a_time, update_now
+from models.inbound import UNDECIDED, first_verdict
 
 log = logging.getLogger(__name__)
 
 Results = tuple[Result, ...]  # of the check of a sender
 
-UNDECIDED = (InboundState.PENDING, InboundState.FAILED)
-
-# Asked for every mail, so they are put together once.
+# Asked for every mail, so it is put together once.
 LOCKED = select(InboundMail).where(InboundMail.id == bindparam("id")).with_for_update()
-RECENT_FROM_SENDER = select(func.count()).where(
-    InboundMail.channel_id == bindparam("channel_id"),
-    InboundMail.sender == bindparam("sender"),
-    InboundMail.received_at > bindparam("since"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +91,7 @@ def receive_all(channel_id: int, arrivals: Sequence[Arrival]) -> list[int | None
     reach("stored")
     # A client that gave up on us may come again meanwhile.
     one_at_a_time([f"{channel_id}:{digest}" for digest in digests])
-    first = _first_of(channel_id, digests)
+    first = first_of(channel_id, digests)
     rows: list[int | None] = []
     for arrival, digest in zip(arrivals, digests, strict=True):
         row = insert_if_new(InboundMail, _columns(channel_id, arrival, digest, first))
@@ -176,7 +170,7 @@ def process_pending(limit: int = 500, channel_id: int | None = None) -> int:
     return done
 
 
-def _first_of(channel_id: int, digests: Sequence[str]) -> dict[str, tuple[int, datetime | None]]:
+def first_of(channel_id: int, digests: Sequence[str]) -> dict[str, tuple[int, datetime | None]]:
     """Which of these bytes the channel has already: the row that had them first, and when we put them back."""
     found = db.session.execute(
         select(InboundMail.sha256, InboundMail.id, InboundMail.put_back_at)
@@ -205,19 +199,15 @@ def _columns(
         "history": arrival.history,
         "arrived_at": arrival.arrived_at,
         "server_copy": ServerCopy.PRESENT if arrival.via in ("imap", "pop3") else ServerCopy.NONE,
-        "state": InboundState.PENDING,
-        "outcome": Outcome.PENDING,
-        "reason": "",
         "duplicate_of_id": None,
         "filed_at": None,
+        **first_verdict(Outcome.PENDING),
     }
     if digest in first:
         row, put_back_at = first[digest]
-        columns |= {"duplicate_of_id": row, "filed_at": now()}
-        columns |= {"state": InboundState.DUPLICATE, "outcome": Outcome.DUPLICATE, "reason": "duplicate"}
-        if put_back_at is not None:
-            # We put it there ourselves and the server did not say as which UID, or we died before noting it.
-            columns |= {"state": InboundState.LEFT_ALONE, "outcome": Outcome.LEFT_ALONE, "reason": "put_back"}
+        # Put back by ourselves, and the server did not say as which UID, or we died before noting it.
+        known = deciding.DUPLICATE if put_back_at is None else deciding.PUT_BACK
+        columns |= {"duplicate_of_id": row, "filed_at": now(), **first_verdict(known.outcome, known.reason)}
     return columns
 
 
@@ -228,80 +218,49 @@ def _decide(inbound_id: int, reading: Reading, results: Results) -> Outcome:
         db.session.rollback()
         return row.outcome if row else Outcome.PENDING
     with db.session.no_autoflush:  # nothing is written before something asks for its number
-        _judge(row, reading, results)
+        decision = deciding.decide(reading, delivery_of(row, results), DatabaseFacts())
+        _describe(row, reading.mail)
+        _enter(row, decision)
+        _carry_out(row, reading, decision)
         update_now(row)
-    outcome = row.outcome
     reach("before_commit")
     circumstances.commit()
     reach("filed")
     office().ring("send", None)
-    return outcome
+    return decision.outcome
 
 
-def _judge(row: InboundMail, reading: Reading, results: Results) -> None:
-    mail, bounce = reading.mail, reading.bounce
+def delivery_of(row: InboundMail, results: Results = ()) -> Delivery:
+    """How a mail of the ledger came."""
     released = row.reason == "released"
-    verdict = guards.judge(mail, _facts(row, mail), bounce, row.envelope_from)
-    if released and verdict.action in (Action.HOLD, Action.DROP):
-        verdict = Verdict(Action.FILE, "released")
-    _describe(row, mail, verdict)
-    match verdict.action:
-        case Action.DROP:
-            row.state, row.outcome = InboundState.DROPPED, Outcome.DROPPED
-            if verdict.reason == "own_mail":
-                senders.learn(row.channel, mail)
-                channels.note_forward_return(row.channel, mail)
-        case Action.HOLD:
-            row.state, row.outcome = InboundState.HELD, Outcome.HELD
-        case Action.BOUNCE:
-            assert bounce is not None
-            if not bounced.take_back(
-                row, mail, bounce, senders.speaker_of(mail, senders.verdict_of(row, mail, results))
-            ):
-                if released:
-                    _file(row, reading, True, True, results)
-                else:
-                    row.state, row.outcome = InboundState.HELD, Outcome.HELD
-        case Action.FILE | Action.QUIET:
-            _file(row, reading, verdict.action == Action.QUIET, released, results)
-    if verdict.reason == "blocked_sender" and row.outcome == Outcome.DROPPED:
+    return Delivery(row.channel, row.envelope_from, row.envelope_to, row.history, released, results)
+
+
+def _enter(row: InboundMail, decision: Decision) -> None:
+    """The decision in the ledger. No other place writes one of a mail that was read."""
+    row.move(decision.outcome, decision.reason, decision.details)
+    row.filed_at = now()
+
+
+def _carry_out(row: InboundMail, reading: Reading, decision: Decision) -> None:
+    """What the decision means beyond the ledger, in the running transaction."""
+    if decision.sent is not None and reading.bounce is not None:
+        bounced.take_back(decision.sent, reading.bounce)
+    if decision.match is not None:
+        filing.file_mail(row, reading.mail, decision, reading.attached)
+    if decision.outcome != Outcome.DROPPED:
+        return
+    if decision.reason == "own_mail":
+        senders.learn(row.channel, reading.mail)
+        channels.note_forward_return(row.channel, reading.mail)
+    if decision.reason == "blocked_sender":
         blocking.count_stopped(row.sender)
 
 
-def _file(row: InboundMail, reading: Reading, quiet: bool, released: bool, results: Results) -> None:
-    mail = reading.mail
-    found = clues.find_clues(mail, signing_key(), [row.envelope_to] if row.envelope_to else [])
-    speaker = senders.speaker_of(mail, senders.verdict_of(row, mail, results))
-    match = matching.find_ticket(found, speaker, row.channel, says_forwarded(mail))
-    if quiet and match.ticket is None and guards.is_mail_server(mail) and not released:
-        row.state, row.outcome = InboundState.HELD, Outcome.HELD  # MAILER-DAEMON is never a requester
-        return
-    filing.file_mail(row, mail, match, quiet, speaker, reading.attached)
-
-
-def _facts(row: InboundMail, mail: Mail) -> Facts:
-    key, sender = signing_key(), mail.sender.key[:320]
-    recent = db.session.connection().scalar(
-        RECENT_FROM_SENDER,
-        {"channel_id": row.channel_id, "sender": sender, "since": now() - timedelta(hours=1)},
-    )
-    own = {row.channel.address.casefold(), row.envelope_to.casefold()}
-    return Facts(
-        own_addresses=frozenset(own - {""}),
-        own_message_id=ids.read_message_id(key, mail.message_id) is not None,
-        own_loop_header=any(ids.read_loop(key, value) for value in mail.all(ids.LOOP_HEADER)),
-        holds_a_link=bounced.holds_a_link(mail),
-        sender_blocked=blocking.stops(sender),
-        # Years of mail in a mailbox that was just connected are no storm.
-        recent_from_sender=0 if row.history or not sender else recent or 0,
-    )
-
-
-def _describe(row: InboundMail, mail: Mail, verdict: Verdict) -> None:
+def _describe(row: InboundMail, mail: Mail) -> None:
     row.message_id = mail.message_id[:998]
     row.sender = mail.sender.key[:320]
     row.subject = mail.subject[:1000]
-    row.reason, row.details, row.filed_at = verdict.reason, verdict.detail[:500], now()
     row.attempts += 1
 
 
@@ -314,11 +273,11 @@ def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
     try:
         if raw is None:
             raise error
-        filing.file_unreadable(row, raw)
-        row.reason, row.details, row.filed_at = "unreadable", repr(error)[:500], now()
-        outcome = row.outcome
+        mail, decision = filing.unreadable(row, raw, error)
+        _enter(row, decision)
+        filing.file_mail(row, mail, decision)
         circumstances.commit()
-        return outcome
+        return decision.outcome
     except Exception as second:
         db.session.rollback()
         if is_trouble(second):
@@ -326,8 +285,7 @@ def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
         row = db.session.get(InboundMail, inbound_id)
         assert row is not None
         row.attempts += 1
-        row.reason, row.details = "fault", repr(error)[:500]
-        row.state, row.outcome = InboundState.FAILED, Outcome.FAILED
+        row.move(Outcome.FAILED, "fault", repr(error))
         circumstances.commit()
         return Outcome.FAILED
 

@@ -15,23 +15,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, func, or_, select, true, union_all
 from sqlalchemy.orm import joinedload
 
-from models import Channel, InboundMail, InboundState, Message, Outcome, ServerCopy, db, now
+from models import Channel, InboundMail, Message, Outcome, ServerCopy, db, now
+from models.inbound import STATE_OF
 
 PAGE = 50
 PERIODS = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}  # days back
-# The state that each verdict of the balance belongs to.
-STATE_OF = {
-    Outcome.NEW_TICKET: InboundState.FILED,
-    Outcome.REPLY: InboundState.FILED,
-    Outcome.BOUNCE: InboundState.FILED,
-    Outcome.QUIET: InboundState.FILED,
-    Outcome.DUPLICATE: InboundState.DUPLICATE,
-    Outcome.LEFT_ALONE: InboundState.LEFT_ALONE,
-    Outcome.DROPPED: InboundState.DROPPED,
-    Outcome.HELD: InboundState.HELD,
-    Outcome.FAILED: InboundState.FAILED,
-    Outcome.PENDING: InboundState.PENDING,
-}
 # No ticket has them, but they were read: a Message-ID is looked for among these themselves.
 UNFILED = (Outcome.DROPPED, Outcome.HELD, Outcome.FAILED, Outcome.PENDING)
 _QUESTIONS_AT_ONCE = 100  # SQLite takes at most 500 in one union

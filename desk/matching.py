@@ -50,16 +50,39 @@ class Match:
         return self.why in (ClueKind.REPLY_ADDRESS, ClueKind.SIGNED_ID)
 
 
-def find_ticket(clues: Iterable[Clue], speaker: Speaker, channel: Channel, forwarded: bool = False) -> Match:
+class KnownTickets:
+    """What a clue can lead to, by the database."""
+
+    def named_by(self, clue: Clue, channel: Channel) -> list[Ticket]:
+        """The tickets that a clue names, the most likely one first."""
+        if clue.kind == ClueKind.FOREIGN_ID:
+            values = {"message_id": clue.message_id, "channel_id": channel.id}
+            return list(dict.fromkeys(db.session.scalars(TICKETS_WITH_MAIL, values)))
+        named = db.session.scalar(select(Ticket).where(Ticket.number == clue.ticket))
+        return [tickets.standing(named)] if named is not None else []
+
+    def participants(self, ticket: Ticket) -> set[str]:
+        """The keys of the addresses that take part."""
+        return people.participants(ticket)
+
+
+def find_ticket(
+    clues: Iterable[Clue],
+    speaker: Speaker,
+    channel: Channel,
+    forwarded: bool = False,
+    known: KnownTickets | None = None,
+) -> Match:
     """The first clue that holds decides.
 
     The address in From is only a claim: clues that do not prove themselves count for participants alone,
     and never where the check of the sender spoke against them. `forwarded`: the mail calls itself so.
     """
+    known = known or KnownTickets()
     hints: list[tuple[Ticket, str]] = []
     for clue in clues:
-        for ticket in _named_by(clue, channel):
-            takes_part = _takes_part(speaker, ticket, clue)
+        for ticket in known.named_by(clue, channel):
+            takes_part = _takes_part(speaker, ticket, clue, known)
             if not takes_part and not clue.proves_itself:
                 hints.append((ticket, "maybe"))
                 continue
@@ -74,22 +97,12 @@ def find_ticket(clues: Iterable[Clue], speaker: Speaker, channel: Channel, forwa
     return Match(None, why, maybe=maybe)
 
 
-def _takes_part(speaker: Speaker, ticket: Ticket, clue: Clue) -> bool:
+def _takes_part(speaker: Speaker, ticket: Ticket, clue: Clue, known: KnownTickets) -> bool:
     if speaker.is_ours or speaker.verdict.refuted:
         return False
     if speaker.is_agent and not clue.proves_itself and not speaker.confirmed:
         return False
-    return speaker.key in people.participants(ticket)
-
-
-def _named_by(clue: Clue, channel: Channel) -> list[Ticket]:
-    if clue.kind == ClueKind.FOREIGN_ID:
-        found = db.session.scalars(
-            TICKETS_WITH_MAIL, {"message_id": clue.message_id, "channel_id": channel.id}
-        )
-        return list(dict.fromkeys(found))
-    named = db.session.scalar(select(Ticket).where(Ticket.number == clue.ticket))
-    return [tickets.standing(named)] if named is not None else []
+    return speaker.key in known.participants(ticket)
 
 
 def _closed_for_good(ticket: Ticket) -> bool:

@@ -9,7 +9,6 @@ from sqlalchemy import and_, bindparam, case, delete, func, or_, select, true, u
 
 from desk import channels, letters, outbox, telling, tickets
 from desk.office import the_account
-from desk.telling import enabled
 from mail.addresses import valid_address
 from mail.compose import compose
 from mail.domains import mailbox_key
@@ -53,10 +52,16 @@ SENT_TO = select(
 # --- what happened; each adds to the running transaction
 
 
-def ticket_opened(ticket: Ticket, message: Message) -> None:
-    """A person's mail opened a ticket: confirm it to the requester, tell the agents."""
-    if enabled("confirmation", ticket.channel_id):
-        _confirm(ticket, message)
+def ticket_opened(ticket: Ticket, message: Message, confirmation: str, withheld: str = "") -> None:
+    """A person's mail opened a ticket: confirm it to the requester, tell the agents.
+
+    `confirmation` is the address that it goes to, if it does; `withheld` why it does not (`refusal`).
+    """
+    if withheld:
+        asked = (message.reply_to or [{"address": message.from_address}])[0]["address"]
+        tickets.note_event(ticket, f"confirmation_{withheld}", to=asked)
+    if confirmation:
+        _queue_for_requester("confirmation", ticket, message, confirmation)
     telling.ticket_opened(ticket, message)
 
 
@@ -200,7 +205,7 @@ def _tell_requester(ticket_id: int) -> bool:
     )
     address = ticket.contact.address
     done = ticket.status in (Status.RESOLVED, Status.CLOSED) and ticket.merged_into_id is None
-    if not gone or not done or asked is None or _refusal(asked, address):
+    if not gone or not done or asked is None or refusal(address, asked.refuted):
         db.session.commit()
         return False
     _queue_for_requester("resolved", ticket, asked, address)
@@ -224,15 +229,6 @@ def forget_old() -> int:
 # --- below
 
 
-def _confirm(ticket: Ticket, message: Message) -> None:
-    address = (message.reply_to or [{"address": message.from_address}])[0]["address"]
-    if refusal := _refusal(message, address):
-        if refusal != "address":
-            tickets.note_event(ticket, f"confirmation_{refusal}", to=address)
-        return
-    _queue_for_requester("confirmation", ticket, message, address)
-
-
 def _queue_for_requester(purpose: str, ticket: Ticket, about: Message, address: str) -> None:
     """It is written when it is sent; the mail itself answers `about`."""
     channel = channels.sending_channel(ticket)
@@ -251,16 +247,17 @@ def _queue_for_requester(purpose: str, ticket: Ticket, about: Message, address: 
     )
 
 
-def _refusal(message: Message, address: str) -> str:
+def refusal(address: str, refuted: bool) -> str:
     """Why no automatic mail goes to an address outside: address, refuted, withheld; empty: it may."""
     if not valid_address(address) or channels.untagged(address) in channels.own_addresses():
         return "address"
-    if message.refuted:  # whoever's address was forged never wrote to us
+    if refuted:  # whoever's address was forged never wrote to us
         return "refuted"
-    return "" if _brake_allows(address) else "withheld"
+    return "" if brake_allows(address) else "withheld"
 
 
-def _brake_allows(address: str) -> bool:
+def brake_allows(address: str, more: int = 0) -> bool:
+    """Whether one more automatic mail may go there; `more` are still to be counted."""
     at = now()
     in_day, in_hour = (
         db.session.connection()
@@ -274,7 +271,7 @@ def _brake_allows(address: str) -> bool:
         )
         .one()
     )
-    return (in_hour or 0) < PER_HOUR and in_day < PER_DAY
+    return (in_hour or 0) + more < PER_HOUR and in_day + more < PER_DAY
 
 
 def _agent_brake_allows(agent: Agent) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import IntegrityError
 
 from desk import connections, files
+from desk.deciding import PUT_BACK
 from desk.failpoints import reach
 from mail.transports import TransportFailure
 from mail.transports.imap import ImapSource
@@ -20,7 +21,6 @@ from models import (
     InboundEvent,
     InboundMail,
     InboundState,
-    Outcome,
     Protocol,
     RawMail,
     ServerCopy,
@@ -28,6 +28,7 @@ from models import (
     now,
 )
 from models.base import rows_changed
+from models.inbound import first_verdict
 
 
 class PutBackRefused(Exception):
@@ -125,9 +126,7 @@ def _enter(original_id: int, source_id: str) -> None:
             source_id=source_id,
             sha256=original.sha256,
             size=original.size,
-            state=InboundState.LEFT_ALONE,
-            outcome=Outcome.LEFT_ALONE,
-            reason="put_back",
+            **first_verdict(PUT_BACK.outcome, PUT_BACK.reason),
             server_copy=ServerCopy.PRESENT,
             arrived_at=original.arrived_at,
             filed_at=now(),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select
 
 from desk import intake
 from desk.office import office
 from mail import guards
 from models import Agent, InboundEvent, InboundMail, InboundState, Outcome, RawMail, db, now
 from models.base import rows_changed
+from models.inbound import moved
 
 WAITING = (InboundState.HELD, InboundState.FAILED)
 # Inside lies a mail that came back, perhaps one of ours with somebody's link for a password, or that link.
@@ -66,12 +67,8 @@ def process_all_again(agent: Agent | None = None) -> int:
     for start in range(0, len(ids), 500):
         some = ids[start : start + 500]
         _note(some, "processed_again", agent)
-        db.session.execute(
-            update(InboundMail)
-            .where(InboundMail.id.in_(some), *failed)
-            .values(state=InboundState.PENDING, outcome=Outcome.PENDING, reason="")
-            .execution_options(synchronize_session=False)
-        )
+        again = moved(Outcome.PENDING, "", InboundMail.id.in_(some), *failed)
+        db.session.execute(again.execution_options(synchronize_session=False))
         db.session.commit()
     office().ring("process", None)
     return len(ids)
@@ -81,9 +78,7 @@ def discard(row: InboundMail, agent: Agent | None = None) -> None:
     """A person throws a held mail away. The row stays; the raw mail is kept for the retention time."""
     row_id = row.id
     if rows_changed(
-        update(InboundMail)
-        .where(InboundMail.id == row_id, _waits())
-        .values(state=InboundState.DROPPED, outcome=Outcome.DROPPED, reason="discarded", filed_at=now())
+        moved(Outcome.DROPPED, "discarded", InboundMail.id == row_id, _waits()).values(filed_at=now())
     ):
         _note([row_id], "discarded", agent)
     db.session.commit()
@@ -92,14 +87,14 @@ def discard(row: InboundMail, agent: Agent | None = None) -> None:
 def _again(row: InboundMail, agent: Agent | None, event: str, reason: str) -> Outcome:
     row_id = row.id
     taken = rows_changed(
-        update(InboundMail)
-        .where(  # two clicks at once: one of them decides
+        moved(  # two clicks at once: one of them decides
+            Outcome.PENDING,
+            reason,
             InboundMail.id == row_id,
             InboundMail.raw == RawMail.KEPT,  # its time may have run out since the page was shown
             _waits()
             | (InboundMail.state == InboundState.DROPPED) & InboundMail.reason.in_(DROPPED_BY_CHOICE),
-        )
-        .values(state=InboundState.PENDING, outcome=Outcome.PENDING, reason=reason, attempts=0)
+        ).values(attempts=0)
     )
     if taken:
         _note([row_id], event, agent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import secrets
 import threading
@@ -12,18 +13,17 @@ from datetime import datetime
 from flask import Flask, current_app
 from sqlalchemy import select
 
-from desk import accounts, blocking, matching
-from desk.channel_values import ChannelValues, completed, grant_of, incoming_password
+from desk import deciding, intake
+from desk.channel_values import ChannelValues, address_key, completed, grant_of, incoming_password
+from desk.circumstances import same_for_a_batch
 from desk.connections import incoming_credentials, incoming_server
-from desk.office import office, signing_key
-from desk.senders import Speaker
+from desk.deciding import Decision, Delivery, Explanation
+from desk.foreseen import ForeseenFacts
+from desk.office import office
 from desk.trials import LONGEST, trials
-from mail import clues, guards, ids
-from mail.forwards import says_forwarded
 from mail.reading import Reading, read
 from mail.transports import Timeouts, TransportFailure
 from mail.transports.looking import Glance, Glimpse, glance
-from mail.types import Action, Facts, Mail
 from models import Channel, Existing, InboundMail, db
 from models.base import reading
 
@@ -34,17 +34,22 @@ NEWEST = 20  # mails that are listed
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """One mail and what would become of it.
+    """One mail and what would become of it; no decision for one that the ledger knows already.
 
-    `what`: new_ticket, reply, machine, bounce, own_mail, held, dropped, was_read, existing, known, too_large.
-    `ticket` is the number for a reply, else 0.
+    `cut`: only its beginning was read, so what stands further down did not count.
     """
 
     subject: str
     sender: str
     arrived_at: datetime | None
-    what: str
-    ticket: int = 0
+    decision: Explanation | None
+    cut: bool = False
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it would be fetched."""
+        stays = (deciding.EXISTING.reason, deciding.WAS_READ.reason, deciding.OVERSIZE.reason)
+        return self.decision is not None and self.decision.reason not in stays
 
 
 @dataclass(slots=True)
@@ -106,68 +111,84 @@ def get(token: str, agent_id: int) -> Rehearsal | None:
 
 
 def _foresee(rehearsal: Rehearsal, values: ChannelValues, stored: int | None, seen: Glance) -> None:
-    """Judge the newest mails as the fetch would. Reads the database, changes nothing."""
+    """Decide of the newest mails as the fetch would, the oldest first. Reads the database, changes nothing."""
     readings = [read(glimpse.raw) for glimpse in seen.mails]  # may take a while: nothing is locked meanwhile
-    try:
-        with reading():
-            channel = db.session.get(Channel, stored) if stored is not None else None
-            first = channel is None or channel.first_fetch_at is None
-            mails = [
-                _foreseen(glimpse, its, values, channel, first)
-                for glimpse, its in zip(seen.mails, readings, strict=True)
-            ]
-    finally:
-        db.session.remove()
-    rehearsal.mails, rehearsal.total = mails, seen.total
-    if not first:  # of all below the newest the ledger knows
-        rehearsal.takes = sum(_is_taken(mail) for mail in mails)
+    with reading(), same_for_a_batch():
+        run = _DryRun(values, db.session.get(Channel, stored) if stored is not None else None)
+        mails = [
+            run.foreseen(glimpse, its) for glimpse, its in zip(seen.mails[::-1], readings[::-1], strict=True)
+        ]
+    rehearsal.mails, rehearsal.total = mails[::-1], seen.total
+    if not run.first:  # of all below the newest the ledger knows
+        rehearsal.takes = sum(mail.is_taken for mail in mails)
     elif values.existing == Existing.TAKE:
         rehearsal.takes = seen.unread
 
 
-def _foreseen(
-    glimpse: Glimpse, its: Reading, values: ChannelValues, channel: Channel | None, first: bool
-) -> Foreseen:
-    mail = its.mail
-    shown = Foreseen(mail.subject, mail.sender.name or mail.sender.address, glimpse.arrived_at, "")
-    if channel is not None and _is_known(channel, glimpse.source_id):
-        return replace(shown, what="known")
-    if first and values.existing == Existing.LEAVE:
-        return replace(shown, what="existing")
-    if first and glimpse.seen:
-        return replace(shown, what="was_read")
-    if glimpse.size > office().settings.max_mail_bytes:
-        return replace(shown, what="too_large")
-    verdict = guards.judge(mail, _facts(mail), its.bounce)
-    if verdict.action in (Action.DROP, Action.HOLD, Action.BOUNCE):
-        what = {Action.HOLD: "held", Action.BOUNCE: "bounce"}.get(verdict.action, "dropped")
-        return replace(shown, what="own_mail" if verdict.reason == "own_mail" else what)
-    match = matching.find_ticket(
-        clues.find_clues(mail, signing_key(), []),
-        Speaker(mail.sender.key, is_agent=accounts.agent_by_email(mail.sender.key) is not None),
-        channel or Channel(id=0),
-        says_forwarded(mail),
-    )
-    if match.ticket is not None:
-        return replace(shown, what="reply", ticket=match.ticket.number)
-    return replace(shown, what="machine" if verdict.action == Action.QUIET else "new_ticket")
+class _DryRun:
+    """The mails of one mailbox, one after the other; each is decided with what was foreseen of those before."""
 
+    def __init__(self, values: ChannelValues, stored: Channel | None) -> None:
+        self.first = stored is None or stored.first_fetch_at is None
+        self._values, self._stored = values, stored
+        # With the values of the form; never added to the session.
+        self._channel = Channel(
+            id=stored.id if stored is not None else 0,
+            address=values.address,
+            address_key=address_key(values.address),
+            server=values.server,
+            group_id=values.group_id,
+            authserv_id=values.authserv_id or (stored.authserv_id if stored is not None else ""),
+        )
+        self._facts = ForeseenFacts()
+        self._digests: set[str] = set()
 
-def _facts(mail: Mail) -> Facts:
-    """What the fetch would ask of the database, but for the counts of a storm: years of mail are none."""
-    key = signing_key()
-    return Facts(
-        own_message_id=ids.read_message_id(key, mail.message_id) is not None,
-        own_loop_header=any(ids.read_loop(key, value) for value in mail.all(ids.LOOP_HEADER)),
-        sender_blocked=blocking.stops(mail.sender.key),
-    )
+    def foreseen(self, glimpse: Glimpse, its: Reading) -> Foreseen:
+        mail = its.mail
+        name = mail.sender.name or mail.sender.address
+        known = self._is_known(glimpse.source_id)
+        decision = None if known else deciding.explain(self._decided(glimpse, its))
+        return Foreseen(mail.subject, name, glimpse.arrived_at, decision, glimpse.cut)
 
+    def _decided(self, glimpse: Glimpse, its: Reading) -> Decision:
+        if (stays := self._stays(glimpse)) is not None:
+            return stays
+        if not glimpse.cut and (same := self._same_bytes(glimpse.raw)) is not None:
+            return same
+        delivery = Delivery(self._channel, history=self._is_history(glimpse))
+        decision = deciding.decide(its, delivery, self._facts)
+        self._facts.remember(its.mail, delivery, decision)
+        return decision
 
-def _is_known(channel: Channel, source_id: str) -> bool:
-    name = f"{channel.mailbox}/{source_id}"
-    query = select(InboundMail.id).where(InboundMail.channel_id == channel.id, InboundMail.source_id == name)
-    return db.session.scalar(query) is not None
+    def _stays(self, glimpse: Glimpse) -> Decision | None:
+        """What the fetch leaves on the server without reading it."""
+        if self.first and self._values.existing == Existing.LEAVE:
+            return deciding.EXISTING
+        if glimpse.seen and (self.first or self._values.only_unseen):
+            return deciding.WAS_READ
+        return deciding.OVERSIZE if glimpse.size > office().settings.max_mail_bytes else None
 
+    def _is_known(self, source_id: str) -> bool:
+        if self._stored is None:
+            return False
+        query = select(InboundMail.id).where(
+            InboundMail.channel_id == self._stored.id,
+            InboundMail.source_id == f"{self._stored.mailbox}/{source_id}",
+        )
+        return db.session.scalar(query) is not None
 
-def _is_taken(mail: Foreseen) -> bool:
-    return mail.what not in ("known", "was_read", "existing", "too_large")
+    def _same_bytes(self, raw: bytes) -> Decision | None:
+        digest = hashlib.sha256(raw).hexdigest()
+        known = intake.first_of(self._stored.id, [digest]) if self._stored is not None else {}
+        if digest in known:
+            return deciding.DUPLICATE if known[digest][1] is None else deciding.PUT_BACK
+        if digest in self._digests:
+            return deciding.DUPLICATE
+        self._digests.add(digest)
+        return None
+
+    def _is_history(self, glimpse: Glimpse) -> bool:
+        """As `fetching` sees it: older than the channel, which is still to be made or was just activated."""
+        if self._stored is None or glimpse.arrived_at is None:
+            return self.first
+        return intake.older_than(self._stored.activated_at, glimpse.arrived_at)

@@ -35,9 +35,14 @@ def server_name(channel: Channel) -> str:
     return channel.authserv_id or senders.KNOWN_SERVERS.get(channel.server.lower(), "")
 
 
-def speaker_of(mail: Mail, verdict: SenderVerdict) -> Speaker:
+def speaker_of(mail: Mail, verdict: SenderVerdict, channel: Channel) -> Speaker:
+    """`channel` may not be stored yet (the dry run): its address is one of ours already."""
     key = mail.sender.key
-    is_ours = channels.untagged(key) in channels.own_addresses()
+    mailbox = channels.untagged(key)
+    is_ours = mailbox in channels.own_addresses() or mailbox in (
+        channel.address.casefold(),
+        channel.address_key,
+    )
     return Speaker(key, verdict, key in accounts.agent_addresses(), is_ours)
 
 
@@ -53,12 +58,10 @@ def own_check(raw: bytes, mail: Mail, envelope_from: str, peer: str) -> tuple[Re
     return sender_check.check(raw, mail.sender.address, envelope_from, peer, office().lookup)
 
 
-def verdict_of(row: InboundMail, mail: Mail, results: tuple[Result, ...] = ()) -> SenderVerdict:
+def verdict_of(channel: Channel, mail: Mail, results: tuple[Result, ...] = ()) -> SenderVerdict:
     """By our own check, else by what the receiving server wrote on top, if the channel knows its name."""
     return (
-        senders.verdict(mail, results)
-        if results
-        else senders.verdict_by_header(mail, server_name(row.channel))
+        senders.verdict(mail, results) if results else senders.verdict_by_header(mail, server_name(channel))
     )
 
 

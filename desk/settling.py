@@ -134,12 +134,9 @@ def came_back(mail: OutboundMail, report: BounceRecipient) -> None:
     """A delivery report for one recipient of a mail that left, in the running transaction.
 
     It counts only for who was really handed over: what never left cannot come back, and who copied a
-    Message-ID of ours makes nobody undeliverable who had nothing from us. A report may name the mailbox that
-    the recipient's mail is passed on to (or nobody): where there is one recipient, they are meant.
+    Message-ID of ours makes nobody undeliverable who had nothing from us.
     """
-    known = [r for r in mail.recipients if r.address_key == mailbox_key(report.address)]
-    meant = known or (mail.recipients if len(mail.recipients) == 1 else [])
-    hit = [recipient for recipient in meant if _was_handed_over(mail, recipient)]
+    hit = reached(mail, report)
     for recipient in hit:
         recipient.reply = report.words[:1000] or report.status
         if report.permanent:
@@ -153,6 +150,16 @@ def came_back(mail: OutboundMail, report: BounceRecipient) -> None:
             mail.reason, mail.words = hit[0].reason, report.words
         undeliverable.mark(hit, came_back=True)
         back_to_author(mail, hit)
+
+
+def reached(mail: OutboundMail, report: BounceRecipient) -> list[OutboundRecipient]:
+    """The recipients that a report means and that the mail was handed over for.
+
+    It may name the mailbox that the recipient's mail is passed on to, or nobody: a single recipient is meant.
+    """
+    known = [r for r in mail.recipients if r.address_key == mailbox_key(report.address)]
+    meant = known or (mail.recipients if len(mail.recipients) == 1 else [])
+    return [recipient for recipient in meant if _was_handed_over(mail, recipient)]
 
 
 def _was_handed_over(mail: OutboundMail, recipient: OutboundRecipient) -> bool:

@@ -20,6 +20,7 @@ from mail.domains import mailbox_key
 from models import (
     Agent,
     Bell,
+    Channel,
     Message,
     NoticeItem,
     NoticeSilence,
@@ -121,13 +122,21 @@ def silent_channels(name: str) -> frozenset[int]:
 
 def ticket_opened(ticket: Ticket, message: Message) -> None:
     """A person's mail opened a ticket: the group of its channel hears of it, else all agents."""
-    _tell_of_mail(_first_to_hear(ticket), "new_ticket", ticket, message)
+    _tell_of_mail("new_ticket", ticket, message)
 
 
 def customer_answered(ticket: Ticket, message: Message) -> None:
     """A customer's answer goes to the assignee, else (also if the assignee cannot sign in) to the group or all."""
-    assigned = [agent for agent in accounts.active_agents() if agent.id == ticket.assignee_id]
-    _tell_of_mail(assigned or _first_to_hear(ticket), "customer_reply", ticket, message)
+    _tell_of_mail("customer_reply", ticket, message)
+
+
+def readers_of_mail(channel: Channel, assignee_id: int | None, author: str) -> list[Agent]:
+    """Whom a mail concerns that came in: the assignee, else the group of the channel, else all; nobody hears
+    of his own. `author` is the address of From as it is compared."""
+    people = accounts.active_agents()
+    assigned = [agent for agent in people if agent.id == assignee_id]
+    found = assigned or groups.of_channel(channel, people) or people
+    return [agent for agent in found if agent.email_key != author]
 
 
 def assigned(ticket: Ticket, by: Agent) -> None:
@@ -176,10 +185,9 @@ def _first_to_hear(ticket: Ticket) -> list[Agent]:
     return groups.of_channel(ticket.channel, people) or people
 
 
-def _tell_of_mail(people: list[Agent], notice: str, ticket: Ticket, message: Message) -> None:
-    """Of a mail that came in: nobody hears of his own, and mails to robots of agents come to an end."""
-    author = mailbox_key(message.from_address)
-    others = [agent for agent in people if agent.email_key != author]
+def _tell_of_mail(notice: str, ticket: Ticket, message: Message) -> None:
+    """Of a mail that came in; mails to robots of agents come to an end."""
+    others = readers_of_mail(ticket.channel, ticket.assignee_id, mailbox_key(message.from_address))
     spared: set[int] = set()
     if enabled(notice, ticket.channel_id):
         spared = _told_enough(others, ticket)

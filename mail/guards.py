@@ -22,6 +22,9 @@ from mail.machine_signs import (
 )
 from mail.types import Action, Bounce, Facts, Mail, Verdict
 
+# From so many mails of one sender to one channel within so many seconds on, the rest waits in the quarantine.
+STORM_LIMIT, STORM_SECONDS = 60, 3600
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -96,7 +99,7 @@ def blocked_sender(case: Case) -> str | None:
 
 def storm(case: Case) -> str | None:
     """`recent_from_sender` counts the mails before this one."""
-    return case.mail.sender.address if case.facts.recent_from_sender >= case.facts.storm_limit else None
+    return case.mail.sender.address if case.facts.recent_from_sender >= STORM_LIMIT else None
 
 
 def forward_check(case: Case) -> str | None:
@@ -116,12 +119,12 @@ def auto_submitted(case: Case) -> str | None:
 
 def precedence(case: Case) -> str | None:
     found = _first_match(case.mail, {"precedence": r"(bulk|junk|list|auto[_-]?reply)\b.*"})
-    return None if found and "list" in found and _is_own_list(case) else found
+    return None if found and "list" in found and is_own_list(case.mail, case.facts) else found
 
 
 def list_mail(case: Case) -> str | None:
     """RFC 2369, RFC 2919. A list that is our own address (a group that takes in our mail) says nothing."""
-    return None if _is_own_list(case) else _first_match(case.mail, LIST_HEADERS)
+    return None if is_own_list(case.mail, case.facts) else _first_match(case.mail, LIST_HEADERS)
 
 
 def auto_response_suppress(case: Case) -> str | None:
@@ -223,12 +226,12 @@ def _first_opinion(rules: Iterable[Rule], case: Case) -> Verdict | None:
     return None
 
 
-def _is_own_list(case: Case) -> bool:
+def is_own_list(mail: Mail, facts: Facts) -> bool:
     """Customers write to a group of the company (Google Groups, Microsoft 365), and it is what brings us the mail."""
-    said = " ".join(case.mail.header(name) for name in ("list-id", "list-post", "mailing-list")).casefold()
+    said = " ".join(mail.header(name) for name in ("list-id", "list-post", "mailing-list")).casefold()
     return any(
         re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w.-])", said)
-        for own in case.facts.own_addresses
+        for own in facts.own_addresses
         for word in (own, own.replace("@", "."))
     )
 

@@ -190,8 +190,7 @@ class Facts:
     sender_blocked: bool = False
     holds_a_link: bool = False  # answers or quotes our mail with somebody's link for a password
     own_addresses: frozenset[str] = frozenset()  # of the channel, casefolded
-    recent_from_sender: int = 0  # mails of this sender to this channel in the last hour
-    storm_limit: int = 60  # above this many in an hour the rest waits in the quarantine
+    recent_from_sender: int = 0  # earlier mails of this sender to this channel, within guards.STORM_SECONDS
 
 
 class ClueKind(StrEnum):

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    Update,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.agent import Agent
@@ -55,8 +68,60 @@ class RawMail(StrEnum):
     GONE = "gone"
 
 
+# The state that each verdict of the balance stands for.
+STATE_OF = {
+    Outcome.NEW_TICKET: State.FILED,
+    Outcome.REPLY: State.FILED,
+    Outcome.BOUNCE: State.FILED,
+    Outcome.QUIET: State.FILED,
+    Outcome.DUPLICATE: State.DUPLICATE,
+    Outcome.LEFT_ALONE: State.LEFT_ALONE,
+    Outcome.DROPPED: State.DROPPED,
+    Outcome.HELD: State.HELD,
+    Outcome.FAILED: State.FAILED,
+    Outcome.PENDING: State.PENDING,
+}
+
+# How a row of the ledger begins, and what may become of it then. Nothing else writes a state than
+# `first_verdict`, `InboundMail.move` and `moved`, which ask these tables.
+FIRST_STATES = (State.PENDING, State.HELD, State.LEFT_ALONE, State.DUPLICATE)
+ALLOWED_MOVES: dict[State, tuple[State, ...]] = {
+    State.PENDING: (State.FILED, State.HELD, State.DROPPED, State.FAILED),
+    State.FAILED: (State.PENDING, State.FILED, State.HELD, State.DROPPED, State.FAILED),
+    State.HELD: (State.PENDING, State.DROPPED),  # a person lets it in, or throws it away
+    State.DROPPED: (State.PENDING,),  # a person thinks again
+    State.FILED: (),
+    State.LEFT_ALONE: (),
+    State.DUPLICATE: (),
+}
+
+# Read and judged when its turn comes; an earlier attempt may have failed.
+UNDECIDED = (State.PENDING, State.FAILED)
 # Only these may lose their server copy: whatever is not decided keeps it (mail rules, 1.1).
 DECIDED = (State.FILED, State.HELD, State.DROPPED, State.DUPLICATE)
+
+
+class MoveRefused(Exception):
+    """A mail may not go from its state to that one: a fault of ours."""
+
+
+def first_verdict(outcome: Outcome, reason: str = "") -> dict[str, Any]:
+    """The columns of a new row that say what the mail is. Raises MoveRefused."""
+    if STATE_OF[outcome] not in FIRST_STATES:
+        raise MoveRefused(f"a row begins as {outcome}")
+    return _verdict(outcome, reason)
+
+
+def moved(outcome: Outcome, reason: str, *where: ColumnElement[bool]) -> Update:
+    """The UPDATE that moves all rows that `where` chooses and that may move there; more values may be added."""
+    state = STATE_OF[outcome]
+    before = [old for old, allowed in ALLOWED_MOVES.items() if state in allowed]
+    return update(InboundMail).where(InboundMail.state.in_(before), *where).values(_verdict(outcome, reason))
+
+
+def _verdict(outcome: Outcome, reason: str) -> dict[str, Any]:
+    return {"state": STATE_OF[outcome], "outcome": outcome, "reason": reason}
+
 
 RAW_IS_HERE = text("raw <> 'gone' AND sha256 <> ''")
 
@@ -107,6 +172,14 @@ class InboundMail(Base):
         # Only what the retention has still to look at, so that it never reads years of rows.
         Index("ix_inbound_mail_raw", "id", sqlite_where=RAW_IS_HERE, postgresql_where=RAW_IS_HERE),
     )
+
+    def move(self, outcome: Outcome, reason: str, details: str = "") -> None:
+        """It becomes this, for that reason; `details` are the words of the mail behind it. Raises MoveRefused."""
+        if STATE_OF[outcome] not in ALLOWED_MOVES[self.state]:
+            raise MoveRefused(f"{self.state} to {outcome}")
+        for name, value in _verdict(outcome, reason).items():
+            setattr(self, name, value)
+        self.details = details[:500]
 
     @property
     def described(self) -> InboundMail:

@@ -17,7 +17,9 @@ from email.utils import getaddresses
 from pathlib import Path
 from typing import Any
 
-import cli
+from flask import current_app
+
+from cli.mail import mail_cli
 from desk import outbox, replies, tickets
 from desk.contacts import contact_for
 from mail.addresses import valid_address
@@ -75,9 +77,9 @@ def send_and_bounce(path: Path, told: Told, score: Any) -> None:
     back = header + body.replace(told.message_id, sent.message_id.encode())
     ticket_id, sent_id = sent.ticket_id, sent.id
     db.session.remove()
-    runner = cli.current_app.test_cli_runner()
+    runner = current_app.test_cli_runner()
     arguments = ["receive", "--rcpt", "support-acme@poststelle.example", "--sender", "<>"]
-    runner.invoke(cli.mail_cli, arguments, input=io.BytesIO(back))
+    runner.invoke(mail_cli, arguments, input=io.BytesIO(back))
     row = db.session.query(InboundMail).order_by(InboundMail.id.desc()).first()
     sent = db.session.get_one(OutboundMail, sent_id, populate_existing=True)
     score.expect("bounces at their message", name, row and row.ticket_id, ticket_id)

@@ -20,11 +20,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, current_app
 from sqlalchemy import func, select
 
-import cli
 from app import create_app
+from cli.mail import mail_cli
 from config import Relay, from_environment
 from desk import accounts, schema
 from mail.bounces import read_bounce
@@ -130,9 +130,9 @@ def _through_the_door(path: Path, expected: dict[str, Any], score: Score) -> Non
     last = db.session.scalar(select(func.max(InboundMail.id))) or 0
     db.session.rollback()
     started, computed = time.perf_counter(), computing()
-    runner = cli.current_app.test_cli_runner()
+    runner = current_app.test_cli_runner()
     result = runner.invoke(
-        cli.mail_cli, ["receive", "--rcpt", "support-acme@poststelle.example"], input=io.BytesIO(raw)
+        mail_cli, ["receive", "--rcpt", "support-acme@poststelle.example"], input=io.BytesIO(raw)
     )
     seconds, spent = time.perf_counter() - started, computing() - computed
     score.slowest = max(score.slowest, (seconds, spent, name))

@@ -23,7 +23,7 @@ WRITERS = (
     "desk/filing.py",
     "desk/quarantine.py",
     "desk/put_back.py",
-    "desk/bounced.py",
+    "desk/deciding.py",
     "desk/matching.py",
     "desk/door.py",
 )
@@ -59,7 +59,7 @@ def reasons(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.Call):
             called = getattr(node.func, "id", getattr(node.func, "attr", ""))
             yield from (one for kw in node.keywords if kw.arg == "reason" for one in constants(kw.value))
-            if called in ("Verdict", "Rule") and len(node.args) > 1:
+            if called in ("Verdict", "Rule", "Decision", "move", "moved") and len(node.args) > 1:
                 yield from constants(node.args[1])
             if called in ("_row", "_again", "_stay"):
                 yield from (one for value in node.args[2:] for one in constants(value))
@@ -91,7 +91,7 @@ def test_every_reason_of_the_ledger_has_its_sentence() -> None:
 
 def test_every_clue_that_leads_into_a_ticket_has_its_sentence() -> None:
     led = {kind.value for kind in ClueKind}
-    for file in ("desk/matching.py", "desk/filing.py", "desk/bounced.py"):
+    for file in ("desk/matching.py", "desk/filing.py", "desk/deciding.py"):
         led |= set(whys(ROOT / file))
     assert led >= {"new", "maybe", "unreadable", "bounce"}
     assert {code for code in led if not WHY.get(code)} == set()

@@ -159,8 +159,7 @@ def test_the_states_of_outgoing_mail_are_written_in_one_place(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_a_module_is_read_in_one_sitting(path):
-    limit = 500 if name(path) == "cli.py" else 400  # the command line is one flat list
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= limit, "split it by story"
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, "split it by story"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)

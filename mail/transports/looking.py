@@ -25,8 +25,8 @@ from mail.transports import (
 )
 from mail.transports.address import connect
 
-READ = 128 * 1024  # bytes of a mail that are looked at by IMAP
-LINES = 200  # below the header, by POP3
+READ = 256 * 1024  # bytes of a mail that are looked at; of a longer one only its beginning
+LINES = 200  # below the header of a longer one, by POP3
 _PAUSE = 0.5  # seconds between two looks for a mail
 _NEWEST = 20  # mails among which it is looked for by POP3
 
@@ -40,6 +40,11 @@ class Glimpse:
     seen: bool = False
     arrived_at: datetime | None = None
     source_id: str = ""
+
+    @property
+    def cut(self) -> bool:
+        """Whether there is more of it."""
+        return self.size > READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,9 @@ def _glance_by_pop3(server: ServerAddress, credentials: Credentials, newest: int
         shown = sorted(sizes)[-newest:]
         mails = tuple(
             Glimpse(
-                wire.beginning(number, LINES) or b"", sizes[number], source_id=f"uidl:{uidls.get(number, '')}"
+                wire.beginning(number, LINES if sizes[number] > READ else READ) or b"",
+                sizes[number],
+                source_id=f"uidl:{uidls.get(number, '')}",
             )
             for number in reversed(shown)
         )

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import func, select
 
-import cli
+import cli.jobs
 from desk import channels, intake
 from desk.channel_values import ChannelValues
 from models import Channel, InboundMail, Lease, Message, db, now
@@ -60,7 +60,7 @@ def hold(channel: Channel, expires_in: timedelta) -> None:
 def test_a_job_that_another_process_is_at_waits_and_then_says_try_again(
     runner: FlaskCliRunner, own: Channel, monkeypatch: pytest.MonkeyPatch, job: str
 ) -> None:
-    monkeypatch.setattr(cli, "LEASE_WAIT", 0.3)
+    monkeypatch.setattr(cli.jobs, "LEASE_WAIT", 0.3)
     hold(own, timedelta(minutes=1))
     # A removal that is still owed, so that `process` has to go to the server too.
     db.session.add(

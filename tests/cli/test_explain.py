@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy.engine import make_url
 
-import cli
+import cli.mail
 from desk.explaining import explain_files
 from mail.explain import explain
 
@@ -42,7 +42,7 @@ FIELDS = ["sha256", "message_id", "subject", "from", "reply_to", "to", "cc", "da
 
 
 def run(app: Flask, *arguments: str, names: bytes = b"") -> tuple[int, list[dict[str, Any]]]:
-    result = app.test_cli_runner().invoke(cli.mail_cli, ["explain", *arguments], input=io.BytesIO(names))
+    result = app.test_cli_runner().invoke(cli.mail.mail_cli, ["explain", *arguments], input=io.BytesIO(names))
     return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
 
 

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import insert, select
 
 from desk import ledger
-from desk.ledger import STATE_OF, Filter
+from desk.ledger import Filter
 from models import Channel, InboundMail, Outcome, Provider, ServerCopy, db, now
+from models.inbound import STATE_OF
 from tests.desk.letters import arrive, mail
 
 SEED = 20261125

@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-import cli
+import cli.jobs
 from desk import fetching
 from desk.leases import LeaseHeld
 from models import Lease, Ticket, db, now
@@ -78,7 +78,7 @@ def test_a_mailbox_that_another_machine_fetches_is_left_to_it(
     db.session.commit()
     with pytest.raises(LeaseHeld):
         fetching.fetch_channel(channel_id, wait_seconds=0.2)
-    monkeypatch.setattr(cli, "LEASE_WAIT", 0.2)
+    monkeypatch.setattr(cli.jobs, "LEASE_WAIT", 0.2)
     answer = app.test_cli_runner().invoke(args=["jobs", "once", "fetch"])
     assert answer.exit_code == 75 and "Another process" in answer.output
     assert len(mailbox.messages()) == 1 and db.session.scalar(select(Ticket.id)) is None

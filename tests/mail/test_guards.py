@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mail.bounces import read_bounce
-from mail.guards import RULES, judge
+from mail.guards import RULES, STORM_LIMIT, judge
 from mail.parse import parse
 from mail.types import Action, Address, Bounce, BounceRecipient, Facts, Mail
 from tests.mail.test_bounces import MAILS
@@ -47,7 +47,7 @@ def test_mails(path: Path) -> None:
         (Facts(sender_blocked=True, recent_from_sender=99), None, Action.DROP, "blocked_sender"),
         (Facts(recent_from_sender=60), None, Action.HOLD, "storm"),
         (Facts(recent_from_sender=59), None, Action.FILE, "person"),
-        (Facts(recent_from_sender=5, storm_limit=5), None, Action.HOLD, "storm"),
+        (Facts(recent_from_sender=STORM_LIMIT), None, Action.HOLD, "storm"),
     ],
 )
 def test_facts(facts: Facts, bounce: Bounce | None, action: Action, reason: str) -> None:
