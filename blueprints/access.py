@@ -12,8 +12,8 @@ from flask_login import LoginManager, current_user
 
 from blueprints.htmx import wants_fragment
 from desk import accounts
-from desk.office import account
-from models import Agent, db
+from desk.office import account, let_go
+from models import Agent
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
@@ -63,7 +63,7 @@ def _guard() -> ResponseReturnValue | None:
     if access == "open":
         return None
     if account() is None:
-        db.session.rollback()
+        let_go()
         return redirect(url_for("setup.closed"))
     if not current_user.is_authenticated:
         return _to_login()

@@ -13,7 +13,7 @@ from blueprints.access import me
 from blueprints.htmx import go, invalid, page
 from desk import accounts, links
 from desk.office import relay
-from models import Agent, Role, db
+from models import Agent, Role
 
 blueprint = Blueprint("agents", __name__, url_prefix="/system/agents")
 blueprint.access = "admin"  # type: ignore[attr-defined]
@@ -92,7 +92,7 @@ def link(number: int) -> ResponseReturnValue:
 
 
 def _agent(number: int) -> Agent:
-    return db.session.get(Agent, number) or abort(404)
+    return accounts.agent_by_id(number) or abort(404)
 
 
 def _back(message: str) -> ResponseReturnValue:

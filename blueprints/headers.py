@@ -7,7 +7,7 @@ from contextvars import Token
 
 from flask import Flask, Response, current_app, g, request
 
-from models.base import writing
+from desk.office import writing
 
 READING = ("GET", "HEAD", "OPTIONS")
 

@@ -12,14 +12,13 @@ from blueprints.access import me
 from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.numbers import whole_number
 from blueprints.tickets import ticket_page
-from desk import corrections, drafts, outbox, replies, tickets, uploads
+from desk import corrections, drafts, outbox, replies, thread, tickets, uploads
 from desk.circumstances import same_for_a_batch
-from desk.office import relay
+from desk.office import reading, relay
 from desk.people import Circle
 from desk.replies import ReplyRefused, Written
 from desk.thread import Added
-from models import Kind, MailState, Message, Status, Ticket, db
-from models.base import reading
+from models import Kind, MailState, Message, Status, Ticket
 
 blueprint = Blueprint("replies", __name__)
 
@@ -113,7 +112,6 @@ def _refused(
     ticket: Ticket, tab: str, errors: dict[str, list[str]], code: str = "", written: Written | None = None
 ) -> Response:
     """The composer again with what was typed; what was attached waits in the draft."""
-    db.session.rollback()
     kind = Kind.NOTE if tab == "note" else Kind.REPLY
     draft_views.keep(ticket, kind)
     drafts.keep_files(ticket, me(), kind, _files() if written is None else written.files)
@@ -179,7 +177,4 @@ def _locked(number: int) -> Ticket:
 
 
 def _reply(message_id: int) -> Message:
-    message = db.session.get(Message, message_id)
-    if message is None or message.kind != Kind.REPLY:
-        abort(404)
-    return message
+    return thread.message(message_id, Kind.REPLY) or abort(404)

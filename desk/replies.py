@@ -12,7 +12,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from desk import channels, drafts, languages, letters, outbox, people, search, telling, thread, tickets
 from desk.attachments import add_attachments
 from desk.contacts import as_rows
-from desk.office import office, signing_key, the_account
+from desk.office import nothing_stored_after, office, signing_key, the_account
 from mail import ids
 from mail.clean import clean_reply_html, snippet
 from mail.compose import compose, reply_subject
@@ -66,6 +66,7 @@ class Sent:
     circle: people.Circle | None = None  # who stands around the ticket then; None if it was sent before
 
 
+@nothing_stored_after(ReplyRefused)
 def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | None = None) -> Sent:
     """Put a reply into the outbox. `then` is the status afterwards, as »Antworten & Lösen« asks.
 
@@ -138,6 +139,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     return Sent(message, mail, until, circle.joined_by(readers))
 
 
+@nothing_stored_after(ReplyRefused)
 def add_note(ticket: Ticket, agent: Agent, written: Written) -> Message:
     """A private note: for agents only, never sent. Raises ReplyRefused when there is nothing in it."""
     before = _sent_before(ticket, agent, written.once)
