@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, url_for
+from flask import abort, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from wtforms import RadioField
 
 from blueprints import people
-from blueprints.access import me
+from blueprints.access import AdminBlueprint, me
 from blueprints.htmx import go, invalid, page
 from desk import accounts, links
 from desk.office import relay
 from models import Agent, Role
 
-blueprint = Blueprint("agents", __name__, url_prefix="/system/agents")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("agents", __name__, url_prefix="/system/agents")
 
 
 class InvitationForm(people.Form):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from flask import Blueprint, abort, request, url_for
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
-from blueprints.access import me
+from blueprints.access import AdminBlueprint, me
 from blueprints.channel_form import (
     ChannelForm,
     clone_form,
@@ -33,8 +33,7 @@ from desk.channel_values import InvalidChannel, with_servers
 from desk.office import the_account
 from models import Channel, now
 
-blueprint = Blueprint("channels", __name__, url_prefix="/system/channels")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("channels", __name__, url_prefix="/system/channels")
 
 TESTS_ALLOWED = "10 per minute"
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, request, url_for
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
+from blueprints.access import AdminBlueprint
 from blueprints.deliverability_words import shown_examination
 from blueprints.htmx import go, page, wants_fragment
 from blueprints.limits import limiter
@@ -17,8 +18,7 @@ from desk import channels, deliverability, dkim
 from desk.deliverability import Examination, NoAnswer
 from models import Channel
 
-blueprint = Blueprint("deliverability", __name__, url_prefix="/system/deliverability")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("deliverability", __name__, url_prefix="/system/deliverability")
 
 CHECKS_ALLOWED = "10 per minute"
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, request, url_for
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
 from blueprints import people
+from blueprints.access import AdminBlueprint
 from blueprints.htmx import go, invalid, page
 from desk import accounts, groups
 
-blueprint = Blueprint("groups", __name__, url_prefix="/system/groups")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("groups", __name__, url_prefix="/system/groups")
 
 
 class GroupForm(people.Form):

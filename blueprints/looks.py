@@ -9,7 +9,7 @@ from binascii import Error as NotBase64
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, abort, request, url_for
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 from flask_babel import lazy_gettext as _l
@@ -19,7 +19,7 @@ from wtforms.validators import Optional
 from wtforms.widgets import ColorInput
 
 from blueprints import people
-from blueprints.access import me
+from blueprints.access import AdminBlueprint, me
 from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.limits import limiter
 from blueprints.mail_sheet import mail_sheet
@@ -28,8 +28,7 @@ from desk import channels, looks, previews
 from desk.letters import Letter
 from models import MailLook
 
-blueprint = Blueprint("looks", __name__, url_prefix="/system/looks")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("looks", __name__, url_prefix="/system/looks")
 
 WIDTHS = {"600": _l("Wide"), "380": _l("Phone")}  # pixels
 SCHEMES = {"light": _l("Light"), "dark": _l("Dark")}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, request, session, url_for
+from flask import abort, flash, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, PasswordField, StringField
 
-from blueprints.access import me
+from blueprints.access import AdminBlueprint, me
 from blueprints.channel_form import posted_form, written_down
 from blueprints.channels import channel_in_form, form_context
+from blueprints.headers import writes
 from blueprints.htmx import go, invalid, page
 from blueprints.limits import limiter
 from blueprints.oauth_words import KIND, PROVIDER_ERRORS, refused_words
@@ -22,8 +23,7 @@ from desk.channel_values import completed
 from desk.oauth_providers import InvalidProvider, ProviderInUse, ProviderValues
 from models import Channel, OauthKind, OauthProvider
 
-blueprint = Blueprint("oauth", __name__, url_prefix="/system/oauth")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("oauth", __name__, url_prefix="/system/oauth")
 
 SIGN_INS_ALLOWED = "20 per minute"
 _STATE = "oauth_state"
@@ -126,6 +126,7 @@ def reconnect(channel_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/callback")
+@writes
 @limiter.limit(SIGN_INS_ALLOWED)
 def callback() -> ResponseReturnValue:
     """The provider sends the browser back here."""
@@ -137,9 +138,6 @@ def callback() -> ResponseReturnValue:
         flash(refused_words(refused.code), "danger")
         return go(url_for("channels.index"))
     return _arrive(sign_in, failure)
-
-
-callback.writes = True  # type: ignore[attr-defined]
 
 
 def _begin(provider: OauthProvider, user: str, channel: Channel | None, form: str) -> ResponseReturnValue:
