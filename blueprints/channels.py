@@ -284,7 +284,7 @@ def form_context(form: ChannelForm, channel: Channel | None) -> dict[str, Any]:
     return {
         "form": form,
         "channel": channel,
-        "way": shown_way(form, channel),
+        "way": shown_way(form.values(), channel),
         "state": _state(channel) if channel else None,
         "history": channel_history(channel) if channel else None,
         "mail_domain": the_account().mail_domain,

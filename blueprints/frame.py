@@ -10,10 +10,11 @@ from flask_babel import gettext, ngettext
 from flask_login import current_user
 from lucide import jinja as lucide
 
-from blueprints import bell
 from blueprints.access import me
-from desk import channels, outgoing, quarantine, tickets
-from desk.bell import COUNTED
+from desk import bell, channels, outgoing, quarantine, tickets
+from models import Ticket
+
+UNREAD = "poststelle.unread"  # in the request's own notes
 
 # Pages that stand under another entry of the rail.
 PART_OF = {
@@ -33,9 +34,24 @@ def init_app(app: Flask) -> None:
     app.context_processor(_frame)
 
 
+def unread() -> bell.Unread:
+    """What rings for the agent and is not read yet; asked once for a page."""
+    if UNREAD not in request.environ:
+        request.environ[UNREAD] = bell.unread(me())
+    found: bell.Unread = request.environ[UNREAD]
+    return found
+
+
+def looked_at(ticket: Ticket) -> bool:
+    """This page shows the ticket: it rings no more there. Answers whether that is to be noted."""
+    before = unread()
+    request.environ[UNREAD] = before.without(ticket)
+    return before.may_concern(ticket)
+
+
 def _frame() -> dict[str, Any]:
     """Given as functions, so that a piece that shows no frame asks the database nothing."""
-    return {"rail": _rail, "channel_state": _channel_state, "unread": bell.unread, "many": COUNTED}
+    return {"rail": _rail, "channel_state": _channel_state, "unread": unread, "many": bell.COUNTED}
 
 
 def _rail() -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from wtforms import BooleanField, IntegerField, StringField, TextAreaField
 from wtforms.validators import Optional
 from wtforms.widgets import ColorInput
 
-from blueprints import people
+from blueprints import forms
 from blueprints.access import AdminBlueprint, me
 from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.limits import limiter
@@ -55,7 +55,7 @@ ERRORS = {
 }
 
 
-class LookForm(people.Form):
+class LookForm(forms.Form):
     name = StringField(_l("Name"), render_kw={"maxlength": looks.LONGEST["name"], "autocomplete": "off"})
     logo = FileField(_l("Logo"), render_kw={"accept": "image/png,image/jpeg,image/gif"})
     without_logo = BooleanField(_l("Remove the logo"))
@@ -81,7 +81,7 @@ class LookForm(people.Form):
     def show(self, error: looks.InvalidLook) -> None:
         for name, code in error.errors.items():
             self[name].errors = [str(ERRORS[code])]
-        self._focus_first_error()
+        self.focus_first_error()
 
 
 @blueprint.get("")

@@ -12,8 +12,9 @@ from flask_limiter.util import get_remote_address
 from flask_login import current_user, login_user, logout_user
 from wtforms import BooleanField
 
-from blueprints import people
+from blueprints import forms
 from blueprints.access import open_to_all, safe_next
+from blueprints.agent_words import refuse
 from blueprints.htmx import go, invalid, page
 from blueprints.limits import limiter
 from desk import accounts, links, office
@@ -34,18 +35,18 @@ def _wrong(response: Response) -> bool:
     return response.status_code in (404, 422)
 
 
-class LoginForm(people.Form):
-    email = people.email()
-    password = people.old_password(_l("Password"))
+class LoginForm(forms.Form):
+    email = forms.email()
+    password = forms.old_password(_l("Password"))
     remember = BooleanField(_l("Stay signed in on this device"))
 
 
-class ForgottenForm(people.Form):
-    email = people.email()
+class ForgottenForm(forms.Form):
+    email = forms.email()
 
 
-class PasswordForm(people.Form):
-    password = people.new_password(_l("New password"))
+class PasswordForm(forms.Form):
+    password = forms.new_password(_l("New password"))
 
 
 def sign_in(agent: Agent, remember: bool = False) -> None:
@@ -127,7 +128,7 @@ def set_password(token: str) -> ResponseReturnValue:
         try:
             agent = links.set_password_by_link(token, form.password.data or "")
         except accounts.Refused as error:
-            form.refuse(error)
+            refuse(form, error)
         else:
             if agent is None:
                 return page("sessions/expired.html", 404)

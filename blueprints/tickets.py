@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from blueprints import bell
+from blueprints import frame
 from blueprints.access import me
 from blueprints.htmx import change, go, page, wants_fragment
 from blueprints.numbers import whole_number
@@ -63,7 +63,7 @@ def show(number: int) -> ResponseReturnValue:
         return redirect(url_for("tickets.show", number=ticket.number), 302)
     tab = request.args.get("tab", "reply")
     tab = tab if tab in ("reply", "note", "history") else "reply"
-    rings = bell.seen(ticket)
+    rings = frame.looked_at(ticket)
     response = page("tickets/show.html", **ticket_page(ticket, tab), copied=request.args.get("cc", ""))
     _mark_seen_later(response, ticket, rings)
     return response
@@ -216,7 +216,7 @@ def _here() -> str:
 
 def _rings() -> bool:
     """Whether the bell counts something else than the page that asks."""
-    return bell.unread().count != request.args.get("bell", 0, type=whole_number)
+    return frame.unread().count != request.args.get("bell", 0, type=whole_number)
 
 
 def _mark_seen_later(response: Response, ticket: Ticket, rings: bool) -> None:
