@@ -24,7 +24,7 @@ from blueprints.channel_history import channel_history
 from blueprints.channel_words import ChannelState, channel_state
 from blueprints.forward_words import REFUSED, STEPS, shown_forward
 from blueprints.htmx import change, go, invalid, page, wants_fragment
-from blueprints.limits import limiter
+from blueprints.limits import CONNECTION_TESTS, limiter
 from blueprints.numbers import whole_number
 from blueprints.oauth_words import shown_way
 from blueprints.trial_words import shown_discovery, shown_rehearsal, shown_trial
@@ -34,8 +34,6 @@ from desk.office import the_account
 from models import Channel, now
 
 blueprint = AdminBlueprint("channels", __name__, url_prefix="/system/channels")
-
-TESTS_ALLOWED = "10 per minute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ def shape() -> ResponseReturnValue:
 
 
 @blueprint.post("/settings")
-@limiter.limit(TESTS_ALLOWED)
+@limiter.limit(CONNECTION_TESTS)
 def settings() -> ResponseReturnValue:
     """»Find the settings«: from the address to its servers, filled into the form. Saves nothing."""
     channel = channel_in_form()
@@ -134,7 +132,7 @@ def settings() -> ResponseReturnValue:
 
 
 @blueprint.post("/test")
-@limiter.limit(TESTS_ALLOWED)
+@limiter.limit(CONNECTION_TESTS)
 def test() -> ResponseReturnValue:
     """»Test connection«: what stands in the form, saved or not. Saves nothing.
 
@@ -164,7 +162,7 @@ def test_steps(token: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/dry-run")
-@limiter.limit(TESTS_ALLOWED)
+@limiter.limit(CONNECTION_TESTS)
 def dry_run() -> ResponseReturnValue:
     """What the first fetch would do with what lies in the mailbox. Saves nothing, touches nothing."""
     channel = channel_in_form()
@@ -212,7 +210,7 @@ def fetch(channel_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:channel_id>/forward-check")
-@limiter.limit(TESTS_ALLOWED)
+@limiter.limit(CONNECTION_TESTS)
 def check_forward(channel_id: int) -> ResponseReturnValue:
     """A mail to the forwarded address; it has to come back through our receiver."""
     channel = _channel(channel_id)

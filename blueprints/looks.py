@@ -18,7 +18,7 @@ from wtforms.widgets import ColorInput
 from blueprints import forms
 from blueprints.access import AdminBlueprint, me
 from blueprints.htmx import change, go, invalid, page, wants_fragment
-from blueprints.limits import limiter
+from blueprints.limits import TEST_MAILS, limiter
 from blueprints.mail_sheet import mail_sheet
 from blueprints.numbers import whole_number
 from blueprints.packed import packed, unpacked
@@ -132,7 +132,7 @@ def frame() -> ResponseReturnValue:
 
 @blueprint.post("/test", defaults={"number": None})
 @blueprint.post("/<int:number>/test")
-@limiter.limit("20 per hour")
+@limiter.limit(TEST_MAILS)
 def send_test(number: int | None) -> ResponseReturnValue:
     look, form = _look(number) if number else None, LookForm()
     try:

@@ -9,7 +9,7 @@ from flask_babel import gettext
 from blueprints import notice_editor as editor
 from blueprints.access import AdminBlueprint, me
 from blueprints.htmx import change, go, invalid, page, wants_fragment
-from blueprints.limits import limiter
+from blueprints.limits import TEST_MAILS, limiter
 from blueprints.mail_sheet import mail_sheet
 from blueprints.notice_words import NOTICE
 from blueprints.numbers import whole_number
@@ -80,7 +80,7 @@ def frame(name: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<name>/test")
-@limiter.limit("20 per hour")
+@limiter.limit(TEST_MAILS)
 def send_test(name: str) -> ResponseReturnValue:
     chosen = _worded(name)
     locale = editor.language(chosen)

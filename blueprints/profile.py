@@ -14,7 +14,7 @@ from blueprints import forms
 from blueprints.access import me
 from blueprints.agent_words import refuse
 from blueprints.htmx import go, invalid, page
-from blueprints.limits import limiter
+from blueprints.limits import WRONG_OLD_PASSWORDS, limiter, wrong
 from blueprints.sessions import sign_in
 from desk import accounts, choices
 from desk.office import the_account
@@ -120,7 +120,7 @@ def choose_notices() -> ResponseReturnValue:
 
 
 @blueprint.post("/password")
-@limiter.limit("10 per 5 minutes", deduct_when=lambda response: response.status_code == 422)
+@limiter.limit(WRONG_OLD_PASSWORDS, deduct_when=wrong)
 def change_password() -> ResponseReturnValue:
     form = OwnPasswordForm()
     if form.validate():

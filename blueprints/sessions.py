@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import Blueprint, Response, redirect, request, session, url_for
+from flask import Blueprint, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
@@ -16,7 +16,15 @@ from blueprints import forms
 from blueprints.access import open_to_all, safe_next
 from blueprints.agent_words import refuse
 from blueprints.htmx import go, invalid, page
-from blueprints.limits import limiter
+from blueprints.limits import (
+    LINK_REQUESTS,
+    LINK_REQUESTS_OF_ONE,
+    WRONG_LINKS,
+    WRONG_SIGN_INS,
+    WRONG_SIGN_INS_OF_ONE,
+    limiter,
+    wrong,
+)
 from desk import accounts, links, office
 from desk.office import account
 from models import Agent
@@ -28,11 +36,6 @@ REMEMBERED = timedelta(days=30)
 
 def _typed_address() -> str:
     return "email:" + request.form.get("email", "").strip().casefold()[:254]
-
-
-def _wrong(response: Response) -> bool:
-    """Only wrong attempts count, so that nobody is locked out by working."""
-    return response.status_code in (404, 422)
 
 
 class LoginForm(forms.Form):
@@ -68,8 +71,8 @@ def new() -> ResponseReturnValue:
 
 @blueprint.post("/login")
 @open_to_all
-@limiter.limit("30 per 5 minutes", key_func=get_remote_address, deduct_when=_wrong)
-@limiter.limit("10 per 5 minutes", key_func=_typed_address, deduct_when=_wrong)
+@limiter.limit(WRONG_SIGN_INS, key_func=get_remote_address, deduct_when=wrong)
+@limiter.limit(WRONG_SIGN_INS_OF_ONE, key_func=_typed_address, deduct_when=wrong)
 def create() -> ResponseReturnValue:
     form = LoginForm()
     if form.validate():
@@ -97,8 +100,8 @@ def forgotten() -> ResponseReturnValue:
 
 @blueprint.post("/password/forgotten")
 @open_to_all
-@limiter.limit("20 per hour", key_func=get_remote_address)
-@limiter.limit("5 per hour", key_func=_typed_address)
+@limiter.limit(LINK_REQUESTS, key_func=get_remote_address)
+@limiter.limit(LINK_REQUESTS_OF_ONE, key_func=_typed_address)
 def request_link() -> ResponseReturnValue:
     """The same answer for every address: who works here is nobody's business."""
     form = ForgottenForm()
@@ -110,7 +113,7 @@ def request_link() -> ResponseReturnValue:
 
 @blueprint.get("/password/<token>")
 @open_to_all
-@limiter.limit("30 per minute", deduct_when=_wrong)
+@limiter.limit(WRONG_LINKS, deduct_when=wrong)
 def password(token: str) -> ResponseReturnValue:
     """The form behind the link of an invitation or of a forgotten password."""
     agent = links.take_link(token)
@@ -121,7 +124,7 @@ def password(token: str) -> ResponseReturnValue:
 
 @blueprint.post("/password/<token>")
 @open_to_all
-@limiter.limit("30 per minute", deduct_when=_wrong)
+@limiter.limit(WRONG_LINKS, deduct_when=wrong)
 def set_password(token: str) -> ResponseReturnValue:
     form = PasswordForm()
     if form.validate():

@@ -16,7 +16,7 @@ from blueprints import forms
 from blueprints.access import open_to_all
 from blueprints.agent_words import refuse
 from blueprints.htmx import go, invalid, page
-from blueprints.limits import limiter
+from blueprints.limits import WRONG_SETUP_LINKS, limiter
 from blueprints.sessions import sign_in
 from config import Relay
 from desk import accounts
@@ -27,7 +27,7 @@ blueprint = Blueprint("setup", __name__)
 PORTS = {"starttls": 587, "ssl": 465, "none": 25}
 FALLBACK_ZONE = "Europe/Vienna"
 
-wrong_tokens = limiter.limit("20 per minute", deduct_when=lambda response: response.status_code == 404)
+wrong_tokens = limiter.limit(WRONG_SETUP_LINKS, deduct_when=lambda response: response.status_code == 404)
 
 
 class SetupForm(forms.Form):
