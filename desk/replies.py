@@ -34,11 +34,14 @@ from models.ticket import after_reply
 
 
 class ReplyRefused(Exception):
-    """A reply that cannot be sent; `code` is empty, no_recipient, too_large or newer_message."""
+    """A reply that cannot be sent; `code` is empty, no_recipient, too_large, newer_message or address.
 
-    def __init__(self, code: str) -> None:
+    `field` is the one that is wrong; of a wrong address, in cc or bcc, `text` is what was typed.
+    """
+
+    def __init__(self, code: str, field: str = "body", text: str = "") -> None:
         super().__init__(code)
-        self.code = code
+        self.code, self.field, self.text = code, field, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,11 @@ class Sent:
     mail: OutboundMail
     undo_until: datetime = field(default_factory=now)
     circle: people.Circle | None = None  # who stands around the ticket then; None if it was sent before
+
+    @property
+    def added(self) -> thread.Added:
+        """What the page shows of it without reading the ticket anew."""
+        return thread.Added(self.message, self.circle)
 
 
 @nothing_stored_after(ReplyRefused)
