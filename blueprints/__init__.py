@@ -13,20 +13,17 @@ from blueprints import (
     bell,
     blocked_senders,
     channels,
-    contents,
-    decision_words,
     deliverability,
     drafts,
     errors,
-    events,
     frame,
     groups,
     headers,
     health,
     help,
+    in_templates,
     languages,
     ledger,
-    ledger_words,
     limits,
     looks,
     merging,
@@ -41,7 +38,6 @@ from blueprints import (
     sessions,
     setup,
     tickets,
-    words,
 )
 
 csrf = CSRFProtect()
@@ -56,11 +52,7 @@ def init_app(app: Flask) -> None:
     assets.init_app(app, app.extensions["poststelle"].settings.assets)
     access.init_app(app)
     limits.init_app(app)
-    words.init_app(app)
-    contents.init_app(app)
-    ledger_words.init_app(app)
-    decision_words.init_app(app)
-    events.init_app(app)
+    in_templates.init_app(app)
     frame.init_app(app)
     errors.init_app(app)
     for blueprint in (

@@ -1,4 +1,4 @@
-"""Who may: every route is closed unless it is marked open, and »System« is for administrators."""
+"""Who may: a route is for agents who are signed in, unless it is marked open or belongs to an AdminBlueprint."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, abort, current_app, make_response, redirect, request, url_for
+from flask import Blueprint, Flask, abort, current_app, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user
 
 from blueprints.htmx import wants_fragment
 from desk import accounts
-from desk.office import account
-from models import Agent, db
+from desk.office import account, let_go
+from models import Agent
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
 login_manager = LoginManager()
+
+
+class AdminBlueprint(Blueprint):
+    """A part of »System«: every view in it is for administrators only."""
 
 
 def init_app(app: Flask) -> None:
@@ -29,12 +33,7 @@ def init_app(app: Flask) -> None:
 
 def open_to_all(view: View) -> View:
     """Reachable without signing in."""
-    view.access = "open"  # type: ignore[attr-defined]
-    return view
-
-
-def admins_only(view: View) -> View:
-    view.access = "admin"  # type: ignore[attr-defined]
+    view.is_open = True  # type: ignore[attr-defined]
     return view
 
 
@@ -58,24 +57,17 @@ def _guard() -> ResponseReturnValue | None:
     endpoint = request.endpoint
     if endpoint is None or endpoint == "static":
         return None
-    view = current_app.view_functions[endpoint]
-    access = getattr(view, "access", None) or _blueprint_access(endpoint)
-    if access == "open":
+    if getattr(current_app.view_functions[endpoint], "is_open", False):
         return None
     if account() is None:
-        db.session.rollback()
+        let_go()
         return redirect(url_for("setup.closed"))
     if not current_user.is_authenticated:
         return _to_login()
-    if access == "admin" and not me().is_admin:
+    part = current_app.blueprints.get(endpoint.rpartition(".")[0])
+    if isinstance(part, AdminBlueprint) and not me().is_admin:
         abort(403)
     return None
-
-
-def _blueprint_access(endpoint: str) -> str:
-    name = endpoint.rpartition(".")[0]
-    blueprint = current_app.blueprints.get(name)
-    return getattr(blueprint, "access", "agent")
 
 
 def _to_login() -> ResponseReturnValue:

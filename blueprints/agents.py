@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, url_for
+from flask import abort, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from wtforms import RadioField
 
-from blueprints import people
-from blueprints.access import me
+from blueprints import forms
+from blueprints.access import AdminBlueprint, me
+from blueprints.agent_words import refuse, sentence
 from blueprints.htmx import go, invalid, page
 from desk import accounts, links
 from desk.office import relay
-from models import Agent, Role, db
+from models import Agent, Role
 
-blueprint = Blueprint("agents", __name__, url_prefix="/system/agents")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("agents", __name__, url_prefix="/system/agents")
 
 
-class InvitationForm(people.Form):
-    name = people.text(_l("Name"), _l("Enter a name."), autocomplete="off", autofocus=True)
-    email = people.email(autocomplete="off")
+class InvitationForm(forms.Form):
+    name = forms.text(_l("Name"), _l("Enter a name."), autocomplete="off", autofocus=True)
+    email = forms.email(autocomplete="off")
     role = RadioField(
         _l("Role"),
-        choices=people.choices(("agent", _l("Agent")), ("admin", _l("Administrator"))),
+        choices=forms.choices(("agent", _l("Agent")), ("admin", _l("Administrator"))),
         default="agent",
     )
 
@@ -46,7 +46,7 @@ def create() -> ResponseReturnValue:
         try:
             agent, token = links.invite_agent(form.name.data or "", form.email.data or "", form.role.data)
         except accounts.Refused as error:
-            form.refuse(error)
+            refuse(form, error)
         else:
             return _link_page(agent, token)
     return invalid("agents/new.html", form=form)
@@ -92,7 +92,7 @@ def link(number: int) -> ResponseReturnValue:
 
 
 def _agent(number: int) -> Agent:
-    return db.session.get(Agent, number) or abort(404)
+    return accounts.agent_by_id(number) or abort(404)
 
 
 def _back(message: str) -> ResponseReturnValue:
@@ -100,7 +100,7 @@ def _back(message: str) -> ResponseReturnValue:
 
 
 def _refused(error: accounts.Refused) -> ResponseReturnValue:
-    return invalid("agents/index.html", 409, agents=accounts.agents(), refusal=people.sentence(error))
+    return invalid("agents/index.html", 409, agents=accounts.agents(), refusal=sentence(error))
 
 
 def _link_page(agent: Agent, token: str) -> ResponseReturnValue:

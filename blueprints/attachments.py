@@ -10,8 +10,8 @@ from flask_babel import gettext
 
 from blueprints.htmx import change, go, page, wants_fragment
 from blueprints.mail_sheet import WITH_LINKS, mail_sheet
-from desk import contents, files, raw_mail
-from models import Attachment, Message, db
+from desk import contents, files, raw_mail, thread
+from models import Attachment, Message
 
 blueprint = Blueprint("attachments", __name__)
 
@@ -22,7 +22,7 @@ LOCKED = "default-src 'none'; sandbox"
 @blueprint.get("/attachments/<int:attachment_id>")
 def download(attachment_id: int) -> ResponseReturnValue:
     """Any file: only ever as a download."""
-    attachment = db.session.get(Attachment, attachment_id) or abort(404)
+    attachment = _attachment(attachment_id)
     return sent(
         files.content(attachment.sha256), attachment.name, "application/octet-stream", as_download=True
     )
@@ -31,7 +31,7 @@ def download(attachment_id: int) -> ResponseReturnValue:
 @blueprint.get("/attachments/<int:attachment_id>/inline")
 def inline(attachment_id: int) -> ResponseReturnValue:
     """A picture inside a page, if its bytes say that it is one."""
-    attachment = db.session.get(Attachment, attachment_id) or abort(404)
+    attachment = _attachment(attachment_id)
     if not attachment.shown_as:
         abort(404)
     return sent(files.content(attachment.sha256), attachment.name, attachment.shown_as, as_download=False)
@@ -40,7 +40,7 @@ def inline(attachment_id: int) -> ResponseReturnValue:
 @blueprint.get("/attachments/<int:attachment_id>/mail")
 def mail(attachment_id: int) -> ResponseReturnValue:
     """An attached mail as a message; `part` leads to one that is attached to it in turn."""
-    attachment = db.session.get(Attachment, attachment_id) or abort(404)
+    attachment = _attachment(attachment_id)
     letter = contents.attached_mail(attachment, _way()) or abort(404)
     template = "tickets/_letter_text.html" if wants_fragment() else "tickets/letter.html"
     return page(template, letter=letter, attachment=attachment, way=request.args.get("part", ""))
@@ -49,7 +49,7 @@ def mail(attachment_id: int) -> ResponseReturnValue:
 @blueprint.get("/attachments/<int:attachment_id>/mail/file")
 def mail_file(attachment_id: int) -> ResponseReturnValue:
     """A file of an attached mail: only ever as a download."""
-    attachment = db.session.get(Attachment, attachment_id) or abort(404)
+    attachment = _attachment(attachment_id)
     part = contents.attached_part(attachment, _way()) or abort(404)
     return sent(part.data, part.name, "application/octet-stream", as_download=True)
 
@@ -57,7 +57,7 @@ def mail_file(attachment_id: int) -> ResponseReturnValue:
 @blueprint.get("/messages/<int:message_id>/frame")
 def frame(message_id: int) -> ResponseReturnValue:
     """The mail's HTML, cleaned at ingest, as a document of its own that may run nothing."""
-    message = db.session.get(Message, message_id) or abort(404)
+    message = _message(message_id)
     remote = message.images_shown or request.args.get("images") == "1"
     html = files.with_remote_images(message) if remote else message.html
     document = render_template("tickets/frame.html", html=html, message=message, remote=remote)
@@ -67,7 +67,7 @@ def frame(message_id: int) -> ResponseReturnValue:
 @blueprint.post("/messages/<int:message_id>/images")
 def remember_images(message_id: int) -> ResponseReturnValue:
     """Remote images of this message from now on, or no longer."""
-    message = db.session.get(Message, message_id) or abort(404)
+    message = _message(message_id)
     files.remember_images(message, request.form.get("shown") == "1")
     back = url_for("tickets.show", number=message.ticket.number, _anchor=f"message-{message.id}")
     return change("tickets/images.swap.html", back, message=message)
@@ -76,7 +76,7 @@ def remember_images(message_id: int) -> ResponseReturnValue:
 @blueprint.get("/messages/<int:message_id>/headers")
 def headers(message_id: int) -> ResponseReturnValue:
     """The header lines of the mail as it came (or left)."""
-    message = db.session.get(Message, message_id) or abort(404)
+    message = _message(message_id)
     if not (lines := raw_mail.shown(files.header_lines(message))):
         return _gone(message)
     about = gettext("The header lines of the mail as they stand in the original.")
@@ -92,7 +92,7 @@ def headers(message_id: int) -> ResponseReturnValue:
 @blueprint.get("/messages/<int:message_id>/text")
 def whole_text(message_id: int) -> ResponseReturnValue:
     """A text that is too long for the conversation, to its last character."""
-    message = db.session.get(Message, message_id) or abort(404)
+    message = _message(message_id)
     heading = message.subject or gettext("(no subject)")
     about = gettext("The whole text of the message.")
     return page("tickets/raw.html", message=message, lines=message.text, heading=heading, about=about)
@@ -101,12 +101,20 @@ def whole_text(message_id: int) -> ResponseReturnValue:
 @blueprint.get("/messages/<int:message_id>/original")
 def original(message_id: int) -> ResponseReturnValue:
     """The mail byte for byte as it came (or left)."""
-    message = db.session.get(Message, message_id) or abort(404)
+    message = _message(message_id)
     digest = files.original(message) or abort(404)
     raw = files.content(digest)
     if raw is None:
         return _gone(message)
     return sent(raw, f"ticket-{message.ticket.number}-{message.id}.eml", "message/rfc822", True)
+
+
+def _attachment(attachment_id: int) -> Attachment:
+    return files.attachment(attachment_id) or abort(404)
+
+
+def _message(message_id: int) -> Message:
+    return thread.message(message_id) or abort(404)
 
 
 def _gone(message: Message) -> ResponseReturnValue:

@@ -1,4 +1,4 @@
-"""The bell: what an agent is told in the browser, as a list; and the count beside it on every page."""
+"""The bell: what an agent is told in the browser, as a list; and how the list is read. The count is the frame's."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from blueprints.htmx import go, page
 from blueprints.notice_words import EVENT
 from blueprints.numbers import whole_number
 from desk import bell
-from models import Kind, NoticeItem, Ticket
-
-ASKED = "poststelle.unread"  # in the request's own notes
+from models import Kind, NoticeItem
 
 blueprint = Blueprint("bell", __name__, url_prefix="/notices")
 
@@ -37,21 +35,6 @@ def index() -> ResponseReturnValue:
 def read_all() -> ResponseReturnValue:
     bell.read_all(me(), request.form.get("newest", 0, type=whole_number))
     return go(url_for(".index"), gettext("All notifications are marked as read."))
-
-
-def unread() -> bell.Unread:
-    """What the agent has not read yet; asked once for a page."""
-    if ASKED not in request.environ:
-        request.environ[ASKED] = bell.unread(me())
-    found: bell.Unread = request.environ[ASKED]
-    return found
-
-
-def seen(ticket: Ticket) -> bool:
-    """The ticket is looked at: it rings no more on this page. Answers whether that is to be noted."""
-    before = unread()
-    request.environ[ASKED] = before.without(ticket)
-    return before.may_concern(ticket)
 
 
 def _event(item: NoticeItem) -> tuple[str, str]:

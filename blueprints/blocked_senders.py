@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, request, url_for
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from blueprints.access import me
+from blueprints.access import AdminBlueprint, me
 from blueprints.htmx import go, invalid, page
 from blueprints.mail_page import BLOCK_REFUSED
 from desk import blocking
 
-blueprint = Blueprint("blocked_senders", __name__, url_prefix="/system/blocked-senders")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("blocked_senders", __name__, url_prefix="/system/blocked-senders")
 
 
 @blueprint.get("")

@@ -20,7 +20,7 @@ from wtforms.validators import Optional
 from wtforms.widgets import HiddenInput
 
 from blueprints.access import me
-from blueprints.people import choices
+from blueprints.forms import choices
 from desk import groups, languages, looks, oauth, oauth_providers
 from desk.channel_values import ChannelValues, port_for, smtp_port_for, values_of
 from desk.oauth import PASSWORD
@@ -158,7 +158,8 @@ class ChannelForm(FlaskForm):
 
     def values(self) -> ChannelValues:
         names = ChannelValues.__dataclass_fields__.keys()
-        return ChannelValues(**{name: value for name in names if (value := self[name].data) is not None})
+        typed = {name: value for name in names if (value := self[name].data) is not None}
+        return ChannelValues(**{"key": "", "address": ""} | typed)
 
     def validate(self, extra_validators: Any = None) -> bool:
         good = bool(super().validate(extra_validators))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from flask import Blueprint, abort, request, url_for
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
-from blueprints.access import me
+from blueprints.access import AdminBlueprint, me
 from blueprints.channel_form import (
     ChannelForm,
     clone_form,
@@ -24,7 +24,7 @@ from blueprints.channel_history import channel_history
 from blueprints.channel_words import ChannelState, channel_state
 from blueprints.forward_words import REFUSED, STEPS, shown_forward
 from blueprints.htmx import change, go, invalid, page, wants_fragment
-from blueprints.limits import limiter
+from blueprints.limits import CONNECTION_TESTS, limiter
 from blueprints.numbers import whole_number
 from blueprints.oauth_words import shown_way
 from blueprints.trial_words import shown_discovery, shown_rehearsal, shown_trial
@@ -33,10 +33,7 @@ from desk.channel_values import InvalidChannel, with_servers
 from desk.office import the_account
 from models import Channel, now
 
-blueprint = Blueprint("channels", __name__, url_prefix="/system/channels")
-blueprint.access = "admin"  # type: ignore[attr-defined]
-
-TESTS_ALLOWED = "10 per minute"
+blueprint = AdminBlueprint("channels", __name__, url_prefix="/system/channels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +112,7 @@ def shape() -> ResponseReturnValue:
 
 
 @blueprint.post("/settings")
-@limiter.limit(TESTS_ALLOWED)
+@limiter.limit(CONNECTION_TESTS)
 def settings() -> ResponseReturnValue:
     """»Find the settings«: from the address to its servers, filled into the form. Saves nothing."""
     channel = channel_in_form()
@@ -135,7 +132,7 @@ def settings() -> ResponseReturnValue:
 
 
 @blueprint.post("/test")
-@limiter.limit(TESTS_ALLOWED)
+@limiter.limit(CONNECTION_TESTS)
 def test() -> ResponseReturnValue:
     """»Test connection«: what stands in the form, saved or not. Saves nothing.
 
@@ -165,7 +162,7 @@ def test_steps(token: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/dry-run")
-@limiter.limit(TESTS_ALLOWED)
+@limiter.limit(CONNECTION_TESTS)
 def dry_run() -> ResponseReturnValue:
     """What the first fetch would do with what lies in the mailbox. Saves nothing, touches nothing."""
     channel = channel_in_form()
@@ -213,7 +210,7 @@ def fetch(channel_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:channel_id>/forward-check")
-@limiter.limit(TESTS_ALLOWED)
+@limiter.limit(CONNECTION_TESTS)
 def check_forward(channel_id: int) -> ResponseReturnValue:
     """A mail to the forwarded address; it has to come back through our receiver."""
     channel = _channel(channel_id)
@@ -285,7 +282,7 @@ def form_context(form: ChannelForm, channel: Channel | None) -> dict[str, Any]:
     return {
         "form": form,
         "channel": channel,
-        "way": shown_way(form, channel),
+        "way": shown_way(form.values(), channel),
         "state": _state(channel) if channel else None,
         "history": channel_history(channel) if channel else None,
         "mail_domain": the_account().mail_domain,

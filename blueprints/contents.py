@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from flask import Flask
 from flask_babel import format_date, format_datetime, format_time, gettext, lazy_gettext, to_user_timezone
 
 from blueprints.formats import full_time
@@ -34,15 +33,6 @@ SEAL = {
         "Encrypted (PGP). Poststelle cannot open it; the content is attached as a file."
     ),
 }
-
-
-def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(
-        method_word=lambda code: METHOD.get(code, METHOD["publish"]),
-        answer_word=lambda code: ANSWER.get(code, code),
-        seal_word=lambda code: SEAL.get(code, ""),
-    )
-    app.jinja_env.filters.update(event_time=event_time, iso_moment=iso_moment)
 
 
 def iso_moment(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask import Flask
 from flask_babel import gettext, lazy_gettext
 
 from blueprints.words import REASON, SENDER, WHY
@@ -27,10 +26,6 @@ class Line(NamedTuple):
     label: str
     text: str
     ticket: int | None = None  # the number of the ticket that it speaks of
-
-
-def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(decision_lines=lines)
 
 
 def lines(said: Explanation) -> list[Line]:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, request, url_for
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
+from blueprints.access import AdminBlueprint
 from blueprints.deliverability_words import shown_examination
 from blueprints.htmx import go, page, wants_fragment
-from blueprints.limits import limiter
+from blueprints.limits import DELIVERABILITY_CHECKS, limiter
 from blueprints.numbers import whole_number
 from desk import channels, deliverability, dkim
 from desk.deliverability import Examination, NoAnswer
 from models import Channel
 
-blueprint = Blueprint("deliverability", __name__, url_prefix="/system/deliverability")
-blueprint.access = "admin"  # type: ignore[attr-defined]
-
-CHECKS_ALLOWED = "10 per minute"
+blueprint = AdminBlueprint("deliverability", __name__, url_prefix="/system/deliverability")
 
 
 @blueprint.get("/<int:channel_id>")
@@ -29,7 +27,7 @@ def show(channel_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:channel_id>/checks")
-@limiter.limit(CHECKS_ALLOWED)
+@limiter.limit(DELIVERABILITY_CHECKS)
 def check(channel_id: int) -> ResponseReturnValue:
     """With htmx the verdicts appear one after the other; a plain form waits for all of them."""
     channel = _channel(channel_id)
@@ -59,7 +57,7 @@ def make_key() -> ResponseReturnValue:
 
 
 @blueprint.post("/dkim/active")
-@limiter.limit(CHECKS_ALLOWED)
+@limiter.limit(DELIVERABILITY_CHECKS)
 def switch_key() -> ResponseReturnValue:
     """On when DNS shows the key, or by an administrator's word; off at any time."""
     back = _back()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import IntegrityError
 
 from blueprints.access import me
 from blueprints.htmx import page
 from desk import drafts, tickets
-from models import Kind, Ticket, db
+from models import Kind, Ticket
 
 blueprint = Blueprint("drafts", __name__)
 
@@ -29,9 +28,4 @@ def save(number: int, kind: str) -> ResponseReturnValue:
 def keep(ticket: Ticket, kind: Kind) -> None:
     """What stands in the composer that was sent."""
     form = request.form
-    words = form.get("body", ""), form.get("cc", ""), form.get("bcc", "")
-    try:
-        drafts.save(ticket, me(), kind, *words)
-    except IntegrityError:  # another request of this agent began the same draft at this moment
-        db.session.rollback()
-        drafts.save(ticket, me(), kind, *words)
+    drafts.save(ticket, me(), kind, form.get("body", ""), form.get("cc", ""), form.get("bcc", ""))

@@ -14,8 +14,7 @@ from werkzeug.exceptions import HTTPException
 from blueprints.access import safe_next
 from blueprints.htmx import go, wants_fragment
 from config import LOCALES
-from desk.office import NotSetUp
-from models import db
+from desk.office import NotSetUp, let_go
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ def _expired(_error: CSRFError) -> Response:
 
 def _busy(error: OperationalError) -> Response:
     """Plain words: the page itself would ask the database who is signed in."""
-    db.session.rollback()
+    let_go()
     log.error("database: %s", error.orig)
     with force_locale(request.accept_languages.best_match(LOCALES) or "en"):
         words = gettext("The database is busy.") + " " + gettext("Nothing was lost. Try again in a moment.")
@@ -66,7 +65,7 @@ def _busy(error: OperationalError) -> Response:
 
 
 def _bug(error: Exception) -> Response:
-    db.session.rollback()
+    let_go()
     reference = secrets.token_hex(4)
     log.exception("error %s at %s %s", reference, request.method, request.path, exc_info=error)
     return _answer(

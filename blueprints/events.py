@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Flask
 from flask_babel import gettext
 
 from blueprints.words import PRIORITY, STATUS
@@ -16,9 +15,6 @@ Words = Callable[[str, dict[str, str]], str]
 def _purpose(details: dict[str, str]) -> str:
     return gettext("The confirmation") if details.get("purpose") == "confirmation" else gettext("The reply")
 
-
-# What a message itself shows already; the history leaves these out.
-SHOWN_AS_MESSAGE = ("received", "replied", "noted")
 
 EVENTS: dict[str, tuple[str, Words]] = {
     "opened": (
@@ -140,10 +136,6 @@ EVENTS: dict[str, tuple[str, Words]] = {
     ),
     "mail_send_again": ("refresh-cw", lambda who, d: gettext("%(mail)s is sent again", mail=_purpose(d))),
 }
-
-
-def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(event_words=event_words, event_icon=event_icon)
 
 
 def event_words(event: TicketEvent) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -10,10 +12,11 @@ from flask_babel import gettext, ngettext
 from flask_login import current_user
 from lucide import jinja as lucide
 
-from blueprints import bell
 from blueprints.access import me
-from desk import channels, outgoing, quarantine, tickets
-from desk.bell import COUNTED
+from desk import bell, channels, outgoing, quarantine, tickets
+from models import Ticket
+
+UNREAD = "poststelle.unread"  # in the request's own notes
 
 # Pages that stand under another entry of the rail.
 PART_OF = {
@@ -26,6 +29,19 @@ PART_OF = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the rail. Its key is a view of the list or the name of a blueprint."""
+
+    section: str
+    key: str
+    label: str
+    icon: str
+    url: str
+    active: bool
+    count: int | None = None
+
+
 def init_app(app: Flask) -> None:
     # A page has dozens of icons, and each is an XML tree that would be copied and written anew.
     app.jinja_env.globals["lucide"] = cache(lucide.lucide)
@@ -33,71 +49,64 @@ def init_app(app: Flask) -> None:
     app.context_processor(_frame)
 
 
+def unread() -> bell.Unread:
+    """What rings for the agent and is not read yet; asked once for a page."""
+    if UNREAD not in request.environ:
+        request.environ[UNREAD] = bell.unread(me())
+    found: bell.Unread = request.environ[UNREAD]
+    return found
+
+
+def looked_at(ticket: Ticket) -> bool:
+    """This page shows the ticket: it rings no more there. Answers whether that is to be noted."""
+    before = unread()
+    request.environ[UNREAD] = before.without(ticket)
+    return before.may_concern(ticket)
+
+
 def _frame() -> dict[str, Any]:
     """Given as functions, so that a piece that shows no frame asks the database nothing."""
-    return {"rail": _rail, "channel_state": _channel_state, "unread": bell.unread, "many": COUNTED}
+    return {"rail": _rail, "channel_state": _channel_state, "unread": unread, "many": bell.COUNTED}
 
 
-def _rail() -> list[dict[str, Any]]:
+def _rail() -> list[Entry]:
     if not current_user or not current_user.is_authenticated:
         return []
-    counts = tickets.counts(me())
-    asked = request.args.get("view", "") if request.endpoint == "tickets.index" else ""
-    at_index = request.endpoint == "tickets.index" and not request.args.get("q")
-    views = (
+    return [*_tickets(), *(_system() if me().is_admin else ())]
+
+
+def _tickets() -> Iterator[Entry]:
+    section, counts = gettext("Tickets"), tickets.counts(me())
+    at_list = request.endpoint == "tickets.index" and not request.args.get("q")
+    shown = (request.args.get("view") or "open") if at_list else ""
+    for view, label, icon in (
         ("mine", gettext("My tickets"), "circle-user"),
         ("unassigned", gettext("Unassigned"), "user-round-x"),
         ("open", gettext("All open"), "inbox"),
         ("waiting", gettext("Waiting"), "clock"),
         ("resolved", gettext("Resolved"), "circle-check"),
-    )
-    items = [
-        {
-            "section": gettext("Tickets"),
-            "label": label,
-            "icon": icon,
-            "url": url_for("tickets.index", view=view),
-            "count": counts.get(view),
-            "active": at_index and (asked or "open") == view,
-            "key": view,
-        }
-        for view, label, icon in views
-    ]
-    items.append(
-        {
-            "section": gettext("Tickets"),
-            "label": gettext("Quarantine"),
-            "icon": "shield-x",
-            "url": url_for("quarantine.index"),
-            "count": quarantine.count(),
-            "active": (request.endpoint or "").startswith("quarantine."),
-            "key": "quarantine",
-        }
-    )
-    if me().is_admin:
-        items += [
-            {
-                "section": gettext("System"),
-                "label": label,
-                "icon": icon,
-                "url": url_for(endpoint),
-                "count": outgoing.in_trouble() if endpoint == "outgoing.index" else None,
-                "active": _part() == endpoint.partition(".")[0],
-                "key": endpoint.partition(".")[0],
-            }
-            for endpoint, label, icon in (
-                ("channels.index", gettext("Channels"), "at-sign"),
-                ("notifications.index", gettext("Notifications"), "bell"),
-                ("agents.index", gettext("Agents"), "users"),
-                ("outgoing.index", gettext("Outbox"), "send"),
-                ("ledger.index", gettext("Mail ledger"), "book-open-check"),
-            )
-        ]
-    return items
+    ):
+        url = url_for("tickets.index", view=view)
+        yield Entry(section, view, label, icon, url, view == shown, counts.get(view))
+    url, here = url_for("quarantine.index"), _part() == "quarantine"
+    yield Entry(section, "quarantine", gettext("Quarantine"), "shield-x", url, here, quarantine.count())
+
+
+def _system() -> Iterator[Entry]:
+    section = gettext("System")
+    for part, label, icon in (
+        ("channels", gettext("Channels"), "at-sign"),
+        ("notifications", gettext("Notifications"), "bell"),
+        ("agents", gettext("Agents"), "users"),
+        ("outgoing", gettext("Outbox"), "send"),
+        ("ledger", gettext("Mail ledger"), "book-open-check"),
+    ):
+        count = outgoing.in_trouble() if part == "outgoing" else None
+        yield Entry(section, part, label, icon, url_for(f"{part}.index"), part == _part(), count)
 
 
 def _part() -> str:
-    """The part of »System« that this page belongs to."""
+    """The entry of the rail that this page belongs to, by the name of its views."""
     name = (request.endpoint or "").partition(".")[0]
     return PART_OF.get(name, name)
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, request, url_for
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
-from blueprints import people
+from blueprints import forms
+from blueprints.access import AdminBlueprint
+from blueprints.agent_words import refuse
 from blueprints.htmx import go, invalid, page
 from desk import accounts, groups
 
-blueprint = Blueprint("groups", __name__, url_prefix="/system/groups")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("groups", __name__, url_prefix="/system/groups")
 
 
-class GroupForm(people.Form):
-    name = people.text(
+class GroupForm(forms.Form):
+    name = forms.text(
         _l("Name"), _l("Enter a name."), groups.LONGEST_NAME, autocomplete="off", autofocus=True
     )
 
@@ -40,7 +41,7 @@ def create() -> ResponseReturnValue:
         try:
             groups.create(form.name.data or "", _ticked())
         except accounts.Refused as error:
-            form.refuse(error)
+            refuse(form, error)
         else:
             return _back(gettext("The group “%(name)s” was created.", name=form.name.data))
     return invalid("groups/form.html", **_shown(form, None, _ticked()))
@@ -60,7 +61,7 @@ def update(number: int) -> ResponseReturnValue:
         try:
             groups.change(number, form.name.data or "", _ticked())
         except accounts.Refused as error:
-            form.refuse(error)
+            refuse(form, error)
         else:
             return _back(gettext("The group “%(name)s” was saved.", name=form.name.data))
     return invalid("groups/form.html", **_shown(form, group, _ticked()))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from contextvars import Token
+from typing import TypeVar
 
 from flask import Flask, Response, current_app, g, request
+from flask.typing import ResponseReturnValue
 
-from models.base import writing
+from desk.office import writing
+
+View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
 READING = ("GET", "HEAD", "OPTIONS")
 
@@ -17,6 +22,12 @@ def init_app(app: Flask) -> None:
     app.after_request(_protect)
     app.teardown_request(_end)
     app.jinja_env.globals["csp_nonce"] = _Nonce()
+
+
+def writes(view: View) -> View:
+    """A page that stores something although it is only asked for."""
+    view.writes = True  # type: ignore[attr-defined]
+    return view
 
 
 class _Nonce:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, abort, request, url_for
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
 from blueprints import mail_page
-from blueprints.access import me
+from blueprints.access import AdminBlueprint, me
 from blueprints.attachments import sent
 from blueprints.channel_words import channel_state
 from blueprints.htmx import go, invalid, page
@@ -21,8 +21,7 @@ from desk.ledger import Filter
 from desk.office import the_account
 from models import InboundMail, Outcome, ServerCopy, now
 
-blueprint = Blueprint("ledger", __name__, url_prefix="/system/ledger")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("ledger", __name__, url_prefix="/system/ledger")
 
 
 @blueprint.get("")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Flask
-from flask_babel import format_number, lazy_gettext, ngettext
+from flask_babel import lazy_gettext, ngettext
 
 from blueprints.words import FAILURE
+from models import InboundEvent
 
 # Verdict: its name, and the sign that it carries.
 VERDICT = {
@@ -86,18 +86,9 @@ FINDING = {
 }
 
 
-def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(
-        verdict_word=lambda code: VERDICT[code],
-        verdict_sign=lambda code: SIGN.get(code, "plain"),
-        copy_word=lambda code: COPY[code],
-        via_word=lambda code: VIA.get(code, code),
-        event_sentence=lambda event: EVENT[event.code] % {"name": event.agent.name if event.agent else "–"},
-        finding_word=lambda code: FINDING.get(code, code),
-        missing_words=missing_words,
-        verdict_count=verdict_count,
-    )
-    app.jinja_env.filters["number"] = format_number
+def event_sentence(event: InboundEvent) -> str:
+    """What a person did with a mail."""
+    return str(EVENT[event.code] % {"name": event.agent.name if event.agent else "–"})
 
 
 def verdict_count(verdict: str, count: int) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import zlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NotBase64
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, abort, request, url_for
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 from flask_babel import lazy_gettext as _l
@@ -18,24 +15,22 @@ from wtforms import BooleanField, IntegerField, StringField, TextAreaField
 from wtforms.validators import Optional
 from wtforms.widgets import ColorInput
 
-from blueprints import people
-from blueprints.access import me
+from blueprints import forms
+from blueprints.access import AdminBlueprint, me
 from blueprints.htmx import change, go, invalid, page, wants_fragment
-from blueprints.limits import limiter
+from blueprints.limits import TEST_MAILS, limiter
 from blueprints.mail_sheet import mail_sheet
 from blueprints.numbers import whole_number
+from blueprints.packed import packed, unpacked
 from desk import channels, looks, previews
 from desk.letters import Letter
 from models import MailLook
 
-blueprint = Blueprint("looks", __name__, url_prefix="/system/looks")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("looks", __name__, url_prefix="/system/looks")
 
 WIDTHS = {"600": _l("Wide"), "380": _l("Phone")}  # pixels
 SCHEMES = {"light": _l("Light"), "dark": _l("Dark")}
 SHOWN = "ticket_reply"  # what the preview shows: signature, footer and history
-# Characters of an address that every proxy lets through.
-LONGEST_ADDRESS = 6000
 
 ERRORS = {
     "required": _l("Enter a name."),
@@ -60,7 +55,7 @@ ERRORS = {
 }
 
 
-class LookForm(people.Form):
+class LookForm(forms.Form):
     name = StringField(_l("Name"), render_kw={"maxlength": looks.LONGEST["name"], "autocomplete": "off"})
     logo = FileField(_l("Logo"), render_kw={"accept": "image/png,image/jpeg,image/gif"})
     without_logo = BooleanField(_l("Remove the logo"))
@@ -86,7 +81,7 @@ class LookForm(people.Form):
     def show(self, error: looks.InvalidLook) -> None:
         for name, code in error.errors.items():
             self[name].errors = [str(ERRORS[code])]
-        self._focus_first_error()
+        self.focus_first_error()
 
 
 @blueprint.get("")
@@ -137,7 +132,7 @@ def frame() -> ResponseReturnValue:
 
 @blueprint.post("/test", defaults={"number": None})
 @blueprint.post("/<int:number>/test")
-@limiter.limit("20 per hour")
+@limiter.limit(TEST_MAILS)
 def send_test(number: int | None) -> ResponseReturnValue:
     look, form = _look(number) if number else None, LookForm()
     try:
@@ -226,24 +221,20 @@ def _named(values: looks.LookValues) -> looks.LookValues:
 
 def _frame(look: MailLook | None, values: looks.LookValues, scheme: str) -> str:
     """The address of a mail in this template; too long texts have none until they are saved."""
-    said = [values.accent, values.signature, values.footer, values.logo_alt, values.logo_height]
-    packed = urlsafe_b64encode(zlib.compress(json.dumps([*said, values.without_logo]).encode())).decode()
-    if len(packed) > LONGEST_ADDRESS:
-        return ""
-    return url_for(".frame", look=look.id if look else None, said=packed, scheme=scheme)
+    texts = values.accent, values.signature, values.footer, values.logo_alt
+    said = packed([*texts, values.logo_height, values.without_logo])
+    return url_for(".frame", look=look.id if look else None, said=said, scheme=scheme) if said else ""
 
 
 def _unpacked() -> tuple[looks.LookValues, MailLook | None]:
     number = request.args.get("look", type=whole_number)
     look = _look(number) if number else None
-    packed = request.args.get("said", "")[:LONGEST_ADDRESS]
-    try:
-        text = zlib.decompressobj().decompress(urlsafe_b64decode(packed), 10 * LONGEST_ADDRESS)
-        accent, signature, footer, alt, height, without = json.loads(text)
-        given = looks.LookValues("-", str(accent), str(signature), str(footer), logo_alt=str(alt))
-        return looks.checked(replace(given, logo_height=int(height), without_logo=bool(without))), look
-    except (zlib.error, NotBase64, ValueError, OverflowError, TypeError, RecursionError, looks.InvalidLook):
-        abort(404)
+    match unpacked(request.args.get("said", "")):
+        case [str(accent), str(signature), str(footer), str(alt), int(height), bool(without)]:
+            given = looks.LookValues("-", accent, signature, footer, logo_alt=alt)
+            with suppress(looks.InvalidLook):
+                return looks.checked(replace(given, logo_height=height, without_logo=without)), look
+    abort(404)
 
 
 def _letter(look: MailLook | None, values: looks.LookValues) -> Letter:

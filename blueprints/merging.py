@@ -10,11 +10,11 @@ from flask_babel import gettext
 
 from blueprints.access import me
 from blueprints.htmx import go, invalid, page
-from desk import merging, tickets
+from desk import merging, thread, tickets
 from desk.merging import MergeRefused
 from desk.requester import admit as let_in
 from desk.requester import give_back, take_over
-from models import Kind, Message, Ticket, TicketMove, db
+from models import Kind, Message, Ticket
 
 blueprint = Blueprint("merging", __name__)
 
@@ -35,7 +35,6 @@ def merge(number: int) -> ResponseReturnValue:
     try:
         merging.merge(source, both.get(wanted), me())
     except MergeRefused as error:
-        db.session.rollback()
         return invalid("merging/choose.html", **_choice(number), error=_sentence(error.code), typed=into)
     said = gettext(
         "#%(old)s is now part of this ticket. You can undo this in the conversation.", old=source.number
@@ -50,7 +49,6 @@ def split(message_id: int) -> ResponseReturnValue:
     try:
         ticket = merging.split(message, me())
     except MergeRefused as error:
-        db.session.rollback()
         return go(url_for("tickets.show", number=before), _sentence(error.code))
     said = gettext(
         "The message is now a ticket of its own. You can undo this in ticket #%(old)s.", old=before
@@ -60,15 +58,11 @@ def split(message_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/moves/<int:move_id>/undo")
 def undo(move_id: int) -> ResponseReturnValue:
-    move = db.session.get(TicketMove, move_id) or abort(404)
+    move = merging.held_move(move_id) or abort(404)
     back = url_for("tickets.show", number=move.target.number)
-    for number in sorted({move.source.number, move.target.number}):
-        tickets.locked(number)
-    db.session.refresh(move)  # a second click waited for the first one
     try:
         ticket = merging.undo(move, me())
     except MergeRefused as error:
-        db.session.rollback()
         return go(back, _sentence(error.code))
     said = gettext("Taken back: the messages are in ticket #%(number)s again.", number=ticket.number)
     return go(url_for("tickets.show", number=ticket.number), said)
@@ -104,10 +98,7 @@ def _choice(number: int) -> dict[str, Any]:
 
 
 def _mail(message_id: int) -> Message:
-    message = db.session.get(Message, message_id)
-    if message is None or message.kind != Kind.INBOUND:
-        abort(404)
-    return message
+    return thread.message(message_id, Kind.INBOUND) or abort(404)
 
 
 def _at(message: Message) -> str:

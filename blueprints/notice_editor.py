@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NotBase64
 from typing import Any
 
 from flask import request, url_for
@@ -14,13 +10,11 @@ from flask_babel import get_locale, gettext
 from blueprints.access import me
 from blueprints.notice_words import AUDIENCE, NOTICE
 from blueprints.numbers import whole_number
+from blueprints.packed import packed, unpacked
 from config import LOCALES
 from desk import channels, languages, previews, telling, tickets, wording
 from desk.wording import Words
 from models import Ticket
-
-# Characters of an address that every proxy lets through; typed words that need more are shown as text alone.
-LONGEST_ADDRESS = 6000
 
 
 def shown(chosen: telling.Notice, typed: Words | None = None, **more: Any) -> dict[str, Any]:
@@ -98,16 +92,10 @@ def asked_ticket() -> Ticket | None:
 
 def carried() -> Words | None:
     """The words that stand in the address of a frame, packed there by `_frame`; None where there are none."""
-    packed = request.args.get("words", "")[:LONGEST_ADDRESS]
-    if not packed:
-        return None
-    try:
-        unpacked = zlib.decompressobj().decompress(urlsafe_b64decode(packed), 4 * wording.LONGEST_BODY)
-        subject, body, quote_line = (str(text) for text in json.loads(unpacked))
-        f"{subject}{body}{quote_line}".encode()  # JSON can spell half a character, and no mail can
-        return Words(subject, body, quote_line)
-    except (zlib.error, NotBase64, ValueError, TypeError, RecursionError):
-        return None
+    match unpacked(request.args.get("words", "")):
+        case [str(subject), str(body), str(quote_line)]:
+            return Words(subject, body, quote_line)
+    return None
 
 
 # --- below
@@ -126,12 +114,13 @@ def _choosable(chosen: telling.Notice) -> dict[str, str]:
 
 
 def _frame(name: str, locale: str, ticket: Ticket | None, words: Words | None) -> str:
-    """The address of the mail as HTML. Words that are not saved stand in it; too long ones have none."""
-    packed = urlsafe_b64encode(zlib.compress(json.dumps(words).encode())).decode() if words else None
-    if packed and len(packed) > LONGEST_ADDRESS:
+    """The address of the mail as HTML. Words that are not saved stand in it; too long ones have none, and are
+    shown as text alone."""
+    said = packed(words) if words else None
+    if said == "":
         return ""
     number = ticket.number if ticket is not None else None
-    return url_for("notifications.frame", name=name, text=locale, ticket=number, words=packed)
+    return url_for("notifications.frame", name=name, text=locale, ticket=number, words=said)
 
 
 def _sentence(name: str, error: wording.Refused) -> str:

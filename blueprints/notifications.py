@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, request, url_for
+from flask import Response, abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from blueprints import notice_editor as editor
-from blueprints.access import me
+from blueprints.access import AdminBlueprint, me
 from blueprints.htmx import change, go, invalid, page, wants_fragment
-from blueprints.limits import limiter
+from blueprints.limits import TEST_MAILS, limiter
 from blueprints.mail_sheet import mail_sheet
 from blueprints.notice_words import NOTICE
 from blueprints.numbers import whole_number
 from desk import channels, previews, telling, wording
 
-blueprint = Blueprint("notifications", __name__, url_prefix="/system/notifications")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("notifications", __name__, url_prefix="/system/notifications")
 
 
 @blueprint.get("")
@@ -81,7 +80,7 @@ def frame(name: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<name>/test")
-@limiter.limit("20 per hour")
+@limiter.limit(TEST_MAILS)
 def send_test(name: str) -> ResponseReturnValue:
     chosen = _worded(name)
     locale = editor.language(chosen)

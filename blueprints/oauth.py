@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, request, session, url_for
+from flask import abort, flash, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, PasswordField, StringField
 
-from blueprints.access import me
+from blueprints.access import AdminBlueprint, me
 from blueprints.channel_form import posted_form, written_down
 from blueprints.channels import channel_in_form, form_context
+from blueprints.headers import writes
 from blueprints.htmx import go, invalid, page
-from blueprints.limits import limiter
+from blueprints.limits import OAUTH_SIGN_INS, limiter
 from blueprints.oauth_words import KIND, PROVIDER_ERRORS, refused_words
 from desk import channels, oauth, oauth_providers
 from desk.channel_values import completed
 from desk.oauth_providers import InvalidProvider, ProviderInUse, ProviderValues
 from models import Channel, OauthKind, OauthProvider
 
-blueprint = Blueprint("oauth", __name__, url_prefix="/system/oauth")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("oauth", __name__, url_prefix="/system/oauth")
 
-SIGN_INS_ALLOWED = "20 per minute"
 _STATE = "oauth_state"
 
 
@@ -103,7 +102,7 @@ def remove(provider_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/sign-in")
-@limiter.limit(SIGN_INS_ALLOWED)
+@limiter.limit(OAUTH_SIGN_INS)
 def connect() -> ResponseReturnValue:
     """»Connect with …« in a channel's form, saved or not: what stands there is back after the sign-in."""
     channel = channel_in_form()
@@ -116,7 +115,7 @@ def connect() -> ResponseReturnValue:
 
 
 @blueprint.post("/channels/<int:channel_id>/sign-in")
-@limiter.limit(SIGN_INS_ALLOWED)
+@limiter.limit(OAUTH_SIGN_INS)
 def reconnect(channel_id: int) -> ResponseReturnValue:
     """»Connect again«: the channel stays as it is, with fresh tokens."""
     channel = channels.by_id(channel_id)
@@ -126,7 +125,8 @@ def reconnect(channel_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/callback")
-@limiter.limit(SIGN_INS_ALLOWED)
+@writes
+@limiter.limit(OAUTH_SIGN_INS)
 def callback() -> ResponseReturnValue:
     """The provider sends the browser back here."""
     state, kept = request.args.get("state", "")[:200], session.pop(_STATE, "")
@@ -137,9 +137,6 @@ def callback() -> ResponseReturnValue:
         flash(refused_words(refused.code), "danger")
         return go(url_for("channels.index"))
     return _arrive(sign_in, failure)
-
-
-callback.writes = True  # type: ignore[attr-defined]
 
 
 def _begin(provider: OauthProvider, user: str, channel: Channel | None, form: str) -> ResponseReturnValue:

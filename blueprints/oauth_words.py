@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from flask_babel import lazy_gettext as _l
 
-from blueprints.channel_form import ChannelForm
 from blueprints.words import FAILURE
 from desk import oauth_providers
-from desk.channel_values import completed, grant_of
+from desk.channel_values import ChannelValues, completed, grant_of
 from models import Channel, OauthKind
 
 KIND = {
@@ -53,13 +52,13 @@ class ShownWay:
     only: bool = False
 
 
-def shown_way(form: ChannelForm, channel: Channel | None) -> ShownWay:
-    wanted = oauth_providers.wanted_for(form.server.data or "") if form.is_own else ""
-    provider = oauth_providers.by_choice(form.oauth.data or "")
+def shown_way(typed: ChannelValues, channel: Channel | None) -> ShownWay:
+    wanted = oauth_providers.wanted_for(typed.server) if typed.is_own else ""
+    provider = oauth_providers.by_choice(typed.oauth)
     if provider is None:
-        is_missing = wanted and oauth_providers.for_host(form.server.data or "") is None
+        is_missing = wanted and oauth_providers.for_host(typed.server) is None
         return ShownWay(missing=wanted if is_missing else "", only=wanted == OauthKind.MICROSOFT)
-    grant = grant_of(completed(form.values()), channel)
+    grant = grant_of(completed(typed), channel)
     return ShownWay(
         provider.name,
         provider.kind,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, abort, render_template, request, url_for
+from flask import Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 
-from blueprints.access import me
+from blueprints.access import AdminBlueprint, me
 from blueprints.attachments import sent
 from blueprints.htmx import go, invalid, page
 from blueprints.mail_sheet import mail_sheet
@@ -18,8 +18,7 @@ from desk import outgoing
 from desk.office import relay
 from models import OutboundMail
 
-blueprint = Blueprint("outgoing", __name__, url_prefix="/system/outbox")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("outgoing", __name__, url_prefix="/system/outbox")
 
 VIEW = {
     "open": lazy_gettext("All that is open"),

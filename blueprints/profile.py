@@ -10,10 +10,11 @@ from flask_login import logout_user
 from wtforms import BooleanField, RadioField, SelectField, SelectMultipleField, StringField
 from wtforms.widgets import CheckboxInput
 
-from blueprints import people
+from blueprints import forms
 from blueprints.access import me
+from blueprints.agent_words import refuse
 from blueprints.htmx import go, invalid, page
-from blueprints.limits import limiter
+from blueprints.limits import WRONG_OLD_PASSWORDS, limiter, wrong
 from blueprints.sessions import sign_in
 from desk import accounts, choices
 from desk.office import the_account
@@ -21,20 +22,18 @@ from desk.office import the_account
 blueprint = Blueprint("profile", __name__, url_prefix="/profile")
 
 
-class ProfileForm(people.Form):
-    name = people.text(_l("Name"), _l("Enter a name."), autocomplete="name")
-    locale = SelectField(
-        _l("Language"), choices=people.choices(("", _l("As the browser")), *people.LANGUAGES)
-    )
+class ProfileForm(forms.Form):
+    name = forms.text(_l("Name"), _l("Enter a name."), autocomplete="name")
+    locale = SelectField(_l("Language"), choices=forms.choices(("", _l("As the browser")), *forms.LANGUAGES))
     timezone = SelectField(_l("Time zone"))
     scheme = RadioField(
         _l("Colour scheme"),
-        choices=people.choices(("", _l("As the system")), ("light", _l("Light")), ("dark", _l("Dark"))),
+        choices=forms.choices(("", _l("As the system")), ("light", _l("Light")), ("dark", _l("Dark"))),
     )
     shortcuts = BooleanField(_l("Keyboard shortcuts"))
 
 
-HEARS_OF = people.choices(
+HEARS_OF = forms.choices(
     ("all", _l("Everything")),
     ("mine", _l("Mine")),
     ("mentions", _l("Mentions")),
@@ -42,18 +41,18 @@ HEARS_OF = people.choices(
 )
 
 
-class NoticesForm(people.Form):
+class NoticesForm(forms.Form):
     notify = RadioField(_l("By e-mail"), choices=HEARS_OF)
     bell = RadioField(_l("In the browser"), choices=HEARS_OF)
     digest = RadioField(
         _l("E-mails come"),
-        choices=people.choices(
+        choices=forms.choices(
             ("", _l("As it happens")), ("hourly", _l("Every hour")), ("daily", _l("Every morning"))
         ),
     )
     work_days = SelectMultipleField(
         _l("Working days"),
-        choices=people.choices(
+        choices=forms.choices(
             ("1", _l("Mon")),
             ("2", _l("Tue")),
             ("3", _l("Wed")),
@@ -68,9 +67,9 @@ class NoticesForm(people.Form):
     work_end = StringField(_l("Working hours until"), render_kw={"type": "time"})
 
 
-class OwnPasswordForm(people.Form):
-    old = people.old_password(_l("Present password"))
-    password = people.new_password(_l("New password"))
+class OwnPasswordForm(forms.Form):
+    old = forms.old_password(_l("Present password"))
+    password = forms.new_password(_l("New password"))
 
 
 @blueprint.get("")
@@ -92,7 +91,7 @@ def update() -> ResponseReturnValue:
                 shortcuts=form.shortcuts.data,
             )
         except accounts.Refused as error:
-            form.refuse(error)
+            refuse(form, error)
         else:
             refresh()  # the notice already speaks the language that was chosen
             return go(url_for("profile.edit"), gettext("Your profile is saved."))
@@ -114,21 +113,21 @@ def choose_notices() -> ResponseReturnValue:
                 end=form.work_end.data or "",
             )
         except accounts.Refused as error:
-            form.refuse(error)
+            refuse(form, error)
         else:
             return go(url_for("profile.edit"), gettext("Your notifications are saved."))
     return invalid("profile/edit.html", **_forms(notices_form=form))
 
 
 @blueprint.post("/password")
-@limiter.limit("10 per 5 minutes", deduct_when=lambda response: response.status_code == 422)
+@limiter.limit(WRONG_OLD_PASSWORDS, deduct_when=wrong)
 def change_password() -> ResponseReturnValue:
     form = OwnPasswordForm()
     if form.validate():
         try:
             accounts.change_own_password(me(), form.old.data or "", form.password.data or "")
         except accounts.Refused as error:
-            form.refuse(error)
+            refuse(form, error)
         else:
             sign_in(me(), remember="remember_token" in request.cookies)  # all sessions have ended
             return go(
@@ -146,7 +145,7 @@ def end_sessions() -> ResponseReturnValue:
     return go(url_for("sessions.new"), gettext("You are signed out on all devices."))
 
 
-def _forms(**sent: people.Form) -> dict[str, people.Form]:
+def _forms(**sent: forms.Form) -> dict[str, forms.Form]:
     """The three forms of the page: what was sent comes back, the others show what is stored."""
     agent = me()
     stored = NoticesForm(
@@ -169,6 +168,6 @@ def _forms(**sent: people.Form) -> dict[str, people.Form]:
 def _profile_form(unsent: bool = False) -> ProfileForm:
     form = ProfileForm(formdata=None, obj=me()) if unsent else ProfileForm(obj=me())
     zone = the_account().timezone
-    as_company = people.choices(("", gettext("As the company (%(zone)s)", zone=zone)))
-    form.timezone.choices = as_company + people.timezones()
+    as_company = forms.choices(("", gettext("As the company (%(zone)s)", zone=zone)))
+    form.timezone.choices = as_company + forms.timezones()
     return form

@@ -11,7 +11,7 @@ from blueprints.access import me
 from blueprints.attachments import sent
 from blueprints.htmx import go, page
 from desk import quarantine, raw_mail
-from models import InboundMail, InboundState, db
+from models import InboundMail, InboundState
 
 blueprint = Blueprint("quarantine", __name__, url_prefix="/quarantine")
 
@@ -95,10 +95,7 @@ def decide() -> ResponseReturnValue:
 
 
 def _waiting(inbound_id: int) -> InboundMail:
-    mail = db.session.get(InboundMail, inbound_id)
-    if mail is None or not quarantine.waits(mail):
-        abort(404)
-    return mail
+    return quarantine.waiting_mail(inbound_id) or abort(404)
 
 
 def _may_open(mail: InboundMail) -> bool:

@@ -12,14 +12,12 @@ from blueprints.access import me
 from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.numbers import whole_number
 from blueprints.tickets import ticket_page
-from desk import corrections, drafts, outbox, replies, tickets, uploads
+from desk import corrections, drafts, outbox, replies, thread, tickets, uploads
 from desk.circumstances import same_for_a_batch
-from desk.office import relay
-from desk.people import Circle
+from desk.office import reading, relay
 from desk.replies import ReplyRefused, Written
 from desk.thread import Added
-from models import Kind, MailState, Message, Status, Ticket, db
-from models.base import reading
+from models import Kind, MailState, Message, Status, Ticket
 
 blueprint = Blueprint("replies", __name__)
 
@@ -27,30 +25,25 @@ THEN = {"resolved": Status.RESOLVED, "waiting": Status.WAITING}
 
 
 @blueprint.post("/tickets/<int:number>/replies")
+@same_for_a_batch(anew=False)
 def create(number: int) -> ResponseReturnValue:
-    with same_for_a_batch(anew=False):
-        ticket = _locked(number)
-        try:
-            written = _written(Kind.REPLY)
-        except ValueError as error:
-            return _refused(ticket, "reply", {getattr(error, "field", "cc"): [str(error)]})
-        try:
-            sent = replies.send_reply(ticket, me(), written, THEN.get(request.form.get("then", "")))
-        except ReplyRefused as error:
-            return _refused(ticket, "reply", {"body": [_sentence(error.code)]}, error.code, written)
-        return _done(ticket, "reply", sent.message, sent.circle)
+    ticket, then = _locked(number), THEN.get(request.form.get("then", ""))
+    try:
+        sent = replies.send_reply(ticket, me(), _written(Kind.REPLY), then)
+    except ReplyRefused as error:
+        return _refused(ticket, "reply", error)
+    return _done(ticket, "reply", sent.added)
 
 
 @blueprint.post("/tickets/<int:number>/notes")
+@same_for_a_batch(anew=False)
 def create_note(number: int) -> ResponseReturnValue:
-    with same_for_a_batch(anew=False):
-        ticket = _locked(number)
-        written = _written(Kind.NOTE)
-        try:
-            note = replies.add_note(ticket, me(), written)
-        except ReplyRefused as error:
-            return _refused(ticket, "note", {"body": [_sentence(error.code)]}, error.code, written)
-        return _done(ticket, "note", note)
+    ticket = _locked(number)
+    try:
+        note = replies.add_note(ticket, me(), _written(Kind.NOTE))
+    except ReplyRefused as error:
+        return _refused(ticket, "note", error)
+    return _done(ticket, "note", Added(note))
 
 
 @blueprint.get("/messages/<int:message_id>/delivery")
@@ -96,7 +89,8 @@ def resend(message_id: int) -> ResponseReturnValue:
     return change("replies/delivery.swap.html", back, said, message=message)
 
 
-def _done(ticket: Ticket, tab: str, message: Message, circle: Circle | None = None) -> Response:
+def _done(ticket: Ticket, tab: str, added: Added) -> Response:
+    message = added.message
     said = "" if tab == "reply" else gettext("The note was saved.")
     back = url_for(
         "tickets.show",
@@ -105,50 +99,43 @@ def _done(ticket: Ticket, tab: str, message: Message, circle: Circle | None = No
         _anchor=f"message-{message.id}" if tab == "reply" else f"note-{message.id}",
     )
     with reading():  # it is written: nobody waits for our page, least of all who sends the reply
-        shown = ticket_page(ticket, tab, Added(message, circle)) if wants_fragment() else {}
+        shown = ticket_page(ticket, tab, added) if wants_fragment() else {}
         return change("replies/create.swap.html", back, said, message=message, focus=message.id, **shown)
 
 
-def _refused(
-    ticket: Ticket, tab: str, errors: dict[str, list[str]], code: str = "", written: Written | None = None
-) -> Response:
+def _refused(ticket: Ticket, tab: str, error: ReplyRefused) -> Response:
     """The composer again with what was typed; what was attached waits in the draft."""
-    db.session.rollback()
     kind = Kind.NOTE if tab == "note" else Kind.REPLY
     draft_views.keep(ticket, kind)
-    drafts.keep_files(ticket, me(), kind, _files() if written is None else written.files)
-    status = 409 if code == "newer_message" else 422
-    context = ticket_page(ticket, tab, errors=errors)
+    drafts.keep_files(ticket, me(), kind, _files())
+    status = 409 if error.code == "newer_message" else 422
+    context = ticket_page(ticket, tab, errors={error.field: [_sentence(error)]})
     if wants_fragment():
         return invalid("replies/refused.swap.html", status, **context)
     return invalid("tickets/show.html", status, **context)
 
 
 def _written(kind: Kind) -> Written:
-    """Raises ValueError with a sentence; its `field` is cc or bcc."""
+    """Raises ReplyRefused for a wrong address."""
     form = request.form
-    body = form.get("body", "")
-    as_html = form.get("format") == "html"
-    copies = {}
-    for field in ("cc", "bcc") if kind == Kind.REPLY else ():
-        try:
-            copies[field] = uploads.addresses(form.get(field, ""))
-        except ValueError as error:
-            wrong = ValueError(
-                gettext("This is not an e-mail address: %(text)s", text=getattr(error, "text", ""))
-            )
-            wrong.field = field  # type: ignore[attr-defined]
-            raise wrong from error
+    body, as_html = form.get("body", ""), form.get("format") == "html"
     return Written(
         text="" if as_html else body,
         html=body if as_html else "",
-        cc=copies.get("cc", ()),
-        bcc=copies.get("bcc", ()),
+        cc=_addresses("cc") if kind == Kind.REPLY else (),
+        bcc=_addresses("bcc") if kind == Kind.REPLY else (),
         files=_files(),
         kept_files=tuple(form.getlist("kept")),
         seen=form.get("seen", 0, type=whole_number),
         once=form.get("once", "")[:64],
     )
+
+
+def _addresses(field: str) -> tuple[uploads.Address, ...]:
+    try:
+        return uploads.addresses(request.form.get(field, ""))
+    except ValueError as error:
+        raise ReplyRefused("address", field, getattr(error, "text", "")) from error
 
 
 def _files() -> tuple[uploads.Part, ...]:
@@ -162,8 +149,9 @@ def _files() -> tuple[uploads.Part, ...]:
     )
 
 
-def _sentence(code: str) -> str:
+def _sentence(error: ReplyRefused) -> str:
     return {
+        "address": gettext("This is not an e-mail address: %(text)s", text=error.text),
         "empty": gettext("Write something first."),
         "no_recipient": gettext("This ticket has no address to answer to."),
         "too_large": gettext("The attachments are too large for one mail. Remove some of them."),
@@ -171,7 +159,7 @@ def _sentence(code: str) -> str:
             "Meanwhile something new was written in this ticket; it is shown above. "
             "Your text was not sent. Read it, then send again."
         ),
-    }[code]
+    }[error.code]
 
 
 def _locked(number: int) -> Ticket:
@@ -179,7 +167,4 @@ def _locked(number: int) -> Ticket:
 
 
 def _reply(message_id: int) -> Message:
-    message = db.session.get(Message, message_id)
-    if message is None or message.kind != Kind.REPLY:
-        abort(404)
-    return message
+    return thread.message(message_id, Kind.REPLY) or abort(404)

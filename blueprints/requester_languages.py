@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, request, url_for
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from blueprints.access import AdminBlueprint
 from blueprints.htmx import go, page
 from desk import languages
 
-blueprint = Blueprint("requester_languages", __name__, url_prefix="/system/languages")
-blueprint.access = "admin"  # type: ignore[attr-defined]
+blueprint = AdminBlueprint("requester_languages", __name__, url_prefix="/system/languages")
 
 
 @blueprint.post("")

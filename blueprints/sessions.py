@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import Blueprint, Response, redirect, request, session, url_for
+from flask import Blueprint, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
@@ -12,10 +12,19 @@ from flask_limiter.util import get_remote_address
 from flask_login import current_user, login_user, logout_user
 from wtforms import BooleanField
 
-from blueprints import people
+from blueprints import forms
 from blueprints.access import open_to_all, safe_next
+from blueprints.agent_words import refuse
 from blueprints.htmx import go, invalid, page
-from blueprints.limits import limiter
+from blueprints.limits import (
+    LINK_REQUESTS,
+    LINK_REQUESTS_OF_ONE,
+    WRONG_LINKS,
+    WRONG_SIGN_INS,
+    WRONG_SIGN_INS_OF_ONE,
+    limiter,
+    wrong,
+)
 from desk import accounts, links, office
 from desk.office import account
 from models import Agent
@@ -29,23 +38,18 @@ def _typed_address() -> str:
     return "email:" + request.form.get("email", "").strip().casefold()[:254]
 
 
-def _wrong(response: Response) -> bool:
-    """Only wrong attempts count, so that nobody is locked out by working."""
-    return response.status_code in (404, 422)
-
-
-class LoginForm(people.Form):
-    email = people.email()
-    password = people.old_password(_l("Password"))
+class LoginForm(forms.Form):
+    email = forms.email()
+    password = forms.old_password(_l("Password"))
     remember = BooleanField(_l("Stay signed in on this device"))
 
 
-class ForgottenForm(people.Form):
-    email = people.email()
+class ForgottenForm(forms.Form):
+    email = forms.email()
 
 
-class PasswordForm(people.Form):
-    password = people.new_password(_l("New password"))
+class PasswordForm(forms.Form):
+    password = forms.new_password(_l("New password"))
 
 
 def sign_in(agent: Agent, remember: bool = False) -> None:
@@ -67,8 +71,8 @@ def new() -> ResponseReturnValue:
 
 @blueprint.post("/login")
 @open_to_all
-@limiter.limit("30 per 5 minutes", key_func=get_remote_address, deduct_when=_wrong)
-@limiter.limit("10 per 5 minutes", key_func=_typed_address, deduct_when=_wrong)
+@limiter.limit(WRONG_SIGN_INS, key_func=get_remote_address, deduct_when=wrong)
+@limiter.limit(WRONG_SIGN_INS_OF_ONE, key_func=_typed_address, deduct_when=wrong)
 def create() -> ResponseReturnValue:
     form = LoginForm()
     if form.validate():
@@ -96,8 +100,8 @@ def forgotten() -> ResponseReturnValue:
 
 @blueprint.post("/password/forgotten")
 @open_to_all
-@limiter.limit("20 per hour", key_func=get_remote_address)
-@limiter.limit("5 per hour", key_func=_typed_address)
+@limiter.limit(LINK_REQUESTS, key_func=get_remote_address)
+@limiter.limit(LINK_REQUESTS_OF_ONE, key_func=_typed_address)
 def request_link() -> ResponseReturnValue:
     """The same answer for every address: who works here is nobody's business."""
     form = ForgottenForm()
@@ -109,7 +113,7 @@ def request_link() -> ResponseReturnValue:
 
 @blueprint.get("/password/<token>")
 @open_to_all
-@limiter.limit("30 per minute", deduct_when=_wrong)
+@limiter.limit(WRONG_LINKS, deduct_when=wrong)
 def password(token: str) -> ResponseReturnValue:
     """The form behind the link of an invitation or of a forgotten password."""
     agent = links.take_link(token)
@@ -120,14 +124,14 @@ def password(token: str) -> ResponseReturnValue:
 
 @blueprint.post("/password/<token>")
 @open_to_all
-@limiter.limit("30 per minute", deduct_when=_wrong)
+@limiter.limit(WRONG_LINKS, deduct_when=wrong)
 def set_password(token: str) -> ResponseReturnValue:
     form = PasswordForm()
     if form.validate():
         try:
             agent = links.set_password_by_link(token, form.password.data or "")
         except accounts.Refused as error:
-            form.refuse(error)
+            refuse(form, error)
         else:
             if agent is None:
                 return page("sessions/expired.html", 404)

@@ -12,10 +12,11 @@ from flask_babel import lazy_gettext as _l
 from wtforms import Field, IntegerField, PasswordField, SelectField, StringField
 from wtforms.validators import Length, NumberRange, Optional, Regexp
 
-from blueprints import people
+from blueprints import forms
 from blueprints.access import open_to_all
+from blueprints.agent_words import refuse
 from blueprints.htmx import go, invalid, page
-from blueprints.limits import limiter
+from blueprints.limits import WRONG_SETUP_LINKS, limiter
 from blueprints.sessions import sign_in
 from config import Relay
 from desk import accounts
@@ -26,20 +27,20 @@ blueprint = Blueprint("setup", __name__)
 PORTS = {"starttls": 587, "ssl": 465, "none": 25}
 FALLBACK_ZONE = "Europe/Vienna"
 
-wrong_tokens = limiter.limit("20 per minute", deduct_when=lambda response: response.status_code == 404)
+wrong_tokens = limiter.limit(WRONG_SETUP_LINKS, deduct_when=lambda response: response.status_code == 404)
 
 
-class SetupForm(people.Form):
-    company = people.text(
+class SetupForm(forms.Form):
+    company = forms.text(
         _l("Company"), _l("Enter the name of your company."), autocomplete="organization", autofocus=True
     )
-    mail_domain = people.text(
+    mail_domain = forms.text(
         _l("E-mail domain"), _l("Enter a domain."), 200, autocapitalize="off", spellcheck="false"
     )
     timezone = SelectField(_l("Time zone"))
-    name = people.text(_l("Your name"), _l("Enter a name."), autocomplete="name")
-    email = people.email()
-    password = people.new_password(_l("Password"))
+    name = forms.text(_l("Your name"), _l("Enter a name."), autocomplete="name")
+    email = forms.email()
+    password = forms.new_password(_l("Password"))
     relay_host = StringField(
         _l("Server name"),
         [
@@ -51,7 +52,7 @@ class SetupForm(people.Form):
     )
     relay_encryption = SelectField(
         _l("Encryption"),
-        choices=people.choices(("starttls", "STARTTLS"), ("ssl", "SSL/TLS"), ("none", _l("None"))),
+        choices=forms.choices(("starttls", "STARTTLS"), ("ssl", "SSL/TLS"), ("none", _l("None"))),
     )
     relay_port = IntegerField(
         _l("Port"),
@@ -116,7 +117,7 @@ def create(token: str) -> ResponseReturnValue:
         except accounts.AlreadySetUp:
             return go(url_for("sessions.new"))
         except accounts.Refused as error:
-            form.refuse(error)
+            refuse(form, error)
         else:
             agent = accounts.authenticate(form.email.data or "", form.password.data or "")
             if agent is None:  # somebody was faster to change it: let the login decide
@@ -148,7 +149,7 @@ def _form() -> SetupForm:
     """What the environment decides is no field, but a fixed line of the page."""
     settings = office().settings
     form = SetupForm(mail_domain=accounts.TRIAL_DOMAIN, timezone=FALLBACK_ZONE)
-    form.timezone.choices = people.timezones()
+    form.timezone.choices = forms.timezones()
     if settings.mail_domain:
         del form.mail_domain
     if settings.timezone:

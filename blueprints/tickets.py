@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, redirect, request, url_for
+from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from blueprints import bell
+from blueprints import frame
 from blueprints.access import me
 from blueprints.htmx import change, go, page, wants_fragment
 from blueprints.numbers import whole_number
 from blueprints.words import PRIORITY, STATUS
 from desk import accounts, first_message, groups, languages, merging, thread, tickets
 from desk.bell import read_ticket
-from desk.office import the_account
+from desk.office import in_background, the_account
 from desk.thread import Added
 from desk.tickets import MoveRefused
-from models import Priority, Status, Ticket, db
+from models import Priority, Status, Ticket
 from models.ticket import ALLOWED_MOVES
 
 blueprint = Blueprint("tickets", __name__)
@@ -63,7 +63,7 @@ def show(number: int) -> ResponseReturnValue:
         return redirect(url_for("tickets.show", number=ticket.number), 302)
     tab = request.args.get("tab", "reply")
     tab = tab if tab in ("reply", "note", "history") else "reply"
-    rings = bell.seen(ticket)
+    rings = frame.looked_at(ticket)
     response = page("tickets/show.html", **ticket_page(ticket, tab), copied=request.args.get("cc", ""))
     _mark_seen_later(response, ticket, rings)
     return response
@@ -101,7 +101,6 @@ def set_status(number: int) -> ResponseReturnValue:
     try:
         tickets.set_status(ticket, Status(wanted), me())
     except MoveRefused:
-        db.session.rollback()
         return _changed(_ticket(number), gettext("This status does not follow from the present one."))
     return _changed(ticket, gettext("Status: %(status)s", status=STATUS[wanted]))
 
@@ -217,7 +216,7 @@ def _here() -> str:
 
 def _rings() -> bool:
     """Whether the bell counts something else than the page that asks."""
-    return bell.unread().count != request.args.get("bell", 0, type=whole_number)
+    return frame.unread().count != request.args.get("bell", 0, type=whole_number)
 
 
 def _mark_seen_later(response: Response, ticket: Ticket, rings: bool) -> None:
@@ -226,13 +225,11 @@ def _mark_seen_later(response: Response, ticket: Ticket, rings: bool) -> None:
     unread = bool(tickets.unread_of(me(), [ticket]))
     if not unread and not rings:
         return
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
 
     @response.call_on_close
+    @in_background
     def note() -> None:
-        with app.app_context():
-            if unread:
-                tickets.mark_seen(agent_id, ticket_id, newest)
-            if rings:
-                read_ticket(agent_id, ticket_id)
-            db.session.remove()
+        if unread:
+            tickets.mark_seen(agent_id, ticket_id, newest)
+        if rings:
+            read_ticket(agent_id, ticket_id)

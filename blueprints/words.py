@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask
 from flask_babel import lazy_gettext
 
 from blueprints import oauth_failures
-from blueprints.formats import file_size, full_time, initials, relative_time
-from blueprints.notice_words import PURPOSE
 
 STATUS = {
     "new": lazy_gettext("New"),
@@ -327,23 +324,3 @@ ADVICE = oauth_failures.ADVICE | {
         "settings whether this sign-in may delete, or choose another way after the fetch."
     ),
 }
-
-
-def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(
-        status_word=lambda code: STATUS[code],
-        priority_word=lambda code: PRIORITY[code],
-        role_word=lambda code: ROLE[code],
-        delivery_word=lambda code: DELIVERY[code],
-        relation_word=lambda code: RELATION[code],
-        sender_word=lambda code: SENDER[code],
-        recipient_word=lambda code: RECIPIENT[code],
-        purpose_word=lambda code: PURPOSE[code],
-        why_word=lambda code: WHY.get(code) or REASON.get(code, ""),
-        reason_word=lambda code: REASON.get(code) or FAILURE.get(code, ""),
-        advice_word=lambda code: ADVICE.get(code, ""),
-        effect_word=lambda trouble: EFFECT[trouble],
-        STATUS=STATUS,
-        PRIORITY=PRIORITY,
-    )
-    app.jinja_env.filters.update(when=relative_time, moment=full_time, filesize=file_size, initials=initials)

@@ -151,6 +151,10 @@ def active_agents() -> list[Agent]:
     return [agent for agent in agents() if agent.active and agent.password_hash]
 
 
+def agent_by_id(number: int) -> Agent | None:
+    return db.session.get(Agent, number)
+
+
 def agent_by_email(email: str) -> Agent | None:
     return db.session.scalar(select(Agent).where(Agent.email_key == email.strip().casefold()))
 

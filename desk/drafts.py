@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy.exc import IntegrityError
+
 from desk.office import office
 from mail.clean import clean_reply_html
 from mail.plaintext import text_of
@@ -13,7 +15,15 @@ from models import Agent, Draft, Kind, Ticket, db, now
 
 
 def save(ticket: Ticket, agent: Agent, kind: Kind, body: str, cc: str = "", bcc: str = "") -> datetime:
-    """Keep what is being written; an empty one without files is forgotten."""
+    """Keep what is being written; an empty one without files is forgotten. Commits."""
+    try:
+        return _save(ticket, agent, kind, body, cc, bcc)
+    except IntegrityError:  # another request of this agent began the same draft at this moment
+        db.session.rollback()
+        return _save(ticket, agent, kind, body, cc, bcc)
+
+
+def _save(ticket: Ticket, agent: Agent, kind: Kind, body: str, cc: str, bcc: str) -> datetime:
     draft = of(ticket, agent, kind)
     html = clean_reply_html(body[:500_000])
     if draft is None:

@@ -6,9 +6,13 @@ import re
 
 from desk.office import office
 from mail.clean import show_remote
-from models import Message, db
+from models import Attachment, Message, db
 
 MAX_HEADERS = 256 * 1024  # bytes
+
+
+def attachment(attachment_id: int) -> Attachment | None:
+    return db.session.get(Attachment, attachment_id)
 
 
 def content(digest: str) -> bytes | None:

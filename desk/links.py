@@ -9,12 +9,11 @@ from hashlib import sha256
 from hmac import compare_digest
 from threading import Thread
 
-from flask import Flask, current_app
 from sqlalchemy import select, update
 
 from desk import notices
 from desk.accounts import Refused, add_agent, agent_by_email, hash_new_password, new_agent
-from desk.office import office
+from desk.office import in_background, office
 from models import Agent, Role, db, now
 
 log = logging.getLogger(__name__)
@@ -45,8 +44,7 @@ def request_password_link(email: str) -> Thread:
 
     Not even by a clock: the search and the writing of the mail happen in the thread that is answered.
     """
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    thread = Thread(target=_send_link, args=(app, email), name="password link", daemon=True)
+    thread = Thread(target=in_background(_send_link), args=(email,), name="password link", daemon=True)
     thread.start()
     return thread
 
@@ -81,16 +79,13 @@ def set_password_by_link(token: str, password: str) -> Agent | None:
     return db.session.get(Agent, number) if number else None
 
 
-def _send_link(app: Flask, email: str) -> None:
-    with app.app_context():
-        try:
-            agent = agent_by_email(email)
-            if agent is not None and agent.active:
-                renew_link(agent)
-        except Exception:
-            log.exception("a link for a new password could not be written")
-        finally:
-            db.session.remove()
+def _send_link(email: str) -> None:
+    try:
+        agent = agent_by_email(email)
+        if agent is not None and agent.active:
+            renew_link(agent)
+    except Exception:
+        log.exception("a link for a new password could not be written")
 
 
 def _open_link(agent: Agent, purpose: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import or_, select, update
 
 from desk import languages, people, requester, tickets
+from desk.office import nothing_stored_after
 from mail.clean import snippet
 from models import (
     Agent,
@@ -27,7 +28,7 @@ from models import (
 
 
 class MergeRefused(Exception):
-    """`code` is unknown, itself, only_message, no_mail, moved_on or undone."""
+    """Then nothing was changed. `code` is unknown, itself, only_message, no_mail, moved_on or undone."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -37,6 +38,7 @@ class MergeRefused(Exception):
 # --- each verb is one transaction
 
 
+@nothing_stored_after(MergeRefused)
 def merge(source: Ticket, target: Ticket | None, by: Agent) -> TicketMove:
     """»Zusammenführen«, and »gehört vielleicht zu« by one click: all of `source` goes to `target`."""
     move = _merge(source, target, by)
@@ -76,6 +78,7 @@ def _merge(source: Ticket, target: Ticket | None, by: Agent) -> TicketMove:
     return move
 
 
+@nothing_stored_after(MergeRefused)
 def split(message: Message, by: Agent) -> Ticket:
     """»Abtrennen«: one mail becomes a ticket of its own, with its sender as requester."""
     source = message.ticket
@@ -100,6 +103,17 @@ def split(message: Message, by: Agent) -> Ticket:
     return target
 
 
+def held_move(move_id: int) -> TicketMove | None:
+    """A move with both its tickets held for a change, as it is once they are: a second click waits for the first."""
+    move = db.session.get(TicketMove, move_id)
+    if move is not None:
+        for number in sorted({move.source.number, move.target.number}):
+            tickets.locked(number)
+        db.session.refresh(move)
+    return move
+
+
+@nothing_stored_after(MergeRefused)
 def undo(move: TicketMove, by: Agent) -> Ticket:
     """Take a merge or a split back; answers the ticket where the messages are again.
 

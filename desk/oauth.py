@@ -11,16 +11,16 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from hmac import compare_digest
 from typing import NoReturn
 
-from flask import Flask, current_app
 from sqlalchemy import delete, select, update
 
 from desk import leases
 from desk.oauth_providers import endpoints
-from desk.office import office
+from desk.office import in_background, office
 from mail import oauth
 from mail.transports import Credentials, PermanentFailure, TemporaryFailure, TransportFailure, web
 from mail.transports.address import resolve
@@ -151,17 +151,8 @@ def credentials(user: str, grant: OauthGrant | None, host: str) -> Credentials:
         return Credentials(user, token=_refusing("oauth_not_connected"))
     if not oauth.may_see(host, endpoints(grant.provider).hosts):
         return Credentials(user, token=_refusing("oauth_host", host))
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    grant_id = grant.id
-
-    def token(refused: str) -> str:
-        with app.app_context():  # in whichever thread, and apart from the caller's transaction
-            try:
-                return access_token(grant_id, refused)
-            finally:
-                db.session.remove()
-
-    return Credentials(user, token=token)
+    # In whichever thread the mail server is talked to, and apart from the caller's transaction.
+    return Credentials(user, token=in_background(partial(access_token, grant.id)))
 
 
 def access_token(grant_id: int, refused: str = "") -> str:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import wraps
 from threading import Event
+from typing import ParamSpec, TypeVar
 
-from flask import current_app
+from flask import Flask, current_app
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from config import Relay, Settings
 from desk.circumstances import asked_once
@@ -20,7 +25,12 @@ from mail.transports.discovery import Internet
 from mail.transports.idle import IdleWatch
 from mail.transports.sender_check import NameServers
 from models import Account, db
+from models.base import reading as reading  # views know the desk alone, and so they take these from here
+from models.base import writing as writing
 from models.blobs import BlobStore
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 
 def _silent(job: str, at: datetime | None = None) -> None:
@@ -83,6 +93,47 @@ def relay() -> Relay | None:
     if row is None or not row.relay_host:
         return None
     return Relay(row.relay_host, row.relay_port, row.relay_encryption, row.relay_user, row.relay_password)
+
+
+def in_background(work: Callable[Given, Result]) -> Callable[Given, Result]:
+    """`work`, to be called in another thread or after the answer: with an app and a transaction of its own.
+
+    Whatever it has not committed when it returns is undone. Its exceptions go to whoever calls it.
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    @wraps(work)
+    def run(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        with app.app_context():
+            try:
+                return work(*args, **kwargs)
+            finally:
+                db.session.remove()
+
+    return run
+
+
+@contextmanager
+def nothing_stored_after(refusal: type[Exception]) -> Iterator[None]:
+    """Around a verb, mostly as its decorator: where it raises this, nothing is stored or held any longer."""
+    try:
+        yield
+    except refusal:
+        db.session.rollback()
+        raise
+
+
+def let_go() -> None:
+    """End the transaction of a request that stores nothing any more, before it answers what went wrong."""
+    db.session.rollback()
+
+
+def database_answers() -> bool:
+    try:
+        db.session.execute(text("SELECT 1"))
+    except SQLAlchemyError:
+        return False
+    return True
 
 
 def owner_is_gone(owner: str) -> bool:

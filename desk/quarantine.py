@@ -26,6 +26,12 @@ def waiting(limit: int = 200) -> list[InboundMail]:
     return list(db.session.scalars(query.limit(limit)))
 
 
+def waiting_mail(inbound_id: int) -> InboundMail | None:
+    """The mail of that number, while it waits here."""
+    row = db.session.get(InboundMail, inbound_id)
+    return row if row is not None and waits(row) else None
+
+
 def count() -> int:
     return db.session.scalar(select(func.count()).where(_waits())) or 0
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from desk import channels, drafts, languages, letters, outbox, people, search, telling, thread, tickets
 from desk.attachments import add_attachments
 from desk.contacts import as_rows
-from desk.office import office, signing_key, the_account
+from desk.office import nothing_stored_after, office, signing_key, the_account
 from mail import ids
 from mail.clean import clean_reply_html, snippet
 from mail.compose import compose, reply_subject
@@ -35,11 +35,14 @@ from models.ticket import after_reply
 
 
 class ReplyRefused(Exception):
-    """A reply that cannot be sent; `code` is empty, no_recipient, too_large or newer_message."""
+    """A reply that cannot be sent; `code` is empty, no_recipient, too_large, newer_message or address.
 
-    def __init__(self, code: str) -> None:
+    `field` is the one that is wrong; of a wrong address, in cc or bcc, `text` is what was typed.
+    """
+
+    def __init__(self, code: str, field: str = "body", text: str = "") -> None:
         super().__init__(code)
-        self.code = code
+        self.code, self.field, self.text = code, field, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,13 @@ class Sent:
     undo_until: datetime = field(default_factory=now)
     circle: people.Circle | None = None  # who stands around the ticket then; None if it was sent before
 
+    @property
+    def added(self) -> thread.Added:
+        """What the page shows of it without reading the ticket anew."""
+        return thread.Added(self.message, self.circle)
 
+
+@nothing_stored_after(ReplyRefused)
 def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | None = None) -> Sent:
     """Put a reply into the outbox. `then` is the status afterwards, as »Antworten & Lösen« asks.
 
@@ -151,6 +160,7 @@ def _as_mail(
     )
 
 
+@nothing_stored_after(ReplyRefused)
 def add_note(ticket: Ticket, agent: Agent, written: Written) -> Message:
     """A private note: for agents only, never sent. Raises ReplyRefused when there is nothing in it."""
     before = _sent_before(ticket, agent, written.once)

@@ -96,6 +96,12 @@ def conversation(
 # --- the rows
 
 
+def message(message_id: int, *kinds: Kind) -> Message | None:
+    """The message of that number, if it is of one of these kinds; of any kind where none is named."""
+    found = db.session.get(Message, message_id)
+    return found if found is not None and (not kinds or found.kind in kinds) else None
+
+
 def messages_of(
     ticket: Ticket, kinds: Sequence[Kind], newest: int = 200, before: int | None = None
 ) -> list[Message]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from desk import languages, search, telling
-from desk.office import the_account
+from desk.office import nothing_stored_after, the_account
 from models import (
     Agent,
     Channel,
@@ -32,7 +32,7 @@ VIEWS = ("mine", "unassigned", "open", "waiting", "resolved")
 
 
 class MoveRefused(Exception):
-    """A status that does not follow from the present one."""
+    """A status that does not follow from the present one, or an agent who has left. Nothing was stored."""
 
 
 # --- reading
@@ -198,6 +198,7 @@ def note_event(ticket: Ticket, kind: str, agent: Agent | None = None, **details:
     )
 
 
+@nothing_stored_after(MoveRefused)
 def assign(ticket: Ticket, assignee: Agent | None, by: Agent) -> None:
     """Hand a ticket to an agent or to nobody. Assigning changes nothing else."""
     if assignee is not None and not assignee.active:
@@ -210,6 +211,7 @@ def assign(ticket: Ticket, assignee: Agent | None, by: Agent) -> None:
     db.session.commit()
 
 
+@nothing_stored_after(MoveRefused)
 def set_status(ticket: Ticket, status: Status, by: Agent | None) -> None:
     """Move a ticket by hand. Raises MoveRefused for a move that the table does not allow."""
     if status != ticket.status:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from flask import Flask
 
+from blueprints.in_templates import Labels
 from blueprints.ledger_words import COPY, EVENT, FINDING, PERIOD, PUT_BACK, SIGN, VERDICT, VIA
 from blueprints.words import FAILURE, REASON, WHY
 from desk import balance, ledger
@@ -103,6 +105,12 @@ def test_every_verdict_copy_period_and_finding_has_its_words(app: Flask) -> None
     assert set(PERIOD) == set(ledger.PERIODS)
     assert set(FINDING) == {*balance._QUESTIONS, "raw_missing"}
     assert set(VIA) == {"imap", "pop3", "smtp", "lmtp", "pipe"}
+
+
+def test_templates_ask_for_labels_that_there_are_and_for_all_of_them() -> None:
+    pages = (path.read_text(encoding="utf-8") for path in (ROOT / "templates").rglob("*.*"))
+    asked = {name for text in pages for name in re.findall(r"\blabels\.(\w+)", text)}
+    assert asked == {name for name in vars(Labels) if not name.startswith("_")}
 
 
 def test_every_event_and_refusal_has_its_words() -> None:

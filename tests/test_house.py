@@ -51,6 +51,23 @@ def test_arrows_point_down():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+VIEWS = [path for path in MODULES if path.parent.name == "blueprints"]
+
+
+@pytest.mark.parametrize("path", VIEWS, ids=name)
+def test_views_leave_the_database_to_the_desk(path):
+    """A view that asks, commits or rolls back by itself takes part in a transaction that only the desk knows."""
+    imported = {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    of_the_database = re.compile(r"models\.db$|models\.base\.|(flask_)?sqlalchemy\.(?!exc\.)")
+    assert {what for what in imported if of_the_database.match(what)} == set()
+    assert found(r"\bdb\.session\b|^\s*import (models|sqlalchemy|flask_sqlalchemy)\b", [path]) == []
+
+
 def test_only_config_reads_the_environment():
     others = [path for path in MODULES if name(path) != "config.py"]
     assert found(r"\bos\.(environ|getenv|putenv)\b|from os import .*(environ|getenv)", others) == []
