@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext
 
 from blueprints import oauth_failures
 from blueprints.formats import file_size, full_time, initials, relative_time
-from blueprints.notice_words import PURPOSE
+from blueprints.notice_words import PURPOSE, event_word
 
 STATUS = {
     "new": lazy_gettext("New"),
@@ -339,6 +339,7 @@ def init_app(app: Flask) -> None:
         sender_word=lambda code: SENDER[code],
         recipient_word=lambda code: RECIPIENT[code],
         purpose_word=lambda code: PURPOSE[code],
+        event_word=event_word,
         why_word=lambda code: WHY.get(code) or REASON.get(code, ""),
         reason_word=lambda code: REASON.get(code) or FAILURE.get(code, ""),
         advice_word=lambda code: ADVICE.get(code, ""),

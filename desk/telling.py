@@ -1,20 +1,21 @@
-"""Who hears about what: the table of notices, their switches, and the events that wait for their readers.
+"""Who hears about what: the switches of the notices, and the events that wait for their readers.
 
-Here stands only who is to be told. Mails are made of it later (desk/notices.py), so that many events become
-one mail, and so that tickets and the outbox can say what happened without knowing how it is told. The switches
-are about mails; what an agent sees at the bell (desk/bell.py) he alone decides.
+Here stands only who is to be told; desk/notice_table.py has the notices. Mails are made of it later
+(desk/notices.py), so that many events become one mail, and so that tickets and the outbox can say what happened
+without knowing how it is told. The switches are about mails; what agents see at the bell (desk/bell.py) they
+alone decide.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
-from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select
 
 from desk import accounts, channels, choices, groups, mentions
 from desk.circumstances import asked_once
+from desk.notice_table import BY_NAME
 from desk.office import the_account
 from mail.domains import mailbox_key
 from models import (
@@ -29,35 +30,6 @@ from models import (
     db,
     now,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """`audience` is requester, agents or administrators; a `fixed` notice is always on.
-
-    One that is `per_channel` can leave channels out.
-    """
-
-    name: str
-    audience: str
-    fixed: bool = False
-    on: bool = True  # while no administrator has switched it
-    per_channel: bool = False
-
-
-NOTICES = (
-    Notice("confirmation", "requester", per_channel=True),
-    Notice("ticket_reply", "requester", fixed=True),
-    Notice("resolved", "requester", on=False, per_channel=True),
-    Notice("new_ticket", "agents", per_channel=True),
-    Notice("customer_reply", "agents", per_channel=True),
-    Notice("assigned", "agents"),
-    Notice("mentioned", "agents"),
-    Notice("delivery_failed", "agents"),
-    Notice("channel_trouble", "administrators"),
-    Notice("channel_recovered", "administrators"),
-)
-BY_NAME = {notice.name: notice for notice in NOTICES}
 
 # Mails to one agent about one ticket within the hour: two out-of-office robots that talk to each other end here.
 AGENT_PER_TICKET = 5
