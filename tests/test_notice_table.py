@@ -189,9 +189,9 @@ def worked_out(app: Flask, made_up: None, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_row_alone_is_told_each_place_that_it_needs(app: Flask, alice: Agent, made_up: None) -> None:
     assert missing(app, alice) == [
-        "desk/telling.py: nothing tells of it (notice weather_report)",
-        "blueprints/notice_words.py: no label (notice weather_report)",
-        "desk/wording.py: no meaning of weather.forecast (notice weather_report)",
+        f"{file(telling)}: nothing tells of it (notice weather_report)",
+        f"{file(notice_words)}: no label (notice weather_report)",
+        f"{file(wording)}: no meaning of weather.forecast (notice weather_report)",
         "templates/mail/weather_report/subject.txt: not there (notice weather_report)",
         "templates/mail/weather_report/body.txt: not there (notice weather_report)",
         "templates/mail/weather_report/body.html: not there (notice weather_report)",
@@ -202,7 +202,7 @@ def test_three_places_make_a_notice(
     app: Flask, channel: Channel, alice: Agent, as_bob: PageClient, bob: Agent, worked_out: None
 ) -> None:
     """With row, label and mail it is told, rings, becomes mail, and stands among the others on the page."""
-    assert missing(app, alice) == ["desk/telling.py: nothing tells of it (notice weather_report)"]
+    assert missing(app, alice) == [f"{file(telling)}: nothing tells of it (notice weather_report)"]
     ticket = ticket_of(arrive(channel, mail(), history=True))
     telling._tell([bob], MADE_UP.name, ticket, details={"to": "sunny"})
     db.session.commit()
@@ -215,8 +215,8 @@ def test_three_places_make_a_notice(
 @pytest.mark.parametrize(
     ("spoiled", "line"),
     [
-        ({"mail/weather_report/body.txt": "{{ sunshine }}"}, "desk/previews.py: 'sunshine' is undefined"),
-        ({"mail/weather_report/body.txt": "{{ actor }}"}, "desk/notice_table.py: our own body has colleague.name"),
+        ({"mail/weather_report/body.txt": "{{ sunshine }}"}, f"{file(previews)}: 'sunshine' is undefined"),
+        ({"mail/weather_report/body.txt": "{{ actor }}"}, f"{file(notice_table)}: our own body has colleague.name"),
         ({"mail/weather_report/body.html": ""}, "templates/mail/weather_report/: a subject, text or HTML"),
     ],
 )  # fmt: skip
@@ -232,11 +232,11 @@ def test_a_mail_that_says_what_it_cannot_know_is_found(
 @pytest.mark.parametrize(
     ("row", "line"),
     [
-        (Notice("assigned", "agents"), "desk/notice_table.py: another row has its name"),
-        (Notice("x" * 41, "agents"), "desk/notice_table.py: its name is longer than the 40 characters"),
-        (Notice("weather", "everybody"), "desk/notice_table.py: no such audience: everybody"),
-        (Notice("weather", "agents", choice="some"), "desk/notice_table.py: no such choice: some"),
-        (Notice("weather", "agents", required="reply.body"), "desk/notice_table.py: reply.body is required"),
+        (Notice("assigned", "agents"), f"{file(notice_table)}: another row has its name"),
+        (Notice("x" * 41, "agents"), f"{file(notice_table)}: its name is longer than the 40 characters"),
+        (Notice("weather", "everybody"), f"{file(notice_table)}: no such audience: everybody"),
+        (Notice("weather", "agents", choice="some"), f"{file(notice_table)}: no such choice: some"),
+        (Notice("weather", "agents", required="reply.body"), f"{file(notice_table)}: reply.body is required"),
     ],
 )
 def test_a_row_that_contradicts_itself_is_found(row: Notice, line: str) -> None:
@@ -250,8 +250,8 @@ def test_a_label_without_german_words_for_its_event_or_without_a_row_is_found(
     monkeypatch.setitem(LABELS, "mentioned", LABELS["mentioned"]._replace(event=None))
     monkeypatch.setitem(LABELS, "weather", LABELS["mentioned"])
     first, *rest = missing(app, alice)
-    assert first == "blueprints/notice_words.py: a label of weather, which is no notice"
+    assert first == f"{file(notice_words)}: a label of weather, which is no notice"
     assert [line.partition(":")[0] for line in rest] == [
         "translations/de/LC_MESSAGES/messages.po",
-        "blueprints/notice_words.py",
+        file(notice_words),
     ]
