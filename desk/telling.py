@@ -9,7 +9,8 @@ alone decide.
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select
 
@@ -149,7 +150,7 @@ def _first_to_hear(ticket: Ticket) -> list[Agent]:
 
 
 def _tell_of_mail(people: list[Agent], notice: str, ticket: Ticket, message: Message) -> None:
-    """Of a mail that came in: nobody hears of his own, and mails to robots of agents come to an end."""
+    """Of a mail that came in: nobody hears of their own, and mails to robots of agents come to an end."""
     author = mailbox_key(message.from_address)
     others = [agent for agent in people if agent.email_key != author]
     spared: set[int] = set()
@@ -169,38 +170,40 @@ def _tell(
     details: dict[str, str] | None = None,
     spared: Set[int] = frozenset(),
 ) -> None:
-    """One row for each reader, with the sides that he wants; who is `spared` gets no mail of it."""
+    """One row for each reader, with the sides that they want; who is `spared` gets no mail of it."""
     mailed = enabled(notice, ticket.channel_id)
     own = channels.own_addresses()
     at = now()
+    same = {
+        "notice": notice,
+        "ticket_id": ticket.id,
+        "about_id": about.id if about else None,
+        "actor_id": by.id if by else None,
+        "details": details or {},
+        "created_at": at,
+    }
     rows = []
     for agent in people:
         if by is not None and agent.id == by.id:
-            continue  # nobody is told of his own doing
+            continue  # nobody is told of their own doing
         # Our own channels are never written to.
-        by_mail = (
-            mailed
-            and agent.id not in spared
-            and channels.untagged(agent.email) not in own
-            and choices.by_mail(agent, notice, ticket)
-        )
-        shown = choices.in_browser(agent, notice, ticket)
-        if by_mail or shown:
-            rows.append(
-                {
-                    "notice": notice,
-                    "agent_id": agent.id,
-                    "ticket_id": ticket.id,
-                    "about_id": about.id if about else None,
-                    "actor_id": by.id if by else None,
-                    "details": details or {},
-                    "due_at": choices.leaves_at(agent, at) if by_mail else None,
-                    "bell": Bell.UNREAD if shown else Bell.OFF,
-                    "created_at": at,
-                }
-            )
+        reached = mailed and agent.id not in spared and channels.untagged(agent.email) not in own
+        if sides := _sides(agent, notice, ticket, reached, at):
+            rows.append({"agent_id": agent.id, **same, **sides})
     if rows:
         db.session.connection().execute(ITEM, rows)
+
+
+def _sides(agent: Agent, notice: str, ticket: Ticket, reached: bool, at: datetime) -> dict[str, Any] | None:
+    """Its two sides: by mail, if `reached` by that, and at the bell; None where the agent wants neither."""
+    by_mail = reached and choices.by_mail(agent, notice, ticket)
+    shown = choices.in_browser(agent, notice, ticket)
+    if not by_mail and not shown:
+        return None
+    return {
+        "due_at": choices.leaves_at(agent, at) if by_mail else None,
+        "bell": Bell.UNREAD if shown else Bell.OFF,
+    }
 
 
 @asked_once
