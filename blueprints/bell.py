@@ -8,7 +8,7 @@ from flask_babel import gettext
 
 from blueprints.access import me
 from blueprints.htmx import go, page
-from blueprints.notice_words import EVENT
+from blueprints.notice_words import LABELS, event_word
 from blueprints.numbers import whole_number
 from desk import bell
 from models import Kind, NoticeItem
@@ -39,9 +39,7 @@ def read_all() -> ResponseReturnValue:
 
 def _event(item: NoticeItem) -> tuple[str, str]:
     """Its icon and what happened."""
-    sign, words = EVENT[item.notice]
-    who = item.actor.name if item.actor is not None else "Poststelle"
-    return sign, words(who, item.details)
+    return LABELS[item.notice].icon, event_word(item)
 
 
 def _place(item: NoticeItem) -> str:

@@ -7,9 +7,9 @@ from flask_babel import format_number
 
 from blueprints import contents, decision_words, events, ledger_words, words
 from blueprints.formats import file_size, full_time, initials, relative_time
-from blueprints.notice_words import PURPOSE
+from blueprints.notice_words import PURPOSE, event_word
 from desk.deciding import Explanation
-from models import InboundEvent, TicketEvent
+from models import InboundEvent, NoticeItem, TicketEvent
 
 
 class Labels:
@@ -70,6 +70,10 @@ class Labels:
 
     def effect(self, trouble: str) -> str:
         return str(words.EFFECT[trouble])
+
+    def notice_event(self, item: NoticeItem) -> str:
+        """What happened, as a mail or the bell tells it."""
+        return str(event_word(item))
 
     # --- the mail room
 

@@ -8,21 +8,21 @@ from flask import request, url_for
 from flask_babel import get_locale, gettext
 
 from blueprints.access import me
-from blueprints.notice_words import AUDIENCE, NOTICE
+from blueprints.notice_words import AUDIENCE, LABELS
 from blueprints.numbers import whole_number
 from blueprints.packed import packed, unpacked
 from config import LOCALES
 from desk import channels, languages, previews, telling, tickets, wording
+from desk.notice_table import NOTICES, Notice
 from desk.wording import Words
 from models import Ticket
 
 
-def shown(chosen: telling.Notice, typed: Words | None = None, **more: Any) -> dict[str, Any]:
+def shown(chosen: Notice, typed: Words | None = None, **more: Any) -> dict[str, Any]:
     """What the page shows; `typed` are words that are not saved."""
     locale, ticket = language(chosen), asked_ticket()
-    own = chosen.name in wording.PLACEHOLDERS
-    saved = wording.text_of(chosen.name, locale) if own else None
-    words = typed or (previews.to_edit(chosen.name, locale) if own else None)
+    saved = wording.text_of(chosen.name, locale)
+    words = typed or (previews.to_edit(chosen.name, locale) if chosen.changeable else None)
     error: wording.Refused | None = more.pop("error", None)
     try:
         checked = wording.checked(chosen.name, words, locale) if words is not None else None
@@ -30,13 +30,11 @@ def shown(chosen: telling.Notice, typed: Words | None = None, **more: Any) -> di
         error, checked = error or refused, saved
     # Our own words keep their form in HTML; what was changed is shown as it would be sent.
     changed = checked if typed is not None or saved is not None else None
-    subject, text, *_ = previews.preview(chosen.name, locale, me(), ticket, changed)
-    sender, reader = previews.addresses(chosen.audience, locale, me(), ticket)
     spoken = locale if changed is not None else languages.of_mail(chosen.name, locale)
     return {
         "groups": [(title, _of(audience)) for audience, title in AUDIENCE.items()],
         "chosen": chosen,
-        "title": NOTICE[chosen.name][0],
+        "title": LABELS[chosen.name].title,
         "languages": _choosable(chosen),
         "language": locale,
         "spoken": spoken,
@@ -45,31 +43,22 @@ def shown(chosen: telling.Notice, typed: Words | None = None, **more: Any) -> di
         "words": words,
         "is_ours": saved is None,
         "is_further": locale not in LOCALES,
-        "with_subject": chosen.name not in wording.WITHOUT_SUBJECT,
-        "quotes": chosen.name in wording.QUOTING,
-        "only_if_confirmed": wording.CONFIRMED if chosen.name in wording.ONLY_IF_CONFIRMED else (),
-        "placeholders": wording.PLACEHOLDERS.get(chosen.name, ()),
-        "quote_placeholders": wording.QUOTE_LINE,
-        "errors": {error.field: _sentence(chosen.name, error)} if error else {},
-        "ticket": ticket,
-        "no_ticket": _missing(ticket),
-        "sender": sender,
-        "reader": reader,
-        "subject": subject,
-        "text": text,
+        "errors": {error.field: _sentence(chosen, error)} if error else {},
         "frame": _frame(chosen.name, locale, ticket, changed if changed != saved else None),
         "channel_choices": _channel_choices(chosen),
         "further": {code: languages.NAMES[code] for code in languages.further()},
         "addable": languages.addable(),
+        **_fields(chosen),
+        **_mail(chosen, locale, ticket, changed),
         **more,
     }
 
 
-def item(notice: telling.Notice) -> dict[str, Any]:
+def item(notice: Notice) -> dict[str, Any]:
     """One line of the list."""
-    title, text = NOTICE[notice.name]
-    on = notice.fixed or telling.enabled(notice.name)
-    return {"name": notice.name, "title": title, "text": text, "on": on, "fixed": notice.fixed}
+    label = LABELS[notice.name]
+    on = telling.enabled(notice.name)
+    return {"name": notice.name, "title": label.title, "text": label.when, "on": on, "fixed": notice.fixed}
 
 
 def typed() -> Words:
@@ -78,7 +67,7 @@ def typed() -> Words:
     return Words(form.get("subject", ""), body, form.get("quote_line", ""))
 
 
-def language(chosen: telling.Notice) -> str:
+def language(chosen: Notice) -> str:
     """The language of the text, not of the page."""
     asked = request.values.get("text") or str(get_locale())
     return asked if asked in _choosable(chosen) else LOCALES[0]
@@ -101,13 +90,38 @@ def carried() -> Words | None:
 # --- below
 
 
+def _fields(chosen: Notice) -> dict[str, Any]:
+    """What the form has for this notice, and what can be used there."""
+    return {
+        "with_subject": chosen.subject,
+        "quotes": chosen.quotes,
+        "only_if_confirmed": wording.CONFIRMED if chosen.confirmed_only else (),
+        "placeholders": chosen.placeholders,
+        "quote_placeholders": wording.QUOTE_LINE,
+    }
+
+
+def _mail(chosen: Notice, locale: str, ticket: Ticket | None, words: Words | None) -> dict[str, Any]:
+    """The mail beside the form: about which ticket, from whom to whom, and what it says."""
+    subject, text, *_ = previews.preview(chosen.name, locale, me(), ticket, words)
+    sender, reader = previews.addresses(chosen.audience, locale, me(), ticket)
+    return {
+        "ticket": ticket,
+        "no_ticket": _missing(ticket),
+        "sender": sender,
+        "reader": reader,
+        "subject": subject,
+        "text": text,
+    }
+
+
 def _missing(shown: Ticket | None) -> int:
     """The number that was asked for, if no ticket has it and another one is shown."""
     number = request.values.get("ticket", 0, type=whole_number)
     return number if shown is None or tickets.by_number(number) is None else 0
 
 
-def _choosable(chosen: telling.Notice) -> dict[str, str]:
+def _choosable(chosen: Notice) -> dict[str, str]:
     """The languages that a notice can have words in: requesters speak more than agents."""
     offered = languages.offered()
     return offered if chosen.audience == "requester" else {code: offered[code] for code in LOCALES}
@@ -123,8 +137,8 @@ def _frame(name: str, locale: str, ticket: Ticket | None, words: Words | None) -
     return url_for("notifications.frame", name=name, text=locale, ticket=number, words=said)
 
 
-def _sentence(name: str, error: wording.Refused) -> str:
-    allowed = ", ".join(wording.allowed(name, error.field))
+def _sentence(notice: Notice, error: wording.Refused) -> str:
+    allowed = ", ".join(wording.allowed(notice, error.field))
     return {
         "empty": gettext("Write something here, or go back to our text."),
         "long": gettext("This text is too long."),
@@ -138,7 +152,7 @@ def _sentence(name: str, error: wording.Refused) -> str:
     }[error.code]
 
 
-def _channel_choices(chosen: telling.Notice) -> list[dict[str, Any]]:
+def _channel_choices(chosen: Notice) -> list[dict[str, Any]]:
     """Each channel and whether this notice tells of it; nothing where there is only one."""
     living = channels.living() if chosen.per_channel else []
     if len(living) < 2:
@@ -148,4 +162,4 @@ def _channel_choices(chosen: telling.Notice) -> list[dict[str, Any]]:
 
 
 def _of(audience: str) -> list[dict[str, Any]]:
-    return [item(notice) for notice in telling.NOTICES if notice.audience == audience]
+    return [item(notice) for notice in NOTICES if notice.audience == audience]

@@ -11,16 +11,17 @@ from blueprints.access import AdminBlueprint, me
 from blueprints.htmx import change, go, invalid, page, wants_fragment
 from blueprints.limits import TEST_MAILS, limiter
 from blueprints.mail_sheet import mail_sheet
-from blueprints.notice_words import NOTICE
+from blueprints.notice_words import LABELS
 from blueprints.numbers import whole_number
 from desk import channels, previews, telling, wording
+from desk.notice_table import BY_NAME, NOTICES, Notice
 
 blueprint = AdminBlueprint("notifications", __name__, url_prefix="/system/notifications")
 
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    chosen = _notice(request.args.get("notice") or telling.NOTICES[0].name)
+    chosen = _notice(request.args.get("notice") or NOTICES[0].name)
     return page("notifications/index.html", **editor.shown(chosen))
 
 
@@ -30,7 +31,7 @@ def switch(name: str) -> ResponseReturnValue:
     if notice.fixed:
         abort(409, gettext("The ticket reply is the answer itself: without it no answer would leave."))
     telling.switch(name, on)
-    title = NOTICE[name][0]
+    title = LABELS[name].title
     words = (
         gettext("“%(notice)s” is sent from now on.", notice=title)
         if on
@@ -71,7 +72,7 @@ def frame(name: str) -> ResponseReturnValue:
     """The mail as HTML, in the words of the address or else in those that are saved."""
     chosen = _notice(name)
     locale = editor.language(chosen)
-    words = editor.carried() if chosen.name in wording.PLACEHOLDERS else None
+    words = editor.carried() if chosen.changeable else None
     try:
         checked = wording.checked(name, words, locale) if words is not None else None
     except wording.Refused:
@@ -106,21 +107,22 @@ def switch_channels(name: str) -> ResponseReturnValue:
     return go(_back(chosen), gettext("The channels are saved."))
 
 
-def _refused(chosen: telling.Notice, error: wording.Refused) -> Response:
+def _refused(chosen: Notice, error: wording.Refused) -> Response:
     return invalid(
         "notifications/index.html", **editor.shown(chosen, editor.typed(), error=error, wrong=True)
     )
 
 
-def _back(chosen: telling.Notice) -> str:
+def _back(chosen: Notice) -> str:
     number = request.form.get("ticket", 0, type=whole_number) or None
     return url_for(".index", notice=chosen.name, text=editor.language(chosen), ticket=number)
 
 
-def _worded(name: str) -> telling.Notice:
+def _worded(name: str) -> Notice:
     """The notice, if it has words that can be changed."""
-    return _notice(name) if name in wording.PLACEHOLDERS else abort(404)
+    notice = _notice(name)
+    return notice if notice.changeable else abort(404)
 
 
-def _notice(name: str) -> telling.Notice:
-    return next((notice for notice in telling.NOTICES if notice.name == name), None) or abort(404)
+def _notice(name: str) -> Notice:
+    return BY_NAME.get(name) or abort(404)

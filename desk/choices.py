@@ -8,17 +8,11 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from desk.accounts import Refused
+from desk.notice_table import BY_NAME, CHOICES
 from desk.office import office, the_account
 from desk.working_hours import Rhythm, due_at
 from models import Agent, Ticket, db
 
-# What each choice lets through. Of answers »mine« are those in tickets that are assigned to the agent.
-WANTED = {
-    "all": ("new_ticket", "customer_reply", "assigned", "mentioned", "delivery_failed"),
-    "mine": ("customer_reply", "assigned", "mentioned", "delivery_failed"),
-    "mentions": ("mentioned", "delivery_failed"),
-    "none": (),
-}
 DIGESTS = ("", "hourly", "daily")  # empty: as it happens
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
@@ -42,7 +36,7 @@ def choose(
     agent: Agent, notify: str, bell: str, digest: str, days: Iterable[str], begin: str, end: str
 ) -> None:
     """What an agent decides. `days` are ISO weekdays, `begin` and `end` HH:MM. Raises Refused. Commits."""
-    if notify not in WANTED or bell not in WANTED or digest not in DIGESTS:
+    if notify not in CHOICES or bell not in CHOICES or digest not in DIGESTS:
         raise Refused("choice_unknown")
     chosen = "".join(sorted(set(days) & set("1234567")))
     if chosen and not (_TIME.fullmatch(begin) and _TIME.fullmatch(end) and begin < end):
@@ -53,9 +47,10 @@ def choose(
 
 
 def _lets_through(choice: str, agent: Agent, notice: str, ticket: Ticket) -> bool:
-    if choice == "mine" and notice == "customer_reply" and ticket.assignee_id != agent.id:
+    row = BY_NAME[notice]
+    if choice == "mine" and row.own_with_mine and ticket.assignee_id != agent.id:
         return False
-    return notice in WANTED[choice]
+    return CHOICES.index(choice) <= CHOICES.index(row.choice)
 
 
 def _rhythm(agent: Agent) -> Rhythm:

@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from config import LOCALES
 from desk import channels, languages, looks, wording
+from desk.notice_table import of_mail
 from desk.office import office, signing_key, the_account
 from mail import ids
 from mail.clean import markup, with_breaks
@@ -166,7 +167,7 @@ def render(
             subject, text, html = wording.worded(purpose, words, context)
         else:
             subject, text = _our_words(purpose, context)
-            footer = "" if purpose in wording.QUOTING else look.footer  # there above the history
+            footer = "" if of_mail(purpose).quotes else look.footer  # there above the history
             text = wording.ended(text, footer, context.get("marker", ""))
             html = render_template(f"mail/{purpose}/body.html", **context)
     pictures = (look.logo,) if look.logo is not None else ()
@@ -174,7 +175,7 @@ def render(
 
 
 def _look_of(purpose: str, ticket: Ticket | None) -> looks.Dress:
-    if purpose in wording.TO_REQUESTERS and ticket is not None:
+    if of_mail(purpose).audience == "requester" and ticket is not None:
         return looks.of_channel(channels.sending_channel(ticket))
     return looks.of_agents(channels.default())
 

@@ -10,6 +10,7 @@ from flask_babel import force_locale
 from sqlalchemy import select
 
 from desk import channels, languages, letters, looks, notices, wording
+from desk.notice_table import BY_NAME
 from desk.wording import Words
 from mail.compose import reply_subject
 from mail.types import Address
@@ -44,11 +45,12 @@ def ours(notice: str, locale: str) -> Words:
         "details": {"to": "{{recipient.address}}", "words": "{{server.words}}"},
         "reply_text": "{{reply.body}}",
         "reply_html": "",
+        "answered": None,
         "marker": "",
         "look": SimpleNamespace(signature="{{channel.signature}}", footer=""),
     }
     subject, body = letters.our_words(notice, locale, ticket_url="{{ticket.link}}", **given)
-    if notice not in wording.QUOTING:
+    if not BY_NAME[notice].quotes:
         return Words(subject, body)
     with force_locale(locale):
         line = wording.quote_line(None, "{{message.date}}", "{{sender.name}}")

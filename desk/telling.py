@@ -1,20 +1,22 @@
-"""Who hears about what: the table of notices, their switches, and the events that wait for their readers.
+"""Who hears about what: the switches of the notices, and the events that wait for their readers.
 
-Here stands only who is to be told. Mails are made of it later (desk/notices.py), so that many events become
-one mail, and so that tickets and the outbox can say what happened without knowing how it is told. The switches
-are about mails; what an agent sees at the bell (desk/bell.py) he alone decides.
+Here stands only who is to be told; desk/notice_table.py has the notices. Mails are made of it later
+(desk/notices.py), so that many events become one mail, and so that tickets and the outbox can say what happened
+without knowing how it is told. The switches are about mails; what agents see at the bell (desk/bell.py) they
+alone decide.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select
 
 from desk import accounts, channels, choices, groups, mentions
 from desk.circumstances import asked_once
+from desk.notice_table import BY_NAME
 from desk.office import the_account
 from mail.domains import mailbox_key
 from models import (
@@ -30,35 +32,6 @@ from models import (
     db,
     now,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """`audience` is requester, agents or administrators; a `fixed` notice is always on.
-
-    One that is `per_channel` can leave channels out.
-    """
-
-    name: str
-    audience: str
-    fixed: bool = False
-    on: bool = True  # while no administrator has switched it
-    per_channel: bool = False
-
-
-NOTICES = (
-    Notice("confirmation", "requester", per_channel=True),
-    Notice("ticket_reply", "requester", fixed=True),
-    Notice("resolved", "requester", on=False, per_channel=True),
-    Notice("new_ticket", "agents", per_channel=True),
-    Notice("customer_reply", "agents", per_channel=True),
-    Notice("assigned", "agents"),
-    Notice("mentioned", "agents"),
-    Notice("delivery_failed", "agents"),
-    Notice("channel_trouble", "administrators"),
-    Notice("channel_recovered", "administrators"),
-)
-BY_NAME = {notice.name: notice for notice in NOTICES}
 
 # Mails to one agent about one ticket within the hour: two out-of-office robots that talk to each other end here.
 AGENT_PER_TICKET = 5
@@ -205,38 +178,40 @@ def _tell(
     details: dict[str, str] | None = None,
     spared: Set[int] = frozenset(),
 ) -> None:
-    """One row for each reader, with the sides that he wants; who is `spared` gets no mail of it."""
+    """One row for each reader, with the sides that they want; who is `spared` gets no mail of it."""
     mailed = enabled(notice, ticket.channel_id)
     own = channels.own_addresses()
     at = now()
+    same = {
+        "notice": notice,
+        "ticket_id": ticket.id,
+        "about_id": about.id if about else None,
+        "actor_id": by.id if by else None,
+        "details": details or {},
+        "created_at": at,
+    }
     rows = []
     for agent in people:
         if by is not None and agent.id == by.id:
-            continue  # nobody is told of his own doing
+            continue  # nobody is told of their own doing
         # Our own channels are never written to.
-        by_mail = (
-            mailed
-            and agent.id not in spared
-            and channels.untagged(agent.email) not in own
-            and choices.by_mail(agent, notice, ticket)
-        )
-        shown = choices.in_browser(agent, notice, ticket)
-        if by_mail or shown:
-            rows.append(
-                {
-                    "notice": notice,
-                    "agent_id": agent.id,
-                    "ticket_id": ticket.id,
-                    "about_id": about.id if about else None,
-                    "actor_id": by.id if by else None,
-                    "details": details or {},
-                    "due_at": choices.leaves_at(agent, at) if by_mail else None,
-                    "bell": Bell.UNREAD if shown else Bell.OFF,
-                    "created_at": at,
-                }
-            )
+        reached = mailed and agent.id not in spared and channels.untagged(agent.email) not in own
+        if sides := _sides(agent, notice, ticket, reached, at):
+            rows.append({"agent_id": agent.id, **same, **sides})
     if rows:
         db.session.connection().execute(ITEM, rows)
+
+
+def _sides(agent: Agent, notice: str, ticket: Ticket, reached: bool, at: datetime) -> dict[str, Any] | None:
+    """Its two sides: by mail, if `reached` by that, and at the bell; None where the agent wants neither."""
+    by_mail = reached and choices.by_mail(agent, notice, ticket)
+    shown = choices.in_browser(agent, notice, ticket)
+    if not by_mail and not shown:
+        return None
+    return {
+        "due_at": choices.leaves_at(agent, at) if by_mail else None,
+        "bell": Bell.UNREAD if shown else Bell.OFF,
+    }
 
 
 @asked_once

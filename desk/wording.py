@@ -1,4 +1,4 @@
-"""The words of notices as administrators changed them: which placeholders each has, and what they mean."""
+"""The words of notices as administrators changed them, and what their placeholders mean."""
 
 from __future__ import annotations
 
@@ -10,37 +10,18 @@ from flask_babel import get_locale, gettext
 from sqlalchemy import delete
 
 from config import LOCALES
+from desk.notice_table import BY_NAME, Notice, of_mail
 from mail import placeholders
 from models import NoticeText, db
 
 LONGEST_SUBJECT, LONGEST_BODY = 200, 20_000  # characters; the line above a quotation is as long as a subject
 EXCERPT = 2000  # characters of a mail that a notice to agents shows
 
-_TICKET = ("ticket.number", "ticket.subject", "requester.name", "channel.address", "company.name")
-_AGENTS = (*_TICKET, "ticket.link", "requester.address", "agent.name")
-# What each notice can speak of. A notice that is not here has no text of its own.
-PLACEHOLDERS = {
-    "confirmation": (*_TICKET, "channel.signature"),
-    "ticket_reply": ("reply.body", "quoted_history", "agent.name", *_TICKET, "channel.signature"),
-    "resolved": (*_TICKET, "channel.signature"),
-    "new_ticket": (*_AGENTS, "sender.name", "sender.address", "message.text"),
-    "customer_reply": (*_AGENTS, "sender.name", "sender.address", "message.text"),
-    "assigned": (*_AGENTS, "colleague.name"),
-    "mentioned": (*_AGENTS, "colleague.name", "message.text"),
-    "delivery_failed": (*_AGENTS, "recipient.address", "server.words"),
-}
-REQUIRED = {"ticket_reply": "reply.body"}
-# What quotes has a line above the quotation, with placeholders of its own.
-QUOTING = ("ticket_reply",)
-QUOTE_LINE = ("message.date", "sender.name")
-TO_REQUESTERS = ("confirmation", "ticket_reply", "resolved")
-# Its subject is that of the conversation: else mail programs would tear it apart.
-WITHOUT_SUBJECT = ("ticket_reply",)
-# Whoever writes with a false name would have us carry it, and his subject, to whom he likes.
-ONLY_IF_CONFIRMED = ("confirmation", "resolved")
+QUOTE_LINE = ("message.date", "sender.name")  # the placeholders of the line above a quotation
+CONFIRMED = ("ticket.subject", "requester.name")  # empty while a sender is not confirmed, where that matters
 
 # What stands for each name, from what a notice is rendered with.
-_MEANING: dict[str, Callable[[dict[str, Any]], str]] = {
+MEANING: dict[str, Callable[[dict[str, Any]], str]] = {
     "ticket.number": lambda given: str(given["ticket"].number),
     "ticket.subject": lambda given: given["ticket"].subject or _no_subject(),
     "ticket.link": lambda given: given["ticket_url"],
@@ -60,7 +41,6 @@ _MEANING: dict[str, Callable[[dict[str, Any]], str]] = {
     "quoted_history": lambda given: render_template("mail/_quoted.txt", **given).strip(),
 }
 _BLOCKS = ("reply.body", "quoted_history", "message.text")  # paragraphs of their own
-CONFIRMED = ("ticket.subject", "requester.name")
 
 
 class Words(NamedTuple):
@@ -81,7 +61,7 @@ class Refused(Exception):
 
 def text_of(notice: str, locale: str) -> Words | None:
     """What somebody wrote for this notice; None: ours."""
-    row = db.session.get(NoticeText, (notice, locale)) if notice in PLACEHOLDERS else None
+    row = db.session.get(NoticeText, (notice, locale)) if of_mail(notice).changeable else None
     return Words(row.subject, row.body, row.quote_line) if row is not None else None
 
 
@@ -108,27 +88,29 @@ def forget(locale: str) -> None:
 
 
 def checked(notice: str, words: Words, locale: str) -> Words:
-    """The words as they are kept. Raises Refused."""
-    subject = "" if notice in WITHOUT_SUBJECT else " ".join(words.subject.split())
+    """The words as they are kept. Raises Refused, KeyError for a notice without a text of its own."""
+    row = BY_NAME[notice]
+    if not row.changeable:
+        raise KeyError(notice)
+    subject = " ".join(words.subject.split()) if row.subject else ""
     body = words.body.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").strip("\n")
-    quote_line = " ".join(words.quote_line.split()) if notice in QUOTING else ""
-    if notice not in WITHOUT_SUBJECT:
-        _check(notice, "subject", subject, LONGEST_SUBJECT)
-    _check(notice, "body", body, LONGEST_BODY)
-    if quote_line or (notice in QUOTING and locale not in LOCALES):  # there ours would speak another language
-        _check(notice, "quote_line", quote_line, LONGEST_SUBJECT)
-    required = REQUIRED.get(notice)
-    if required and placeholders.names(body).count(required) != 1:
-        raise Refused("body", "missing", required)
+    quote_line = " ".join(words.quote_line.split()) if row.quotes else ""
+    if row.subject:
+        _check(row, "subject", subject, LONGEST_SUBJECT)
+    _check(row, "body", body, LONGEST_BODY)
+    if quote_line or (row.quotes and locale not in LOCALES):  # there ours would speak another language
+        _check(row, "quote_line", quote_line, LONGEST_SUBJECT)
+    if row.required and placeholders.names(body).count(row.required) != 1:
+        raise Refused("body", "missing", row.required)
     return Words(subject, body, quote_line)
 
 
-def allowed(notice: str, field: str) -> tuple[str, ...]:
+def allowed(notice: Notice, field: str) -> tuple[str, ...]:
     """The placeholders of a field."""
-    return QUOTE_LINE if field == "quote_line" else PLACEHOLDERS[notice]
+    return QUOTE_LINE if field == "quote_line" else notice.placeholders
 
 
-def _check(notice: str, field: str, text: str, most: int) -> None:
+def _check(notice: Notice, field: str, text: str, most: int) -> None:
     if not text.strip():
         raise Refused(field, "empty")
     if len(text) > most:
@@ -149,12 +131,13 @@ def quote_line(words: Words | None, date: str, name: str) -> str:
 
 def worded(notice: str, words: Words, given: dict[str, Any]) -> tuple[str, str, str]:
     """Subject, text and HTML of a mail in somebody's words. Speaks the language that is forced around it."""
+    row = BY_NAME[notice]
     subject, body, _ = words
-    values = _values(notice, given)
+    values = _values(row, given)
     marker = given.get("marker", "")
     title = placeholders.fill(subject, values) or given["message"].subject
     number = f"[#{given['ticket'].number}]"
-    if notice in ONLY_IF_CONFIRMED and number not in title:
+    if row.confirmed_only and number not in title:
         title = f"{title} {number}"  # an answer finds its ticket by it where everything else is lost
     footer_stands = "quoted_history" in placeholders.names(body)  # above the history
     text = ended(placeholders.fill(body, values), "" if footer_stands else given["look"].footer, marker)
@@ -173,9 +156,9 @@ def ended(text: str, footer: str, marker: str) -> str:
     return "\n\n".join(part for part in (text.strip(), footer, marker) if part)
 
 
-def _values(notice: str, given: dict[str, Any]) -> dict[str, str]:
-    values = {name: _MEANING[name](given) for name in PLACEHOLDERS[notice]}
-    if notice in ONLY_IF_CONFIRMED and given["message"].sender_state != "confirmed":
+def _values(notice: Notice, given: dict[str, Any]) -> dict[str, str]:
+    values = {name: MEANING[name](given) for name in notice.placeholders}
+    if notice.confirmed_only and given["message"].sender_state != "confirmed":
         values |= dict.fromkeys(CONFIRMED, "")
     return values
 

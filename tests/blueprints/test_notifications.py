@@ -10,11 +10,12 @@ import pytest
 
 from desk import accounts, channels, languages, previews, telling, wording
 from desk.channel_values import ChannelValues
+from desk.notice_table import BY_NAME, NOTICES
 from models import OutboundMail, db
 from tests.desk.letters import arrive, mail, ticket_of
 
 
-@pytest.mark.parametrize("notice", [notice.name for notice in telling.NOTICES])
+@pytest.mark.parametrize("notice", [notice.name for notice in NOTICES])
 @pytest.mark.parametrize("language", ["de", "en"])
 def test_every_notice_has_a_preview_in_both_languages(as_alice, notice, language):
     html = as_alice.get(f"/system/notifications?notice={notice}&text={language}").text
@@ -48,7 +49,7 @@ def test_agents_cannot_reach_it(as_bob):
 
 # --- words
 
-WORDED = [name for name in wording.PLACEHOLDERS]
+WORDED = [notice.name for notice in NOTICES if notice.changeable]
 
 
 def written(name, **fields):
@@ -68,7 +69,7 @@ def test_our_words_can_be_saved_as_they_are_and_say_the_same(as_alice, name, lan
 
 @pytest.mark.parametrize("name", WORDED)
 def test_every_placeholder_of_a_notice_is_replaced(as_alice, name):
-    body = "\n\n".join(f"{{{{ {one} }}}}" for one in wording.PLACEHOLDERS[name])
+    body = "\n\n".join(f"{{{{ {one} }}}}" for one in BY_NAME[name].placeholders)
     wording.save(name, "de", "{{ticket.number}}", body)
     mail = "".join(previews.preview(name, "de", accounts.agents()[0])[:3])
     assert "{{" not in mail and "1042" in mail

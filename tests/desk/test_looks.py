@@ -9,13 +9,14 @@ from html.parser import HTMLParser
 import pytest
 
 from config import ROOT
-from desk import channels, files, letters, looks, previews, replies, telling, wording
+from desk import channels, files, letters, looks, previews, replies, wording
+from desk.notice_table import BY_NAME
 from desk.scenes.files import png
 from mail.clean import fold_text
 from mail.compose import compose
 from mail.pictures import ink_on, luminance, read_picture
 from mail.types import Address, Outgoing
-from models import OutboundMail, db, now
+from models import NoticeItem, OutboundMail, db, now
 from tests.desk.letters import arrive, mail, ticket_of
 
 SIGNATURE = "Acme Service\nVienna, {{channel.address}}"
@@ -53,9 +54,9 @@ class Marks(HTMLParser):
 
 def rendered(name, alice, locale="de"):
     """A mail as it would be sent; those that no preview shows with what they need."""
-    if name in {notice.name for notice in telling.NOTICES}:
+    if name in BY_NAME:
         return previews.preview(name, locale, alice)
-    item = {"notice": "new_ticket", "ticket": previews.newest_ticket(), "about": None}
+    item = NoticeItem(notice="new_ticket", ticket=previews.newest_ticket())
     return letters.render(name, locale, agent=alice, url="https://desk.example/x", items=[item] * 50, more=3)
 
 

@@ -27,6 +27,7 @@ from desk import (
     uploads,
 )
 from desk.channel_values import ChannelValues
+from desk.notice_table import BY_NAME
 from desk.office import Office, signing_key
 from mail import ids
 from mail.types import Address
@@ -52,7 +53,7 @@ def queued(purpose: str) -> list[str]:
     agents = {agent.id: agent.email for agent in accounts.agents()}
     mailed = NoticeItem.due_at.is_not(None)
     items = select(NoticeItem).where(NoticeItem.notice == purpose, mailed).order_by(NoticeItem.id)
-    if telling.BY_NAME[purpose].audience == "agents":
+    if BY_NAME[purpose].audience == "agents":
         return [agents[item.agent_id] for item in db.session.scalars(items) if item.agent_id]
     rows = db.session.scalars(
         select(OutboundMail).where(OutboundMail.purpose == purpose).order_by(OutboundMail.id)

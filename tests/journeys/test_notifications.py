@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from desk import wording
+from desk.notice_table import BY_NAME
 from tests.desk.letters import mail
 from tests.servers import carol
 from tests.servers.browser import sign_in, window
@@ -121,7 +121,7 @@ def test_placeholders_are_completed_by_keyboard_and_inserted_by_a_click(page: Pa
     expect(names).to_be_hidden()
     expect(text).to_have_value("Von {{sender.address}}")
     text.press_sequentially(" {{")
-    expect(names.get_by_role("option")).to_have_count(len(wording.PLACEHOLDERS["new_ticket"]))
+    expect(names.get_by_role("option")).to_have_count(len(BY_NAME["new_ticket"].placeholders))
     found = Axe().run(page, options={"iframes": False}).response["violations"]
     assert not found, [(rule["id"], node["html"][:160]) for rule in found for node in rule["nodes"]]
     text.press("Escape")
