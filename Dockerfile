@@ -1,11 +1,3 @@
-# syntax=docker/dockerfile:1
-
-# The browser's scripts. Node stays behind.
-FROM node:22-bookworm-slim AS browser
-WORKDIR /build
-COPY package.json package-lock.json .npmrc ./
-RUN npm ci --ignore-scripts
-
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /opt/venv
@@ -14,9 +6,8 @@ WORKDIR /app
 COPY requirements.txt ./
 RUN pip install -q -r requirements.txt
 COPY . .
-# Each file is checked against its hash. The data folder made here holds a key and stays behind.
-RUN --mount=type=bind,from=browser,source=/build/node_modules,target=/app/node_modules \
-    POSTSTELLE_DATA=/tmp/data flask --app app assets sync \
+# Each script is checked against its hash. The data folder made here holds a key and stays behind.
+RUN POSTSTELLE_DATA=/tmp/data flask --app app assets sync \
  && pybabel -q compile -d translations \
  && python -m compileall -q /app
 

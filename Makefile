@@ -9,6 +9,8 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask --app app
 # Tests that wait for servers leave room for others: a worker more than there are cores.
 WORKERS ?= 3
+# What `make test` runs; all when it is empty.
+TESTS ?=
 # English needs no catalogue: the texts in the code are English.
 LANGUAGES := de
 CATALOGUES := $(wildcard translations/*/LC_MESSAGES/messages.po)
@@ -42,6 +44,10 @@ python-dev:
 assets: python
 	@.ci/assets
 
+.PHONY: assets-needed
+assets-needed: python
+	@.ci/assets needed
+
 .PHONY: translations
 translations: python $(CATALOGUES:.po=.mo) ## Compile the translations
 
@@ -69,12 +75,17 @@ pictures: test-needs ## Take the pictures of the documentation anew
 	$(BIN)/python docs/take_mail_pictures.py
 
 .PHONY: test-needs
-test-needs: python-dev assets translations
-	@.ci/debian chromium=chromium dovecot=dovecot-imapd,dovecot-pop3d strace=strace
+test-needs: python-dev assets-needed translations
+	@.ci/debian chromium=chromium playwright=libatomic1 dovecot=dovecot-imapd,dovecot-pop3d strace=strace
 
 .PHONY: test
-test: test-needs ## Install what tests need and run them (SQLite)
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
+test: test-needs ## Install what tests need and run them (SQLite); TESTS=tests/mail runs a part
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile $(TESTS)
+
+.PHONY: fresh-proof
+fresh-proof: ## Prove `make run` and `make test` in a bare Debian, as root: RELEASE=trixie, PROOF_TESTS=tests/mail
+	@.ci/debian debootstrap=debootstrap
+	@.ci/fresh-proof
 
 .PHONY: crash
 crash: test-needs ## Kill the process hundreds of times while mail comes in and leaves: nothing lost, nothing doubled (half an hour)
@@ -149,6 +160,6 @@ bench-large: test-needs ## Connect a mailbox with 100,000 mails: first ticket, m
 
 .PHONY: clean
 clean: ## Remove everything that make has built; the data folder stays
-	rm -rf .venv .cache node_modules static/vendor .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf .venv .cache static/vendor .pytest_cache .mypy_cache .ruff_cache \
 	  .import_linter_cache .hypothesis tests/failures $(CATALOGUES:.po=.mo)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,15 @@ from flask import Flask, current_app, url_for
 from flask.cli import AppGroup
 from markupsafe import Markup
 
+from blueprints import npm
 from config import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Where npm's global configuration lies, by the way npm was installed.
+GLOBAL_NPMRC = [Path("/usr/local/etc/npmrc"), Path("/usr/etc/npmrc"), Path("/etc/npmrc")]
+# Who names further certificates; the first that is set counts.
+CA_FILES = ["NPM_CONFIG_CAFILE", "npm_config_cafile", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "PIP_CERT"]
 
 SCRIPT = Markup('<script src="{src}" defer></script>')
 SCRIPT_CDN = Markup('<script src="{src}" integrity="{hash}" crossorigin="anonymous" defer></script>')
@@ -69,33 +76,36 @@ def load(path: Path = ROOT / "assets.toml") -> dict[str, Asset]:
     return {name: Asset(name=name, cdn=cdn, **entry) for name, entry in table["files"].items()}
 
 
-def sync(assets: dict[str, Asset], packages: Path, static: Path) -> list[Path]:
-    """Copy each asset from `packages` (node_modules) below `static`, after checking its hash.
+def fetch(assets: Mapping[str, Asset], lock: Path, registry: npm.Registry) -> dict[str, bytes]:
+    """The contents of all assets by name, from their packages. Raises npm.PackageError."""
+    contents: dict[str, bytes] = {}
+    for name in sorted({asset.package for asset in assets.values()}):
+        wanted = [asset for asset in assets.values() if asset.package == name]
+        found = npm.files(npm.locked(name, lock), {asset.file for asset in wanted}, registry)
+        contents |= {asset.name: found[asset.file] for asset in wanted}
+    return contents
 
-    Nothing is copied when one is wrong. Copies of other versions are removed. Raises AssetError.
+
+def sync(assets: Mapping[str, Asset], contents: Mapping[str, bytes], static: Path) -> list[Path]:
+    """Write each asset below `static`, after checking its hash.
+
+    Nothing is written when one is wrong. Copies of other versions are removed. Raises AssetError.
     """
-    contents = {asset: _read(asset, packages) for asset in assets.values()}
+    for asset in assets.values():
+        if not asset.matches(contents[asset.name]):
+            raise AssetError(
+                f"{asset.file} of {asset.package} is not the file that assets.toml knows: its SHA-384 differs."
+            )
     copies = []
-    for asset, content in contents.items():
+    for asset in assets.values():
         copy = static / asset.local
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(content)
+        copy.write_bytes(contents[asset.name])
         copies.append(copy)
     for old in set((static / "vendor").iterdir()) - set(copies):
         if old.suffix in (".js", ".css"):
             old.unlink()
     return copies
-
-
-def _read(asset: Asset, packages: Path) -> bytes:
-    path = packages / asset.package / asset.file
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise AssetError(f"{path} is missing. Run “npm ci --ignore-scripts” first.") from None
-    if not asset.matches(content):
-        raise AssetError(f"{path} is not the file that assets.toml knows: its SHA-384 differs.")
-    return content
 
 
 class Assets:
@@ -131,7 +141,7 @@ class Assets:
             names = ", ".join(file.local for file in self.missing)
             raise SettingsError(
                 f"POSTSTELLE_ASSETS is “local”, but static/ has no valid copy of {names}. "
-                "Run “npm ci --ignore-scripts” and “flask --app app assets sync”, or set it to “auto”."
+                "Run “flask --app app assets sync”, or set it to “auto”."
             )
 
 
@@ -153,10 +163,24 @@ assets_cli = AppGroup("assets", help="Local copies of the browser's scripts and 
 
 
 @assets_cli.command("sync")
-def sync_command() -> None:
-    """Copy them from node_modules to static/vendor, each checked against assets.toml."""
+@click.option("--registry", envvar=["NPM_CONFIG_REGISTRY", "npm_config_registry"], default="")
+@click.option("--userconfig", envvar=["NPM_CONFIG_USERCONFIG", "npm_config_userconfig"], default="")
+@click.option("--globalconfig", envvar=["NPM_CONFIG_GLOBALCONFIG", "npm_config_globalconfig"], default="")
+@click.option("--cafile", envvar=CA_FILES, default="")
+def sync_command(registry: str, userconfig: str, globalconfig: str, cafile: str) -> None:
+    """Fetch them from the npm registry of this machine to static/vendor, each checked against assets.toml.
+
+    The options are those of npm and are read from its environment and its npmrc files as well.
+    """
+    files = load()
+    npmrc = [
+        ROOT / ".npmrc",
+        Path(userconfig or Path.home() / ".npmrc"),
+        *([Path(globalconfig)] if globalconfig else GLOBAL_NPMRC),
+    ]
     try:
-        copies = sync(load(), ROOT / "node_modules", Path(current_app.static_folder or ROOT / "static"))
-    except AssetError as error:
+        contents = fetch(files, ROOT / "package-lock.json", npm.configured(npmrc, registry, cafile))
+        copies = sync(files, contents, Path(current_app.static_folder or ROOT / "static"))
+    except (AssetError, npm.PackageError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{len(copies)} files in static/vendor are the ones that assets.toml knows.")

@@ -9,13 +9,11 @@ from config import SettingsError
 SHA384_OF_HELLO = "WeF0h3dEjGnea4ANejO7+5/xtGPkQ1TDVTvNucZm+pASWjx5+QOXvfX2oT3oKGhP"  # printf hello | openssl dgst -sha384 -binary | base64 -w0
 
 
+CONTENTS = {"thing": b"hello", "thing-css": b"hello"}
+
+
 def table(tmp_path, sha384=None):
-    """Two assets of one package, with the package in place."""
-    content = b"hello"
-    package = tmp_path / "node_modules" / "thing"
-    package.mkdir(parents=True)
-    (package / "thing.js").write_bytes(content)
-    (package / "thing.css").write_bytes(content)
+    """Two assets of one package."""
     sha384 = sha384 or SHA384_OF_HELLO
     text = 'cdn = "https://cdn.test/npm/"\n'
     for name, file in (("thing", "thing.js"), ("thing-css", "thing.css")):
@@ -56,7 +54,7 @@ def test_the_tag_follows_the_setting_and_what_is_there(tmp_path, mode, copied, e
     files = table(tmp_path)
     static = tmp_path / "static"
     if copied:
-        assets.sync(files, tmp_path / "node_modules", static)
+        assets.sync(files, CONTENTS, static)
     printed, chosen = tags(files, static, mode)
     assert printed == expected
     assert chosen.origins == origins
@@ -71,15 +69,15 @@ def test_local_without_copies_is_one_clear_sentence(tmp_path):
 
 def test_a_damaged_copy_counts_as_missing(tmp_path):
     files = table(tmp_path)
-    copy = assets.sync(files, tmp_path / "node_modules", tmp_path / "static")[0]
+    copy = assets.sync(files, CONTENTS, tmp_path / "static")[0]
     copy.write_text("something else")
     assert tags(files, tmp_path / "static", "auto")[0] == CDN
 
 
-def test_a_package_with_another_hash_is_refused_and_nothing_is_copied(tmp_path):
+def test_a_file_with_another_hash_is_refused_and_nothing_is_copied(tmp_path):
     files = table(tmp_path, sha384="A" * 64)
     with pytest.raises(assets.AssetError, match="SHA-384 differs"):
-        assets.sync(files, tmp_path / "node_modules", tmp_path / "static")
+        assets.sync(files, CONTENTS, tmp_path / "static")
     assert not (tmp_path / "static").exists()
 
 
@@ -88,11 +86,11 @@ def test_copies_of_older_versions_go(tmp_path):
     old = tmp_path / "static/vendor/thing-1.0.0.js"
     old.parent.mkdir(parents=True)
     old.write_text("old")
-    assets.sync(files, tmp_path / "node_modules", tmp_path / "static")
+    assets.sync(files, CONTENTS, tmp_path / "static")
     assert sorted(path.name for path in old.parent.iterdir()) == ["thing-1.2.3.js", "thing-css-1.2.3.css"]
 
 
-def test_the_versions_are_those_that_npm_installs():
+def test_the_versions_are_those_of_the_lock_file():
     package = json.loads((assets.ROOT / "package.json").read_text())
     lock = json.loads((assets.ROOT / "package-lock.json").read_text())
     versions = {asset.package: asset.version for asset in assets.load().values()}

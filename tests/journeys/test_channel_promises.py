@@ -136,6 +136,7 @@ def test_a_standard_address_serves_in_and_out(page: Page, served: Serving) -> No
         carol.send(request("Zu spät"), address, served.smtp_port)
 
 
+@pytest.mark.in_order
 def test_an_own_mailbox_from_the_form_to_the_ticket_and_the_answer(
     page: Page, served: Serving, mailbox: Mailbox, sink: SmtpSink
 ) -> None:
@@ -190,6 +191,7 @@ def test_an_own_mailbox_from_the_form_to_the_ticket_and_the_answer(
     assert (sent.envelope_from, sent.user, sent.tls) == (mailbox.user, "versand", True)  # S36: in and out
 
 
+@pytest.mark.in_order
 def test_a_password_never_comes_back(page: Page, served: Serving) -> None:
     """S42, S47: not in the form, not in a page, and an empty field keeps it."""
     page.goto(f"{served.url}/system/channels")
@@ -205,6 +207,7 @@ def test_a_password_never_comes_back(page: Page, served: Serving) -> None:
     expect(page.locator("#test:not([aria-busy]) .step-ok")).to_have_count(11, timeout=20_000)
 
 
+@pytest.mark.in_order
 def test_planted_passwords_are_found_nowhere(served: Serving) -> None:
     """Not in the database file, not in what was logged, not in an export. Runs after the passwords were used."""
     assert served.sql("SELECT count(*) AS n FROM channel WHERE password != ''") == [{"n": 1}]
@@ -218,6 +221,7 @@ def test_planted_passwords_are_found_nowhere(served: Serving) -> None:
         assert [name for name, content in texts.items() if secret in content] == []
 
 
+@pytest.mark.in_order
 def test_deleting_asks_and_the_tickets_stay(page: Page, served: Serving) -> None:
     """S51."""
     page.goto(f"{served.url}/system/channels")
