@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _l
 
 from blueprints.forms import Form
-from desk.accounts import LONGEST, LONGEST_NAME, SHORTEST, Refused
+from desk.accounts import LONGEST, LONGEST_NAME, SHORTEST, AccountRefused
 
-# Codes of desk.accounts.Refused: which field is wrong, and what to do about it.
+# Codes of desk.accounts.AccountRefused: which field is wrong, and what to do about it.
 REFUSALS = {
     "already_set_up": ("", _l("Poststelle is already set up.")),
     "company_missing": ("company", _l("Enter the name of your company.")),
@@ -42,12 +42,12 @@ REFUSALS = {
 }
 
 
-def refuse(form: Form, error: Refused) -> None:
+def refuse(form: Form, error: AccountRefused) -> None:
     """Put the sentence of a refusal beside its field, or above the form."""
     name, sentence = REFUSALS[error.code]
     form.object_to(name, str(sentence))
 
 
-def sentence(error: Refused) -> str:
+def sentence(error: AccountRefused) -> str:
     """A refusal in words, where there is no form."""
     return str(REFUSALS[error.code][1])

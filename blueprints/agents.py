@@ -45,7 +45,7 @@ def create() -> ResponseReturnValue:
     if form.validate():
         try:
             agent, token = links.invite_agent(form.name.data or "", form.email.data or "", form.role.data)
-        except accounts.Refused as error:
+        except accounts.AccountRefused as error:
             refuse(form, error)
         else:
             return _link_page(agent, token)
@@ -57,7 +57,7 @@ def role(number: int, role: str) -> ResponseReturnValue:
     agent = _agent(number)
     try:
         accounts.change_role(agent, role, by=me())
-    except accounts.Refused as error:
+    except accounts.AccountRefused as error:
         return _refused(error)
     if agent.role == Role.ADMIN:
         return _back(gettext("%(name)s is an administrator now.", name=agent.name))
@@ -69,7 +69,7 @@ def deactivate(number: int) -> ResponseReturnValue:
     agent = _agent(number)
     try:
         accounts.deactivate(agent, by=me())
-    except accounts.Refused as error:
+    except accounts.AccountRefused as error:
         return _refused(error)
     return _back(gettext("%(name)s can no longer sign in.", name=agent.name))
 
@@ -86,7 +86,7 @@ def link(number: int) -> ResponseReturnValue:
     agent = _agent(number)
     try:
         token = links.renew_link(agent)
-    except accounts.Refused as error:
+    except accounts.AccountRefused as error:
         return _refused(error)
     return _link_page(agent, token)
 
@@ -99,7 +99,7 @@ def _back(message: str) -> ResponseReturnValue:
     return go(url_for("agents.index"), message)
 
 
-def _refused(error: accounts.Refused) -> ResponseReturnValue:
+def _refused(error: accounts.AccountRefused) -> ResponseReturnValue:
     return invalid("agents/index.html", 409, agents=accounts.agents(), refusal=sentence(error))
 
 

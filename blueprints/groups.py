@@ -40,7 +40,7 @@ def create() -> ResponseReturnValue:
     if form.validate():
         try:
             groups.create(form.name.data or "", _ticked())
-        except accounts.Refused as error:
+        except accounts.AccountRefused as error:
             refuse(form, error)
         else:
             return _back(gettext("The group “%(name)s” was created.", name=form.name.data))
@@ -60,7 +60,7 @@ def update(number: int) -> ResponseReturnValue:
     if form.validate():
         try:
             groups.change(number, form.name.data or "", _ticked())
-        except accounts.Refused as error:
+        except accounts.AccountRefused as error:
             refuse(form, error)
         else:
             return _back(gettext("The group “%(name)s” was saved.", name=form.name.data))

@@ -23,10 +23,10 @@ def shown(chosen: Notice, typed: Words | None = None, **more: Any) -> dict[str, 
     locale, ticket = language(chosen), asked_ticket()
     saved = wording.text_of(chosen.name, locale)
     words = typed or (previews.to_edit(chosen.name, locale) if chosen.changeable else None)
-    error: wording.Refused | None = more.pop("error", None)
+    error: wording.TextRefused | None = more.pop("error", None)
     try:
         checked = wording.checked(chosen.name, words, locale) if words is not None else None
-    except wording.Refused as refused:
+    except wording.TextRefused as refused:
         error, checked = error or refused, saved
     # Our own words keep their form in HTML; what was changed is shown as it would be sent.
     changed = checked if typed is not None or saved is not None else None
@@ -137,17 +137,17 @@ def _frame(name: str, locale: str, ticket: Ticket | None, words: Words | None) -
     return url_for("notifications.frame", name=name, text=locale, ticket=number, words=said)
 
 
-def _sentence(notice: Notice, error: wording.Refused) -> str:
+def _sentence(notice: Notice, error: wording.TextRefused) -> str:
     allowed = ", ".join(wording.allowed(notice, error.field))
     return {
         "empty": gettext("Write something here, or go back to our text."),
         "long": gettext("This text is too long."),
         "unknown": gettext(
             "“%(name)s” is no placeholder of this notification. You can use: %(allowed)s.",
-            name=error.name,
+            name=error.words,
             allowed=allowed,
         ),
-        "missing": gettext("“%(name)s” must stand in this text exactly once.", name=error.name),
+        "missing": gettext("“%(name)s” must stand in this text exactly once.", name=error.words),
         "broken": gettext("A placeholder begins and ends with two curly brackets, as those below the text."),
     }[error.code]
 

@@ -47,7 +47,7 @@ def save(name: str) -> ResponseReturnValue:
     chosen = _worded(name)
     try:
         wording.save(name, editor.language(chosen), *editor.typed())
-    except wording.Refused as error:
+    except wording.TextRefused as error:
         return _refused(chosen, error)
     return go(_back(chosen), gettext("The text is saved. It is used from now on."))
 
@@ -75,7 +75,7 @@ def frame(name: str) -> ResponseReturnValue:
     words = editor.carried() if chosen.changeable else None
     try:
         checked = wording.checked(name, words, locale) if words is not None else None
-    except wording.Refused:
+    except wording.TextRefused:
         abort(404)
     return mail_sheet(previews.preview(name, locale, me(), editor.asked_ticket(), checked).on_screen)
 
@@ -87,7 +87,7 @@ def send_test(name: str) -> ResponseReturnValue:
     locale = editor.language(chosen)
     try:
         words = wording.checked(name, editor.typed(), locale)
-    except wording.Refused as error:
+    except wording.TextRefused as error:
         return _refused(chosen, error)
     previews.send_test(name, locale, me(), editor.asked_ticket(), words)
     said = gettext("A test e-mail is on its way to %(address)s.", address=me().email)
@@ -107,7 +107,7 @@ def switch_channels(name: str) -> ResponseReturnValue:
     return go(_back(chosen), gettext("The channels are saved."))
 
 
-def _refused(chosen: Notice, error: wording.Refused) -> Response:
+def _refused(chosen: Notice, error: wording.TextRefused) -> Response:
     return invalid(
         "notifications/index.html", **editor.shown(chosen, editor.typed(), error=error, wrong=True)
     )

@@ -94,7 +94,7 @@ def correct(mail_id: int, recipient_id: int) -> ResponseReturnValue:
     mail, typed = _mail(mail_id), request.form.get("address", "")[:320]
     try:
         outgoing.correct_address(mail, recipient_id, typed, me())
-    except outgoing.Refused as refusal:
+    except outgoing.OutboxRefused as refusal:
         if refusal.code == "address":
             words = gettext("This is not an e-mail address that can be used here.")
             return invalid("outgoing/show.html", **_shown(_mail(mail_id), recipient_id, typed, words))
@@ -106,7 +106,7 @@ def _done(mail: OutboundMail, verb: Callable[[], None], words: str) -> Response:
     back = _back(mail)
     try:
         verb()
-    except outgoing.Refused:
+    except outgoing.OutboxRefused:
         words = gettext("The mail has left or ended meanwhile; nothing was changed.")
     return go(back, words)
 

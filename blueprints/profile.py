@@ -90,7 +90,7 @@ def update() -> ResponseReturnValue:
                 scheme=form.scheme.data,
                 shortcuts=form.shortcuts.data,
             )
-        except accounts.Refused as error:
+        except accounts.AccountRefused as error:
             refuse(form, error)
         else:
             refresh()  # the notice already speaks the language that was chosen
@@ -112,7 +112,7 @@ def choose_notices() -> ResponseReturnValue:
                 begin=form.work_begin.data or "",
                 end=form.work_end.data or "",
             )
-        except accounts.Refused as error:
+        except accounts.AccountRefused as error:
             refuse(form, error)
         else:
             return go(url_for("profile.edit"), gettext("Your notifications are saved."))
@@ -126,7 +126,7 @@ def change_password() -> ResponseReturnValue:
     if form.validate():
         try:
             accounts.change_own_password(me(), form.old.data or "", form.password.data or "")
-        except accounts.Refused as error:
+        except accounts.AccountRefused as error:
             refuse(form, error)
         else:
             sign_in(me(), remember="remember_token" in request.cookies)  # all sessions have ended

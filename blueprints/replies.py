@@ -151,7 +151,7 @@ def _files() -> tuple[uploads.Part, ...]:
 
 def _sentence(error: ReplyRefused) -> str:
     return {
-        "address": gettext("This is not an e-mail address: %(text)s", text=error.text),
+        "address": gettext("This is not an e-mail address: %(text)s", text=error.words),
         "empty": gettext("Write something first."),
         "no_recipient": gettext("This ticket has no address to answer to."),
         "too_large": gettext("The attachments are too large for one mail. Remove some of them."),

@@ -130,7 +130,7 @@ def set_password(token: str) -> ResponseReturnValue:
     if form.validate():
         try:
             agent = links.set_password_by_link(token, form.password.data or "")
-        except accounts.Refused as error:
+        except accounts.AccountRefused as error:
             refuse(form, error)
         else:
             if agent is None:

@@ -116,7 +116,7 @@ def create(token: str) -> ResponseReturnValue:
             )
         except accounts.AlreadySetUp:
             return go(url_for("sessions.new"))
-        except accounts.Refused as error:
+        except accounts.AccountRefused as error:
             refuse(form, error)
         else:
             agent = accounts.authenticate(form.email.data or "", form.password.data or "")

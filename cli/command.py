@@ -36,7 +36,7 @@ def ready(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*args, **kwargs)
         except NotSetUp:
             raise click.ClickException("There is no account yet: run “account create” first.") from None
-        except (SettingsError, accounts.Refused, replies.ReplyRefused) as error:
+        except (SettingsError, accounts.AccountRefused, replies.ReplyRefused) as error:
             raise click.ClickException(_sentence(error)) from error
         except LeaseHeld:
             click.echo("Another process is at this work; try again later.", err=True)

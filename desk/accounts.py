@@ -13,6 +13,7 @@ from desk import looks
 from desk.circumstances import asked_once
 from desk.office import account, office, the_account
 from desk.passwords import LONGEST, SHORTEST, hash_password, is_outdated, password_fits
+from desk.refusal import Refusal
 from mail.addresses import local_part_of_company, valid_address
 from mail.domains import ascii_domain
 from models import Account, Agent, Channel, Counter, Provider, Role, db, now
@@ -26,15 +27,11 @@ UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode: control, surrogate, line and 
 SCHEMES = ("", "light", "dark")  # empty: as the system
 
 
-class Refused(Exception):
+class AccountRefused(Refusal):
     """It was not done. `code` says why; the views have the words (blueprints/people.py)."""
 
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
-
-class AlreadySetUp(Refused):
+class AlreadySetUp(AccountRefused):
     """The account exists; there is only one."""
 
     def __init__(self) -> None:
@@ -56,7 +53,7 @@ def create_account(
 ) -> Account:
     """Set Poststelle up: the company, its default address (S1, S2) and the agent who created it.
 
-    What the environment sets wins over `mail_domain` and `timezone`. Raises Refused.
+    What the environment sets wins over `mail_domain` and `timezone`. Raises AccountRefused.
     """
     if account() is not None:
         raise AlreadySetUp
@@ -65,10 +62,10 @@ def create_account(
     timezone = _checked_timezone(settings.timezone or timezone)
     company = checked_name(company, "company")
     if locale not in LOCALES:
-        raise Refused("locale_unknown")
+        raise AccountRefused("locale_unknown")
     agent = Agent(**_checked_person(name, email), role=Role.SYSTEM, locale=locale)
     if agent.email_key == default_address(company, mail_domain).casefold():
-        raise Refused("email_of_channel")
+        raise AccountRefused("email_of_channel")
     agent.password_hash = hash_new_password(password)
     row = Account(
         id=1,
@@ -166,7 +163,7 @@ def agent_addresses() -> frozenset[str]:
 
 
 def create_agent(name: str, email: str, role: Role | str, password: str) -> Agent:
-    """An agent who can sign in at once (an invitation is in desk/links.py). Raises Refused."""
+    """An agent who can sign in at once (an invitation is in desk/links.py). Raises AccountRefused."""
     agent = new_agent(name, email, role)
     agent.password_hash = hash_new_password(password)
     add_agent(agent)
@@ -175,15 +172,15 @@ def create_agent(name: str, email: str, role: Role | str, password: str) -> Agen
 
 
 def new_agent(name: str, email: str, role: Role | str) -> Agent:
-    """The checked row, not added yet. Raises Refused, and NotSetUp before there is a company."""
+    """The checked row, not added yet. Raises AccountRefused, and NotSetUp before there is a company."""
     the_account()
     return Agent(**_checked_person(name, email), role=_checked_role(role))
 
 
 def add_agent(agent: Agent) -> None:
-    """Into the open transaction. Raises Refused when somebody else took the address meanwhile."""
+    """Into the open transaction. Raises AccountRefused when somebody else took the address meanwhile."""
     db.session.add(agent)
-    with unless_taken(Refused("email_taken")):
+    with unless_taken(AccountRefused("email_taken")):
         db.session.flush()
 
 
@@ -211,25 +208,25 @@ def update_profile(agent: Agent, name: str, locale: str, timezone: str, scheme: 
     """What agents decide for themselves; empty `locale`, `timezone`, `scheme` follow the surroundings."""
     name = checked_name(name)
     if locale and locale not in LOCALES:
-        raise Refused("locale_unknown")
+        raise AccountRefused("locale_unknown")
     if scheme not in SCHEMES:
-        raise Refused("scheme_unknown")
+        raise AccountRefused("scheme_unknown")
     agent.timezone = _checked_timezone(timezone) if timezone else ""
     agent.name, agent.locale, agent.scheme, agent.shortcuts = name, locale, scheme, shortcuts
     db.session.commit()
 
 
 def change_own_password(agent: Agent, old: str, new: str) -> None:
-    """Raises Refused when the old one is wrong. Ends all sessions, the caller begins a new one."""
+    """Raises AccountRefused when the old one is wrong. Ends all sessions, the caller begins a new one."""
     number, password_hash = agent.id, agent.password_hash
     db.session.rollback()
     if not password_fits(password_hash, old):
-        raise Refused("password_wrong")
+        raise AccountRefused("password_wrong")
     set_password(db.session.get_one(Agent, number), new)
 
 
 def set_password(agent: Agent, password: str) -> None:
-    """Ends all sessions and the open link of the agent. Raises Refused."""
+    """Ends all sessions and the open link of the agent. Raises AccountRefused."""
     number = agent.id
     password_hash = hash_new_password(password)
     agent = db.session.get_one(Agent, number)
@@ -239,9 +236,9 @@ def set_password(agent: Agent, password: str) -> None:
 
 
 def hash_new_password(password: str) -> str:
-    """Raises Refused when too short. Ends the running transaction: nobody else waits for the hashing."""
+    """Raises AccountRefused when too short. Ends the running transaction: nobody else waits for the hashing."""
     if not SHORTEST <= len(password) <= LONGEST:
-        raise Refused("password_short" if len(password) < SHORTEST else "password_long")
+        raise AccountRefused("password_short" if len(password) < SHORTEST else "password_long")
     db.session.rollback()
     return hash_password(password)
 
@@ -257,19 +254,19 @@ def end_sessions(agent: Agent) -> None:
 
 def _keep_off(agent: Agent, by: Agent) -> None:
     if agent.role == Role.SYSTEM:
-        raise Refused("system_protected")
+        raise AccountRefused("system_protected")
     if agent.id == by.id:
-        raise Refused("yourself")
+        raise AccountRefused("yourself")
 
 
 def _checked_person(name: str, email: str) -> dict[str, str]:
     name, email = checked_name(name), email.strip()
     if not valid_address(email) or len(email.casefold()) > LONGEST_EMAIL:
-        raise Refused("email_invalid")
+        raise AccountRefused("email_invalid")
     if agent_by_email(email) is not None:
-        raise Refused("email_taken")
+        raise AccountRefused("email_taken")
     if db.session.scalar(select(Channel.id).where(Channel.address_key == email.casefold())):
-        raise Refused("email_of_channel")  # notices to this agent would become tickets
+        raise AccountRefused("email_of_channel")  # notices to this agent would become tickets
     return {"name": name, "email": email, "email_key": email.casefold()}
 
 
@@ -277,24 +274,24 @@ def checked_name(name: str, what: str = "name") -> str:
     """One line of print: it stands in headers of mails and in the browser's title."""
     name = name.strip()
     if not name:
-        raise Refused(f"{what}_missing")
+        raise AccountRefused(f"{what}_missing")
     if len(name) > LONGEST_NAME:
-        raise Refused(f"{what}_long")
+        raise AccountRefused(f"{what}_long")
     if any(category(character) in UNPRINTABLE for character in name):
-        raise Refused(f"{what}_unprintable")
+        raise AccountRefused(f"{what}_unprintable")
     return name
 
 
 def _checked_role(role: Role | str) -> Role:
     if role not in (Role.ADMIN, Role.AGENT):
-        raise Refused("role_unknown")
+        raise AccountRefused("role_unknown")
     return Role(role)
 
 
 def _checked_domain(domain: str) -> str:
     domain = ascii_domain(domain.strip().removeprefix("@"))
     if not valid_address(f"support@{domain}") or len(domain) > LONGEST_DOMAIN:
-        raise Refused("domain_invalid")
+        raise AccountRefused("domain_invalid")
     return domain
 
 
@@ -302,4 +299,4 @@ def _checked_timezone(timezone: str) -> str:
     try:
         return ZoneInfo(timezone).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise Refused("timezone_unknown") from None
+        raise AccountRefused("timezone_unknown") from None

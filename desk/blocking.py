@@ -7,16 +7,13 @@ from sqlalchemy.exc import IntegrityError
 
 from desk import accounts, channels
 from desk.circumstances import asked_once
+from desk.refusal import Refusal
 from mail.addresses import valid_address
 from models import Agent, BlockedSender, db, now
 
 
-class BlockRefused(Exception):
+class BlockRefused(Refusal):
     """`code`: invalid, ours (an address or domain that we write from ourselves)."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 def stops(sender: str) -> bool:

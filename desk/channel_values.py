@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select
@@ -11,6 +10,7 @@ from sqlalchemy import select
 from desk import groups, languages, looks, oauth, oauth_providers
 from desk.oauth import PASSWORD
 from desk.office import the_account
+from desk.refusal import Invalid
 from mail.addresses import ascii_address, valid_address
 from mail.presets import MailServers
 from models import AfterFetch, Channel, Existing, OauthGrant, Protocol, Provider, db
@@ -80,16 +80,12 @@ class ChannelValues:
         return self.provider == Provider.OWN
 
 
-class InvalidChannel(Exception):
+class InvalidChannel(Invalid):
     """`errors` maps a field of ChannelValues to a code.
 
     Codes: required, taken, syntax, too_long, domain, control, range, choice, plaintext, pop3_move,
     password_again, connect, oauth_host, oauth_first.
     """
-
-    def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__(", ".join(f"{name}: {code}" for name, code in errors.items()))
-        self.errors = dict(errors)
 
 
 def port_for(protocol: str, ssl: bool) -> int:

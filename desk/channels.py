@@ -24,6 +24,7 @@ from desk.channel_values import (
 )
 from desk.circumstances import asked_once
 from desk.office import office, the_account
+from desk.refusal import Refusal
 from mail.transports.discovery import Discovery, discover
 from mail.types import Address, Mail
 from models import Channel, Provider, Ticket, db, now
@@ -32,7 +33,7 @@ from models import Channel, Provider, Ticket, db, now
 SAME_AS_INCOMING = ""
 
 
-class Protected(Exception):
+class Protected(Refusal):
     """The default address cannot be deactivated, deleted or moved elsewhere (S33, S52)."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from desk.accounts import Refused
+from desk.accounts import AccountRefused
 from desk.notice_table import BY_NAME, CHOICES
 from desk.office import office, the_account
 from desk.working_hours import Rhythm, due_at
@@ -35,12 +35,12 @@ def leaves_at(agent: Agent, happened: datetime) -> datetime:
 def choose(
     agent: Agent, notify: str, bell: str, digest: str, days: Iterable[str], begin: str, end: str
 ) -> None:
-    """What an agent decides. `days` are ISO weekdays, `begin` and `end` HH:MM. Raises Refused. Commits."""
+    """What an agent decides. `days` are ISO weekdays, `begin` and `end` HH:MM. Raises AccountRefused. Commits."""
     if notify not in CHOICES or bell not in CHOICES or digest not in DIGESTS:
-        raise Refused("choice_unknown")
+        raise AccountRefused("choice_unknown")
     chosen = "".join(sorted(set(days) & set("1234567")))
     if chosen and not (_TIME.fullmatch(begin) and _TIME.fullmatch(end) and begin < end):
-        raise Refused("hours_order")
+        raise AccountRefused("hours_order")
     agent.notify, agent.bell, agent.digest, agent.work_days = notify, bell, digest, chosen
     agent.work_begin, agent.work_end = (begin, end) if chosen else ("", "")
     db.session.commit()

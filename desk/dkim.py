@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from desk.office import the_account
+from desk.refusal import Refusal
 from mail import signing
 from mail.domains import ascii_domain
 from models import Channel, DkimKey, OutboundMail, db, now
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 Ask = Callable[[str, str], list[Any]]  # (name, type) -> records; TXT as octets
 
 
-class NotInDns(Exception):
+class NotInDns(Refusal):
     """The name servers do not show the key that should sign."""
 
 

@@ -17,6 +17,7 @@ from desk import files, outbox
 from desk.channels import sender_address
 from desk.letters import loop_header
 from desk.office import office, relay, signing_key, the_account
+from desk.refusal import Refusal
 from mail import ids
 from mail.compose import compose
 from mail.forwarding import read_forward_check
@@ -39,12 +40,8 @@ class ForwardState(StrEnum):
     LOST = "lost"
 
 
-class CheckRefused(Exception):
+class CheckRefused(Refusal):
     """`code`: no_address or no_relay."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 def state(channel: Channel, at: datetime) -> ForwardState:

@@ -12,7 +12,7 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import func, insert, select, update
 
 from desk import accounts
-from desk.accounts import Refused
+from desk.accounts import AccountRefused
 from desk.circumstances import asked_once
 from models import Agent, AgentGroup, Channel, GroupMember, db
 from models.base import unless_taken
@@ -77,12 +77,12 @@ def of_channel(channel: Channel, people: list[Agent]) -> list[Agent]:
 
 
 def create(name: str, members: Iterable[int]) -> int:
-    """The number of the new group. `members` are numbers of agents. Raises Refused."""
+    """The number of the new group. `members` are numbers of agents. Raises AccountRefused."""
     return _save(AgentGroup(), name, members)
 
 
 def change(number: int, name: str, members: Iterable[int]) -> None:
-    """Another name, other members. Raises Refused."""
+    """Another name, other members. Raises AccountRefused."""
     _save(db.session.get_one(AgentGroup, number), name, members)
 
 
@@ -97,11 +97,11 @@ def delete(number: int) -> None:
 def _save(group: AgentGroup, name: str, members: Iterable[int]) -> int:
     name = accounts.checked_name(name)
     if len(name) > LONGEST_NAME:
-        raise Refused("name_long")
+        raise AccountRefused("name_long")
     known = {agent.id for agent in accounts.agents()} & set(members)
     group.name, group.name_fold = name, name.casefold()
     db.session.add(group)
-    with unless_taken(Refused("group_taken")):
+    with unless_taken(AccountRefused("group_taken")):
         db.session.flush()
     number = group.id
     db.session.execute(delete_from(GroupMember).where(GroupMember.group_id == number))

@@ -12,7 +12,7 @@ from threading import Thread
 from sqlalchemy import select, update
 
 from desk import notices
-from desk.accounts import Refused, add_agent, agent_by_email, hash_new_password, new_agent
+from desk.accounts import AccountRefused, add_agent, agent_by_email, hash_new_password, new_agent
 from desk.office import in_background, office
 from models import Agent, Role, db, now
 
@@ -22,7 +22,7 @@ GOOD_FOR = {"invitation": timedelta(days=7), "password_link": timedelta(hours=2)
 
 
 def invite_agent(name: str, email: str, role: Role | str) -> tuple[Agent, str]:
-    """A new agent without a password, and the token of the link that is in the mail. Raises Refused."""
+    """A new agent without a password, and the token of the link that is in the mail. Raises AccountRefused."""
     agent = new_agent(name, email, role)
     add_agent(agent)
     token = _open_link(agent, "invitation")
@@ -33,7 +33,7 @@ def invite_agent(name: str, email: str, role: Role | str) -> tuple[Agent, str]:
 def renew_link(agent: Agent) -> str:
     """A new link in the place of the open one, by mail as well: for an invitation that was lost."""
     if not agent.active:
-        raise Refused("inactive")
+        raise AccountRefused("inactive")
     token = _open_link(agent, "password_link" if agent.password_hash else "invitation")
     db.session.commit()
     return token
@@ -64,7 +64,7 @@ def take_link(token: str) -> Agent | None:
 
 
 def set_password_by_link(token: str, password: str) -> Agent | None:
-    """Use the link up: of two attempts at the same time one gets None. Raises Refused for the password."""
+    """Use the link up: of two attempts at the same time one gets None. Raises AccountRefused for the password."""
     if take_link(token) is None:
         return None
     password_hash = hash_new_password(password)

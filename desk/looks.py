@@ -11,6 +11,7 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import func, select, update
 
 from desk.office import the_account
+from desk.refusal import Invalid, Refusal
 from mail import placeholders
 from mail.pictures import ink_on, read_picture
 from mail.types import Part
@@ -41,15 +42,11 @@ class LookValues:
     without_logo: bool = False
 
 
-class InvalidLook(Exception):
+class InvalidLook(Invalid):
     """`errors` are codes by the names of fields, all that is wrong at once; blueprints/looks.py has the words."""
 
-    def __init__(self, errors: dict[str, str]) -> None:
-        super().__init__(errors)
-        self.errors = errors
 
-
-class Protected(Exception):
+class Protected(Refusal):
     """The default template cannot be deleted."""
 
 

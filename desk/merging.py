@@ -10,6 +10,7 @@ from sqlalchemy import or_, select, update
 
 from desk import languages, people, requester, tickets
 from desk.office import nothing_stored_after
+from desk.refusal import Refusal
 from mail.clean import snippet
 from models import (
     Agent,
@@ -27,12 +28,8 @@ from models import (
 )
 
 
-class MergeRefused(Exception):
+class MergeRefused(Refusal):
     """Then nothing was changed. `code` is unknown, itself, only_message, no_mail, moved_on or undone."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 # --- each verb is one transaction

@@ -21,6 +21,7 @@ from sqlalchemy import delete, select, update
 from desk import leases
 from desk.oauth_providers import endpoints
 from desk.office import in_background, office
+from desk.refusal import Refusal
 from mail import oauth
 from mail.transports import Credentials, PermanentFailure, TemporaryFailure, TransportFailure, web
 from mail.transports.address import resolve
@@ -47,12 +48,8 @@ _OUR_FAULT = (
 )
 
 
-class SignInRefused(Exception):
+class SignInRefused(Refusal):
     """`code`: unknown: the state is not this session's, was used, or took too long."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import delete, func, select
 
+from desk.refusal import Invalid, Refusal
 from mail import oauth
 from mail.oauth import Endpoints
 from models import Channel, OauthGrant, OauthKind, OauthProvider, OauthSignIn, db
@@ -35,15 +36,11 @@ class ProviderValues:
     hosts: str = ""
 
 
-class InvalidProvider(Exception):
+class InvalidProvider(Invalid):
     """`errors` maps a field of ProviderValues to required, too_long, control, choice, url, tenant, hosts or again."""
 
-    def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__(", ".join(f"{name}: {code}" for name, code in errors.items()))
-        self.errors = dict(errors)
 
-
-class ProviderInUse(Exception):
+class ProviderInUse(Refusal):
     """Channels are connected by it."""
 
 

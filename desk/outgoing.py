@@ -9,6 +9,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from desk import corrections, letters, outbox, settling
 from desk.office import office
+from desk.refusal import Refusal
 from mail.addresses import valid_address
 from mail.clean import clean_html
 from mail.domains import mailbox_key
@@ -27,12 +28,8 @@ _FAILED = and_(OutboundMail.state == MailState.FAILED, OutboundMail.settled_at.i
 _KEPT = OutboundMail.state == MailState.KEPT
 
 
-class Refused(Exception):
+class OutboxRefused(Refusal):
     """What cannot be done with a mail; `code` is gone (it has left or ended meanwhile) or address."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +115,7 @@ def html_of(raw: bytes) -> str:
 def retry(mail: OutboundMail) -> None:
     """Now instead of at the next try; a mail that failed or was kept begins anew.
 
-    Raises Refused for a mail that is being sent or has ended.
+    Raises OutboxRefused for a mail that is being sent or has ended.
     """
     if mail.state in (MailState.FAILED, MailState.KEPT):
         outbox.send_again(mail)
@@ -130,14 +127,14 @@ def retry(mail: OutboundMail) -> None:
     )
     db.session.commit()
     if not hurried:
-        raise Refused("gone")
+        raise OutboxRefused("gone")
     office().ring("send", None)
 
 
 def stop(mail: OutboundMail, by: Agent) -> None:
     """Try no more: who has not got it does not get it, unless somebody says »send again«.
 
-    Raises Refused when it is being sent just now or has ended.
+    Raises OutboxRefused when it is being sent just now or has ended.
     """
     stopped = move_where(
         MailState.FAILED,
@@ -151,39 +148,39 @@ def stop(mail: OutboundMail, by: Agent) -> None:
     )
     if not stopped:
         db.session.rollback()
-        raise Refused("gone")
+        raise OutboxRefused("gone")
     move_where(RecipientState.CANCELLED, OutboundRecipient.mail_id == mail.id)
     settling.note(mail, "stopped", by)
     db.session.commit()
 
 
 def settle(mail: OutboundMail) -> None:
-    """Put a failed mail aside: it has been seen and is no longer counted. Raises Refused for others."""
+    """Put a failed mail aside: it has been seen and is no longer counted. Raises OutboxRefused for others."""
     settled = rows_changed(
         update(OutboundMail).where(OutboundMail.id == mail.id, _FAILED).values(settled_at=now())
     )
     db.session.commit()
     if not settled:
-        raise Refused("gone")
+        raise OutboxRefused("gone")
 
 
 def correct_address(mail: OutboundMail, recipient_id: int, address: str, by: Agent) -> None:
     """Send to another address in place of one that has not got the mail: its header names it too.
 
-    The Message-ID stays, since an answer to it must find its ticket. Raises Refused.
+    The Message-ID stays, since an answer to it must find its ticket. Raises OutboxRefused.
     """
     address = address.strip()
     if not valid_address(address):
-        raise Refused("address")
+        raise OutboxRefused("address")
     held = outbox.hold(mail)
     recipient = next((row for row in mail.recipients if row.id == recipient_id), None)
     if not held or recipient is None or not can_correct(mail, recipient):
         db.session.rollback()
-        raise Refused("gone")
+        raise OutboxRefused("gone")
     before, taken = recipient.address, {row.address_key for row in mail.recipients if row is not recipient}
     if mailbox_key(address) in taken:
         db.session.rollback()
-        raise Refused("address")
+        raise OutboxRefused("address")
     recipient.address, recipient.address_key = address, mailbox_key(address)
     recipient.move(RecipientState.QUEUED)
     recipient.reason = recipient.reply = ""

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from desk import connections, files
 from desk.deciding import PUT_BACK
 from desk.failpoints import reach
+from desk.refusal import Refusal
 from mail.transports import TransportFailure
 from mail.transports.imap import ImapSource
 from models import (
@@ -31,12 +32,8 @@ from models.base import rows_changed
 from models.inbound import first_verdict
 
 
-class PutBackRefused(Exception):
-    """`code` is translated on screen, `words` are the server's own."""
-
-    def __init__(self, code: str, words: str = "") -> None:
-        super().__init__(code)
-        self.code, self.words = code, words
+class PutBackRefused(Refusal):
+    """`words` are the server's own."""
 
 
 def refusal(row: InboundMail) -> str:

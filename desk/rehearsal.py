@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from flask import Flask, current_app
 from sqlalchemy import select
 
 from desk import deciding, intake
@@ -19,7 +18,7 @@ from desk.circumstances import same_for_a_batch
 from desk.connections import incoming_credentials, incoming_server
 from desk.deciding import Decision, Delivery, Explanation
 from desk.foreseen import ForeseenFacts
-from desk.office import office
+from desk.office import in_background, office
 from desk.trials import LONGEST, trials
 from mail.reading import Reading, read
 from mail.transports import Timeouts, TransportFailure
@@ -82,16 +81,16 @@ def start(values: ChannelValues, channel: Channel | None, agent_id: int) -> Rehe
     login = incoming_credentials(values, incoming_password(values, channel), grant_of(values, channel))
     # The stored one is taken for its place in the mailbox only where it is still the same mailbox.
     stored = channel.id if channel is not None and values.server == channel.server else None
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     server = replace(incoming_server(values), timeouts=Timeouts(LONGEST / 3, LONGEST / 2))
     db.session.rollback()
     trials().keep(rehearsal)
 
+    foresee = in_background(_foresee)
+
     def run() -> None:
         try:
             seen = glance(values.protocol, server, login, NEWEST)
-            with app.app_context():
-                _foresee(rehearsal, values, stored, seen)
+            foresee(rehearsal, values, stored, seen)
         except TransportFailure as failure:
             rehearsal.failure, rehearsal.words = failure.code, failure.words
         except Exception:

@@ -13,6 +13,7 @@ from desk import channels, drafts, languages, letters, outbox, people, search, t
 from desk.attachments import add_attachments
 from desk.contacts import as_rows
 from desk.office import nothing_stored_after, office, signing_key, the_account
+from desk.refusal import Refusal
 from mail import ids
 from mail.clean import clean_reply_html, snippet
 from mail.compose import compose, reply_subject
@@ -34,15 +35,14 @@ from models.base import insert_now, update_now
 from models.ticket import after_reply
 
 
-class ReplyRefused(Exception):
+class ReplyRefused(Refusal):
     """A reply that cannot be sent; `code` is empty, no_recipient, too_large, newer_message or address.
 
-    `field` is the one that is wrong; of a wrong address, in cc or bcc, `text` is what was typed.
+    `field` is the one that is wrong; of a wrong address, in cc or bcc, `words` is what was typed.
     """
 
-    def __init__(self, code: str, field: str = "body", text: str = "") -> None:
-        super().__init__(code)
-        self.code, self.field, self.text = code, field, text
+    def __init__(self, code: str, field: str = "body", words: str = "") -> None:
+        super().__init__(code, field, words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from desk import languages, people, tickets
 from desk.contacts import contact_for
+from desk.refusal import Refusal
 from mail.domains import mailbox_key
 from mail.forwards import read_forward
 from mail.language import detect
@@ -13,7 +14,7 @@ from mail.types import Address, Mail
 from models import Agent, Contact, Kind, Message, db
 
 
-class NotForwarded(Exception):
+class NotForwarded(Refusal):
     """The message names nobody else as its author."""
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from desk import languages, search, telling
 from desk.office import nothing_stored_after, the_account
+from desk.refusal import Refusal
 from models import (
     Agent,
     Channel,
@@ -31,7 +32,7 @@ PAGE = 50
 VIEWS = ("mine", "unassigned", "open", "waiting", "resolved")
 
 
-class MoveRefused(Exception):
+class MoveRefused(Refusal):
     """A status that does not follow from the present one, or an agent who has left. Nothing was stored."""
 
 

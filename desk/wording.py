@@ -11,6 +11,7 @@ from sqlalchemy import delete
 
 from config import LOCALES
 from desk.notice_table import BY_NAME, Notice, of_mail
+from desk.refusal import Refusal
 from mail import placeholders
 from models import NoticeText, db
 
@@ -51,12 +52,11 @@ class Words(NamedTuple):
     quote_line: str = ""
 
 
-class Refused(Exception):
-    """A text that cannot be saved. `field` is one of Words; `code` empty, long, unknown, missing or broken."""
+class TextRefused(Refusal):
+    """A text that cannot be saved. `field` is one of Words; `code` empty, long, unknown, missing or broken.
 
-    def __init__(self, field: str, code: str, name: str = "") -> None:
-        super().__init__(field, code, name)
-        self.field, self.code, self.name = field, code, name
+    `words` is the placeholder that is unknown or missing.
+    """
 
 
 def text_of(notice: str, locale: str) -> Words | None:
@@ -66,7 +66,7 @@ def text_of(notice: str, locale: str) -> Words | None:
 
 
 def save(notice: str, locale: str, subject: str, body: str, quote_line: str = "") -> None:
-    """Write the words of a notice in one language. Raises Refused, KeyError for one without a text. Commits."""
+    """Write the words of a notice in one language. Raises TextRefused, KeyError for one without a text. Commits."""
     words = checked(notice, Words(subject, body, quote_line), locale)
     row = db.session.get(NoticeText, (notice, locale)) or NoticeText(notice=notice, locale=locale)
     row.subject, row.body, row.quote_line = words
@@ -88,7 +88,7 @@ def forget(locale: str) -> None:
 
 
 def checked(notice: str, words: Words, locale: str) -> Words:
-    """The words as they are kept. Raises Refused, KeyError for a notice without a text of its own."""
+    """The words as they are kept. Raises TextRefused, KeyError for a notice without a text of its own."""
     row = BY_NAME[notice]
     if not row.changeable:
         raise KeyError(notice)
@@ -101,7 +101,7 @@ def checked(notice: str, words: Words, locale: str) -> Words:
     if quote_line or (row.quotes and locale not in LOCALES):  # there ours would speak another language
         _check(row, "quote_line", quote_line, LONGEST_SUBJECT)
     if row.required and placeholders.names(body).count(row.required) != 1:
-        raise Refused("body", "missing", row.required)
+        raise TextRefused("missing", "body", row.required)
     return Words(subject, body, quote_line)
 
 
@@ -112,14 +112,14 @@ def allowed(notice: Notice, field: str) -> tuple[str, ...]:
 
 def _check(notice: Notice, field: str, text: str, most: int) -> None:
     if not text.strip():
-        raise Refused(field, "empty")
+        raise TextRefused("empty", field)
     if len(text) > most:
-        raise Refused(field, "long")
+        raise TextRefused("long", field)
     for name in placeholders.names(text):
         if name not in allowed(notice, field):
-            raise Refused(field, "unknown", name)
+            raise TextRefused("unknown", field, name)
     if placeholders.broken(text):
-        raise Refused(field, "broken")
+        raise TextRefused("broken", field)
 
 
 def quote_line(words: Words | None, date: str, name: str) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 from email import headerregistry, policy
 from email.message import EmailMessage
 
@@ -26,15 +24,6 @@ _REPLY_PREFIX = re.compile(
     r"\s*(?:re|aw|antw|antwort|wg|fwd?|sv|vs|ref|rif|tr|rv|r)\s*(?:\[\d+\])?\s*:", re.I | re.A
 )
 _NUMBER = re.compile(r"\s*\[#\d+\]", re.A)
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """What stands below an answer: who wrote it and when (the words are the template's), and the quote."""
-
-    author: Address
-    date: datetime | None
-    quoted: str
 
 
 class WirePolicy(policy.EmailPolicy):
@@ -85,10 +74,6 @@ def reply_subject(subject: str, number: int, locale: str) -> str:
         bare = bare[found.end() :]
     prefix = "AW:" if locale.startswith("de") else "Re:"
     return " ".join(f"{prefix} {bare} [#{number}]".split())
-
-
-def quote_history(author: Address, date: datetime | None, text: str) -> History:
-    return History(author, date, quote_text(text))
 
 
 def quote_text(text: str) -> str:

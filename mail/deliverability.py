@@ -16,7 +16,6 @@ from mail.lookup import Address, Ask, Unanswered, address_of
 from mail.spf_record import with_term
 
 OK, WARNING, PROBLEM, UNKNOWN = "ok", "warning", "problem", "unknown"
-WORST = (PROBLEM, WARNING, UNKNOWN, OK)
 NEAR_THE_LIMIT = 9  # of SPF's ten questions: the next change of a provider breaks it
 WEAK, USELESS = 2048, 1024  # bits of an RSA key: less than these (RFC 8301)
 # Under which of these a provider signs nobody tells; those of the large ones, then what is common.

@@ -206,6 +206,10 @@ def _insert_if_new(table: type[Base], dialect: str) -> Executable:
     return cast("Executable", statement.on_conflict_do_nothing().returning(table.__table__.c.id))
 
 
+class ImpossibleMove(Exception):
+    """A state that does not follow from the present one: a fault of ours, never of a person."""
+
+
 @contextmanager
 def unless_taken(refusal: Exception) -> Iterator[None]:
     """What is unique and was free when it was checked may have been taken since: rolled back, `refusal` raised."""

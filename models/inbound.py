@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.agent import Agent
-from models.base import Base, Code, UTCDateTime, now
+from models.base import Base, Code, ImpossibleMove, UTCDateTime, now
 from models.channel import Channel
 from models.ticket import Ticket
 
@@ -101,14 +101,10 @@ UNDECIDED = (State.PENDING, State.FAILED)
 DECIDED = (State.FILED, State.HELD, State.DROPPED, State.DUPLICATE)
 
 
-class MoveRefused(Exception):
-    """A mail may not go from its state to that one: a fault of ours."""
-
-
 def first_verdict(outcome: Outcome, reason: str = "") -> dict[str, Any]:
-    """The columns of a new row that say what the mail is. Raises MoveRefused."""
+    """The columns of a new row that say what the mail is. Raises ImpossibleMove."""
     if STATE_OF[outcome] not in FIRST_STATES:
-        raise MoveRefused(f"a row begins as {outcome}")
+        raise ImpossibleMove(f"a row begins as {outcome}")
     return _verdict(outcome, reason)
 
 
@@ -174,9 +170,9 @@ class InboundMail(Base):
     )
 
     def move(self, outcome: Outcome, reason: str, details: str = "") -> None:
-        """It becomes this, for that reason; `details` are the words of the mail behind it. Raises MoveRefused."""
+        """It becomes this, for that reason; `details` are the words of the mail behind it. Raises ImpossibleMove."""
         if STATE_OF[outcome] not in ALLOWED_MOVES[self.state]:
-            raise MoveRefused(f"{self.state} to {outcome}")
+            raise ImpossibleMove(f"{self.state} to {outcome}")
         for name, value in _verdict(outcome, reason).items():
             setattr(self, name, value)
         self.details = details[:500]

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, Text, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Code, UTCDateTime, now, rows_changed
+from models.base import Base, Code, ImpossibleMove, UTCDateTime, now, rows_changed
 from models.channel import Channel
 from models.message import Message
 from models.ticket import Ticket
@@ -73,10 +73,6 @@ RECIPIENT_MOVES: dict[RecipientState, tuple[RecipientState, ...]] = {
     RecipientState.UNDELIVERABLE: (RecipientState.QUEUED,),
     RecipientState.CANCELLED: (RecipientState.QUEUED,),
 }
-
-
-class ImpossibleMove(Exception):
-    """A state that does not follow from the present one: a fault of ours, never of a person."""
 
 
 class OutboundMail(Base):

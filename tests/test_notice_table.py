@@ -118,8 +118,8 @@ def flaws(notice: Notice, locale: str, agent: Agent) -> Iterator[str]:
             wording.checked(notice.name, previews.ours(notice.name, locale), locale)
     except UndefinedError as error:
         yield f"{file(previews)}: {error.message}, which its mail speaks of; nothing like it is invented"
-    except wording.Refused as error:
-        yield f"{file(notice_table)}: our own {error.field} has {error.name or error.code}, which is refused"
+    except wording.TextRefused as error:
+        yield f"{file(notice_table)}: our own {error.field} has {error.words or error.code}, which is refused"
 
 
 def said(event: Any) -> str:

@@ -24,7 +24,6 @@ from mail.transports import PermanentFailure, TemporaryFailure, TransportFailure
 from mail.transports.address import IPAddress, server_name
 
 STEP_SECONDS, ALL_SECONDS = 3.0, 10.0
-WAYS = ("preset", "mx", "autoconfig", "well_known", "ispdb", "srv")
 DATABASE = "https://autoconfig.thunderbird.net/v1.1/"
 # RFC 6186 and 8314: encrypted from the first byte before STARTTLS.
 _SERVICES = {

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from config import Relay
 from desk import accounts, links, passwords
-from desk.accounts import AlreadySetUp, Refused
+from desk.accounts import AccountRefused, AlreadySetUp
 from desk.office import NotSetUp, account, office, relay
 from models import Agent, Channel, OutboundMail, Role, db, now
 
@@ -90,7 +90,7 @@ def test_of_two_set_ups_at_the_same_time_one_wins(desk, monkeypatch):
     ],
 )
 def test_a_wrong_beginning_leaves_nothing_behind(desk, change, code):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AccountRefused) as refused:
         accounts.create_account(**BEGINNING | change)
     assert refused.value.code == code
     assert account() is None and accounts.agents() == []
@@ -212,7 +212,7 @@ def test_who_created_the_account_is_protected_even_from_other_administrators(sta
         lambda: accounts.deactivate(staff("alice"), by=staff("anna")),
         lambda: accounts.change_role(staff("alice"), Role.AGENT, by=staff("anna")),
     ):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(AccountRefused) as refused:
             act()
         assert refused.value.code == "system_protected"
     assert staff("alice").active and staff("alice").role == Role.SYSTEM
@@ -223,35 +223,35 @@ def test_nobody_locks_himself_out(staff):
         lambda: accounts.deactivate(staff("anna"), by=staff("anna")),
         lambda: accounts.change_role(staff("anna"), Role.AGENT, by=staff("anna")),
     ):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(AccountRefused) as refused:
             act()
         assert refused.value.code == "yourself"
 
 
 @pytest.mark.parametrize("role", ["system", "owner", ""])
 def test_only_two_roles_can_be_given(staff, role):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AccountRefused) as refused:
         accounts.change_role(staff("bob"), role, by=staff("alice"))
     assert refused.value.code == "role_unknown"
-    with pytest.raises(Refused):
+    with pytest.raises(AccountRefused):
         accounts.create_agent("Eve", "eve@acme.test", role, "eves password")
 
 
 def test_an_address_belongs_to_one_agent_whatever_its_case(staff):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AccountRefused) as refused:
         accounts.create_agent("Bob II", "BOB@acme.test", Role.AGENT, "bobs password")
     assert refused.value.code == "email_taken"
 
 
 def test_the_address_of_a_channel_is_no_agent(staff):
     """Every notice to this agent would become a ticket, with a notice to this agent."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AccountRefused) as refused:
         links.invite_agent("Bot", "support-kaese-soehne@poststelle.example", Role.AGENT)
     assert refused.value.code == "email_of_channel"
 
 
 def test_the_own_password_needs_the_old_one(staff):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AccountRefused) as refused:
         accounts.change_own_password(staff("bob"), "wrong", "a better password")
     assert refused.value.code == "password_wrong"
     accounts.change_own_password(staff("bob"), "bobs password", "a better password")
@@ -271,9 +271,9 @@ def test_the_own_password_needs_the_old_one(staff):
 )
 def test_a_name_is_one_line_that_fits(staff, name, code):
     """It stands in headers of mails; PostgreSQL refuses NUL and what is longer than the column."""
-    with pytest.raises(Refused, match=code):
+    with pytest.raises(AccountRefused, match=code):
         accounts.create_agent(name, "carl@acme.test", Role.AGENT, "carls password")
-    with pytest.raises(Refused, match=code):
+    with pytest.raises(AccountRefused, match=code):
         accounts.update_profile(staff("bob"), name, "", "", "", True)
 
 
@@ -295,7 +295,7 @@ def test_an_invitation_is_a_mail_and_a_link_that_works_once(staff):
 
 def test_a_password_that_is_too_short_does_not_use_the_link_up(staff):
     _, token = links.invite_agent("Carl", "carl@acme.test", Role.AGENT)
-    with pytest.raises(Refused):
+    with pytest.raises(AccountRefused):
         links.set_password_by_link(token, "short")
     assert links.take_link(token) is not None
 
@@ -332,7 +332,7 @@ def test_what_ends_a_link(staff, end):
         accounts.set_password(staff("bob"), "another password")
     else:
         accounts.deactivate(staff("bob"), by=staff("alice"))
-        with pytest.raises(Refused):
+        with pytest.raises(AccountRefused):
             links.renew_link(staff("bob"))
         accounts.activate(staff("bob"))
     assert links.take_link(token) is None

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event, select
 
 from desk import accounts, channels, groups, tickets
-from desk.accounts import Refused
+from desk.accounts import AccountRefused
 from desk.channel_values import ChannelValues, InvalidChannel, values_of
 from desk.circumstances import same_for_a_batch
 from models import Agent, Channel, NoticeItem, db
@@ -84,9 +84,9 @@ def test_deleted_groups_leave_their_channels_and_agents(channel, group, bob):
 
 
 def test_a_name_stands_once_in_whatever_case(group):
-    with pytest.raises(Refused, match="group_taken"):
+    with pytest.raises(AccountRefused, match="group_taken"):
         groups.create("ACCOUNTS", [])
-    with pytest.raises(Refused, match="name_long"):
+    with pytest.raises(AccountRefused, match="name_long"):
         groups.create("x" * 81, [])
     groups.change(group, "accounts", [])  # its own name is not taken
     assert [one.name for one in groups.groups()] == ["accounts"]

@@ -141,7 +141,7 @@ def test_the_line_above_a_quotation_is_needed_in_a_language_of_its_own(
     app: object, line: str, code: str
 ) -> None:
     languages.add("fr")
-    with pytest.raises(wording.Refused) as refused:
+    with pytest.raises(wording.TextRefused) as refused:
         wording.save("ticket_reply", "fr", "", "{{reply.body}}", line)
     assert (refused.value.field, refused.value.code) == ("quote_line", code)
 

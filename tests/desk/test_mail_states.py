@@ -13,7 +13,8 @@ from desk import claims, outbox, outgoing, retry_delays, settling
 from mail.transports import Handover
 from mail.types import BounceRecipient
 from models import Agent, MailState, OutboundMail, OutboundRecipient, RecipientState, TicketEvent, db, now
-from models.outbound import MAIL_MOVES, RECIPIENT_MOVES, ImpossibleMove, move_where
+from models.base import ImpossibleMove
+from models.outbound import MAIL_MOVES, RECIPIENT_MOVES, move_where
 
 Reply = Callable[..., OutboundMail]
 Step = Callable[[OutboundMail, Agent], object]

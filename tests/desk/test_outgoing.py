@@ -91,7 +91,7 @@ def test_a_stopped_mail_never_leaves_and_can_be_sent_after_all(
     assert (mail.state, mail.reason, outgoing.in_trouble()) == ("failed", "stopped", 0)
     assert outbox.deliver_due(at_once=True) == {}
     assert "mail_stopped" in events(mail)
-    with pytest.raises(outgoing.Refused):
+    with pytest.raises(outgoing.OutboxRefused):
         outgoing.stop(mail, alice)
 
     relay.rejected.clear()
@@ -113,7 +113,7 @@ def test_a_mail_on_its_way_is_left_alone(relay: SmtpSink, reply: Reply, alice: A
         lambda: outgoing.settle(mail),
         lambda: outgoing.correct_address(mail, mail.recipients[0].id, "carol@new.example", alice),
     ):
-        with pytest.raises(outgoing.Refused):
+        with pytest.raises(outgoing.OutboxRefused):
             verb()
 
 
@@ -150,7 +150,7 @@ def test_an_address_that_cannot_be_used_changes_nothing(
     address: str,
 ) -> None:
     mail = reply(cc=("dave@customer.example",))
-    with pytest.raises(outgoing.Refused) as refused:
+    with pytest.raises(outgoing.OutboxRefused) as refused:
         outgoing.correct_address(mail, mail.recipients[0].id, address, alice)
     assert refused.value.code == "address"
     assert sorted(states(mail)) == ["carol@customer.example", "dave@customer.example"]
@@ -161,7 +161,7 @@ def test_who_has_the_mail_keeps_his_address(relay: SmtpSink, reply: Reply, alice
     mail = reply(cc=("dave@customer.example",))
     outbox.deliver_due()
     carol = db.session.query(OutboundRecipient).filter_by(address="carol@customer.example").one()
-    with pytest.raises(outgoing.Refused) as refused:
+    with pytest.raises(outgoing.OutboxRefused) as refused:
         outgoing.correct_address(mail, carol.id, "carol@new.example", alice)
     assert refused.value.code == "gone"
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mail.compose import compose, quote_history, quote_text, reply_subject
+from mail.compose import compose, quote_text, reply_subject
 from mail.types import Address, Outgoing, Part
 
 BOB = Address("Bob, Support", "support-acme@poststelle.example")
@@ -211,4 +211,3 @@ def test_reply_subject(subject: str, locale: str, expected: str) -> None:
 
 def test_quotes() -> None:
     assert quote_text("Hallo\r\n\r\n> alt\n") == "> Hallo\n>\n>> alt"
-    assert quote_history(CAROL, ANSWER.date, "Hallo").quoted == "> Hallo"

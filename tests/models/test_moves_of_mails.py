@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from models import Channel, InboundMail, InboundState, Outcome, db
-from models.base import rows_changed
+from models.base import ImpossibleMove, rows_changed
 from models.inbound import (
     ALLOWED_MOVES,
     FIRST_STATES,
     STATE_OF,
-    MoveRefused,
     first_verdict,
     moved,
 )
@@ -41,7 +40,7 @@ def test_a_row_and_a_statement_move_as_the_table_allows(
     assert bool(rows_changed(moved(ENDS[after], "why", InboundMail.id == row.id))) == allowed
     db.session.rollback()
     if not allowed:
-        with pytest.raises(MoveRefused):
+        with pytest.raises(ImpossibleMove):
             row.move(ENDS[after], "why")
         return
     row.move(ENDS[after], "why", "words")
@@ -53,7 +52,7 @@ def test_how_a_row_begins() -> None:
         if state in FIRST_STATES:
             assert first_verdict(ENDS[state], "why")["state"] == state
         else:
-            with pytest.raises(MoveRefused):
+            with pytest.raises(ImpossibleMove):
                 first_verdict(ENDS[state], "why")
 
 
