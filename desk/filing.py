@@ -34,18 +34,17 @@ def file_mail(row: InboundMail, mail: Mail, decision: Decision, attached: Mail |
 
     `attached`: the mail that this one passes on, read before the transaction.
     """
-    match, speaker = decision.match, decision.speaker
-    assert match is not None and speaker is not None
-    quiet = decision.outcome in (Outcome.QUIET, Outcome.BOUNCE)
+    match = decision.match
+    assert match is not None, "it goes into no ticket"
     ticket = match.ticket or _open(row, mail, match)
-    message = _add_message(row, mail, attached, ticket, match, speaker, quiet)
+    message = _add_message(row, mail, attached, ticket, match, decision)
     if decision.outcome == Outcome.REPLY:
         tickets.move(ticket, after_customer_mail(ticket.status), None)
     update_now(ticket)
     row.ticket_id = ticket.id
     if not (row.history or message.refuted or match.why == "bounce"):
         undeliverable.heard_from(message.from_address, ticket.contact)
-    if quiet or row.history:
+    if message.quiet or row.history:
         return
     if match.ticket is None:
         notices.ticket_opened(ticket, message, decision.told.confirmation, decision.told.withheld)
@@ -77,19 +76,42 @@ def _open(row: InboundMail, mail: Mail, match: Match) -> Ticket:
 
 
 def _add_message(
-    row: InboundMail,
-    mail: Mail,
-    attached: Mail | None,
-    ticket: Ticket,
-    match: Match,
-    speaker: Speaker,
-    quiet: bool,
+    row: InboundMail, mail: Mail, attached: Mail | None, ticket: Ticket, match: Match, decision: Decision
 ) -> Message:
-    forwarded = is_forward(mail.subject)
+    """The message with its files and its place in the search; the list shows it as the ticket's last."""
     sent = (lambda: contents.answered_text(mail, ticket)) if match.proved else None
-    folded = fold_text(mail.text, forwarded=forwarded, sent=sent)
-    message = Message(
-        ticket_id=ticket.id,
+    folded = fold_text(mail.text, forwarded=is_forward(mail.subject), sent=sent)
+    message = _described(row, mail, decision)
+    message.ticket_id, message.visible, message.opening = ticket.id, len(folded.visible), folded.opening
+    if match.ticket is None:
+        message.forwarded_from = _forwarded_from(mail, attached)
+    attachments = add_attachments(mail.attachments)
+    contents.add_letters(attachments, mail.attachments)
+    numbered = any(attachment.content_id for attachment in attachments)
+    if not numbered:
+        _clean(message, mail, (), sent)
+    insert_now(message)
+    for attachment in attachments:
+        attachment.message_id = message.id
+        insert_now(attachment)
+    set_committed_value(message, "attachments", attachments)
+    if numbered:  # the addresses of pictures in the HTML are made of numbers
+        _clean(message, mail, attachments, sent)
+    search.index_message(message, *(attachment.name for attachment in attachments))
+    ticket.last_message_at = now()
+    ticket.snippet = one_line(folded.visible[folded.opening :] or mail.text)
+    ticket.has_attachments = ticket.has_attachments or any(not part.inline for part in mail.attachments)
+    if not message.quiet:
+        ticket.last_inbound_id = message.id
+    tickets.note_event(ticket, "received", message=str(message.id))
+    return message
+
+
+def _described(row: InboundMail, mail: Mail, decision: Decision) -> Message:
+    """What the mail says of itself, and what was decided about it."""
+    match, speaker = decision.match, decision.speaker
+    assert match is not None and speaker is not None
+    return Message(
         kind=Kind.INBOUND,
         from_name=mail.sender.name[:320],
         from_address=mail.sender.address[:320],
@@ -99,50 +121,26 @@ def _add_message(
         reply_to=as_rows(mail.reply_to),
         subject=mail.subject,
         text=mail.text,
-        visible=len(folded.visible),
-        opening=folded.opening,
         message_id=mail.message_id[:998],
         references=list(mail.references or mail.in_reply_to),
         sent_at=mail.date,
-        quiet=quiet,
+        quiet=decision.outcome in (Outcome.QUIET, Outcome.BOUNCE),
         why=match.why,
         newcomer=match.newcomer,
         sender_state=speaker.verdict.state,
         sender_proof=speaker.verdict.proof[:100],
         refuted=speaker.verdict.refuted,
         posing=speaker.is_agent and not (match.proved and speaker.confirmed),
-        forwarded_from=_forwarded_from(mail, attached) if match.ticket is None else None,
         inbound_id=row.id,
         invitation=contents.invitation_row(mail.invitation),
         seals=[seal.value for seal in mail.seals] or None,
     )
-    attachments = add_attachments(mail.attachments)
-    contents.add_letters(attachments, mail.attachments)
-    numbered = any(attachment.content_id for attachment in attachments)
-    if not numbered:
-        _clean(message, mail, (), forwarded, sent)
-    insert_now(message)
-    for attachment in attachments:
-        attachment.message_id = message.id
-        insert_now(attachment)
-    set_committed_value(message, "attachments", attachments)
-    if numbered:  # the addresses of pictures in the HTML are made of numbers
-        _clean(message, mail, attachments, forwarded, sent)
-    search.index_message(message, *(attachment.name for attachment in attachments))
-    ticket.last_message_at = now()
-    ticket.snippet = one_line(folded.visible[folded.opening :] or mail.text)
-    ticket.has_attachments = ticket.has_attachments or any(not part.inline for part in mail.attachments)
-    if not quiet:
-        ticket.last_inbound_id = message.id
-    tickets.note_event(ticket, "received", message=str(message.id))
-    return message
 
 
 def _clean(
     message: Message,
     mail: Mail,
     attachments: Sequence[Attachment],
-    forwarded: bool,
     sent: Callable[[], str] | None,
 ) -> None:
     if not mail.html:
@@ -153,7 +151,7 @@ def _clean(
         for attachment in attachments
         if attachment.content_id and attachment.shown_as
     }
-    safe = clean_html(mail.html, cids, forwarded=forwarded, sent=sent)
+    safe = clean_html(mail.html, cids, forwarded=is_forward(mail.subject), sent=sent)
     message.html, message.remote_images = safe.html, safe.remote_images
 
 
