@@ -13,7 +13,7 @@ from flask_login import current_user
 from lucide import jinja as lucide
 
 from blueprints.access import me
-from desk import bell, channels, outgoing, quarantine, tickets
+from desk import bell, channels, outgoing, quarantine, ticket_list
 from models import Ticket
 
 UNREAD = "poststelle.unread"  # in the request's own notes
@@ -76,7 +76,7 @@ def _rail() -> list[Entry]:
 
 
 def _tickets() -> Iterator[Entry]:
-    section, counts = gettext("Tickets"), tickets.counts(me())
+    section, counts = gettext("Tickets"), ticket_list.counts(me())
     at_list = request.endpoint == "tickets.index" and not request.args.get("q")
     shown = (request.args.get("view") or "open") if at_list else ""
     for view, label, icon in (

@@ -25,13 +25,13 @@ class Labels:
 
     def why(self, code: str) -> str:
         """»Warum hier?«: what led a message into its ticket."""
-        return str(words.WHY.get(code) or words.REASON.get(code, ""))
+        return str(decision_words.WHY.get(code) or decision_words.REASON.get(code, ""))
 
     def relation(self, code: str) -> str:
         return str(words.RELATION[code])
 
     def sender(self, code: str) -> str:
-        return str(words.SENDER[code])
+        return str(decision_words.SENDER[code])
 
     def ticket_event(self, event: TicketEvent) -> str:
         return events.event_words(event)
@@ -62,7 +62,7 @@ class Labels:
 
     def reason(self, code: str) -> str:
         """Of a judgement about a mail, or of a failure."""
-        return str(words.REASON.get(code) or words.FAILURE.get(code, ""))
+        return str(decision_words.REASON.get(code) or words.FAILURE.get(code, ""))
 
     def advice(self, code: str) -> str:
         """What to do about a failure; empty where there is no more to say."""

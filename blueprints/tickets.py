@@ -13,7 +13,7 @@ from blueprints.access import me
 from blueprints.htmx import change, go, page, wants_fragment
 from blueprints.numbers import whole_number
 from blueprints.words import PRIORITY, STATUS
-from desk import accounts, first_message, groups, languages, merging, thread, tickets
+from desk import accounts, first_message, groups, languages, merging, thread, ticket_list, tickets
 from desk.bell import read_ticket
 from desk.office import in_background, the_account
 from desk.thread import Added
@@ -28,18 +28,18 @@ blueprint = Blueprint("tickets", __name__)
 @blueprint.get("/tickets")
 def index() -> ResponseReturnValue:
     view = request.args.get("view", "open")
-    view = view if view in tickets.VIEWS else "open"
+    view = view if view in ticket_list.VIEWS else "open"
     query = request.args.get("q", "").strip()[:200]
     newest_first = request.args.get("order") != "oldest"
     number = max(1, request.args.get("page", 1, type=whole_number) or 1)
     return page(
         "tickets/index.html",
-        listing=tickets.listing(me(), view, query, min(number, 10_000), newest_first),
+        listing=ticket_list.listing(me(), view, query, min(number, 10_000), newest_first),
         view=view,
         query=query,
         newest_first=newest_first,
-        tag=tickets.change_tag(),
-        start=tickets.beginning() if view == "open" and not query else None,
+        tag=ticket_list.change_tag(),
+        start=ticket_list.beginning() if view == "open" and not query else None,
         receiver=first_message.receiver(),
     )
 
@@ -47,10 +47,10 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/tickets/news")
 def news() -> ResponseReturnValue:
     """What an open list asks every few seconds; one integer says that nothing happened."""
-    since, tag = request.args.get("tag", 0, type=whole_number), tickets.change_tag()
+    since, tag = request.args.get("tag", 0, type=whole_number), ticket_list.change_tag()
     if tag <= since:
         return "", 204
-    opened, touched = tickets.news(since)
+    opened, touched = ticket_list.news(since)
     if not touched and not _rings():
         return "", 204
     return page("tickets/news.swap.html", opened=opened, touched=touched, tag=since, back=_here())
@@ -222,7 +222,7 @@ def _rings() -> bool:
 def _mark_seen_later(response: Response, ticket: Ticket, rings: bool) -> None:
     """Reading a page writes nothing before it is sent: that the ticket was seen is noted afterwards."""
     agent_id, ticket_id, newest = me().id, ticket.id, ticket.last_inbound_id
-    unread = bool(tickets.unread_of(me(), [ticket]))
+    unread = bool(ticket_list.unread_of(me(), [ticket]))
     if not unread and not rings:
         return
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from flask import Flask
 
+from blueprints.decision_words import REASON, WHY
 from blueprints.in_templates import Labels
 from blueprints.ledger_words import COPY, EVENT, FINDING, PERIOD, PUT_BACK, SIGN, VERDICT, VIA
-from blueprints.words import FAILURE, REASON, WHY
+from blueprints.words import FAILURE
 from desk import balance, ledger
 from mail import guards
 from mail.types import ClueKind

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from desk import accounts, channels, replies, tickets
+from desk import accounts, channels, replies, ticket_list, tickets
 from models import Ticket, db
 from tests.blueprints.visitor import Visitor
 from tests.desk.letters import arrive, mail, ticket_of
@@ -81,7 +81,7 @@ def test_an_empty_list_says_what_it_is_for(bob):
 
 def test_the_polls_of_the_list_and_of_a_ticket_bring_the_count(house, bob, number):
     with house.app_context():
-        since = tickets.change_tag()
+        since = ticket_list.change_tag()
         seen = db.session.query(Ticket).one().last_inbound_id
     quiet = [f"/tickets/news?tag={since}&bell=3", f"/tickets/{number}/news?seen={seen}&bell=3"]
     assert [bob.get(url, headers={"HX-Request": "true"}).status_code for url in quiet] == [204, 204]

@@ -8,7 +8,7 @@ from email.message import EmailMessage
 import pytest
 from sqlalchemy import select
 
-from desk import tickets
+from desk import ticket_list
 from desk.office import Office
 from mail import reading
 from models import Channel, Contact, InboundMail, Message, Ticket, db
@@ -178,10 +178,10 @@ def test_the_same_mail_by_two_addresses_of_one_ticket_is_no_news(channel: Channe
     ticket = ticket_of(arrive(channel, mail()))
     answer = {"subject": f"[#{ticket.number}]", "message_id": "<again@customer.example>"}
     arrive(channel, mail(**answer, received="from a"))
-    before = tickets.change_tag()
+    before = ticket_list.change_tag()
     row = arrive(channel, mail(**answer, received="from b"))
     assert (row.ticket_id, row.reason, str(row.outcome)) == (ticket.id, "copy", "quiet")
-    assert tickets.news(before) == (0, 1)
+    assert ticket_list.news(before) == (0, 1)
     assert db.session.query(Ticket).count() == 1
 
 

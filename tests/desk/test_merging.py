@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from desk import merging, notices, people, replies, requester, tickets
+from desk import merging, notices, people, replies, requester, ticket_list, tickets
 from desk.merging import MergeRefused
 from desk.office import office
 from mail.types import Address
@@ -71,11 +71,13 @@ def test_all_of_a_ticket_goes_over_and_its_number_leads_there(
 
 def test_lists_counts_and_search_know_one_ticket(alice: Agent, first: Ticket, second: Ticket) -> None:
     merging.merge(second, first, alice)
-    assert [one.number for one in tickets.listing(alice).tickets] == [first.number]
-    assert tickets.listing(alice, "resolved").tickets == []
-    assert tickets.counts(alice)["open"] == 1
+    assert [one.number for one in ticket_list.listing(alice).tickets] == [first.number]
+    assert ticket_list.listing(alice, "resolved").tickets == []
+    assert ticket_list.counts(alice)["open"] == 1
     for query in ("lampshade", f"#{second.number}", str(first.number)):
-        assert [one.number for one in tickets.listing(alice, query=query).tickets] == [first.number], query
+        assert [one.number for one in ticket_list.listing(alice, query=query).tickets] == [first.number], (
+            query
+        )
     assert tickets.earlier(first) == []
 
 
@@ -101,7 +103,7 @@ def test_a_merge_is_taken_back(channel: Channel, alice: Agent, first: Ticket, se
     assert (second.status, second.merged_into_id, newest(second).why) == (Status.WAITING, None, "new")
     assert (events(first)[-1], events(second)[-1]) == ("unmerged", "unmerged")
     assert merging.open_moves(first) == set()
-    assert [one.number for one in tickets.listing(alice, query="lampshade").tickets] == [second.number]
+    assert [one.number for one in ticket_list.listing(alice, query="lampshade").tickets] == [second.number]
     with pytest.raises(MergeRefused, match="undone"):
         merging.undo(move, alice)
 
@@ -176,7 +178,7 @@ def test_a_message_becomes_a_ticket_of_its_own(channel: Channel, alice: Agent, f
     assert [code for code, _ in merging.related(first)] == ["split_off"]
     assert [code for code, _ in merging.related(ticket)] == ["split_from"]
     assert (events(first)[-1], events(ticket)[-1]) == ("split_off", "split_from")
-    assert [one.number for one in tickets.listing(alice, query="another").tickets] == [ticket.number]
+    assert [one.number for one in ticket_list.listing(alice, query="another").tickets] == [ticket.number]
 
 
 def test_a_notice_that_waits_names_the_ticket_where_its_message_stands(

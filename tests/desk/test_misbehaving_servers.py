@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from blueprints.words import FAILURE, REASON
+from blueprints.decision_words import REASON
+from blueprints.words import FAILURE
 from config import Relay
 from desk import claims, connections, outbox, outgoing, replies, retry_delays
 from desk.office import Office

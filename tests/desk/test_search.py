@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from desk import replies, search, tickets, uploads
+from desk import replies, search, ticket_list, uploads
 from models import Agent, Channel, Ticket, db
 from tests.desk.letters import arrive, mail, ticket_of
 
@@ -60,7 +60,7 @@ def test_words_are_found_however_they_are_spelled(desk: dict[str, Ticket], lette
 
 def test_no_query_breaks_the_search(desk: dict[str, Ticket], alice: Agent) -> None:
     for query in HARMLESS:
-        found = {ticket.number for ticket in tickets.listing(alice, query=query).tickets}
+        found = {ticket.number for ticket in ticket_list.listing(alice, query=query).tickets}
         assert found <= {1001, 1002}, query
     assert db.session.query(Ticket).count() == 2
 

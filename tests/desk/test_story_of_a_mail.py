@@ -23,6 +23,7 @@ from desk import (
     quarantine,
     replies,
     telling,
+    ticket_list,
     tickets,
     uploads,
 )
@@ -392,7 +393,7 @@ def test_undo_respects_what_happened_meanwhile(channel: Channel, alice: Agent) -
     assert corrections.undo(sent.message, alice)
     assert ticket.status == Status.OPEN
     assert "typo@evil.example" not in people.participants(ticket)
-    assert tickets.listing(alice, query="secretword").tickets == []
+    assert ticket_list.listing(alice, query="secretword").tickets == []
     assert "secretword" not in ticket.snippet
 
 

@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 from sqlalchemy import select
 
-from desk import people, replies, thread, tickets
+from desk import people, replies, thread, ticket_list, tickets
 from models import Agent, Channel, Kind, Priority, Status, Ticket, TicketEvent, db, now
 from models.ticket import after_customer_mail, after_reply
 from tests.desk.letters import arrive, mail, ticket_of
@@ -115,12 +115,12 @@ def test_every_change_leaves_its_event_and_no_change_leaves_none(
     make_ticket: Callable[..., Ticket], alice: Agent, bob: Agent
 ) -> None:
     ticket = make_ticket()
-    before = tickets.change_tag()
+    before = ticket_list.change_tag()
     tickets.assign(ticket, None, alice)
     tickets.set_status(ticket, Status.NEW, alice)
     tickets.set_priority(ticket, Priority.NORMAL, alice)
     tickets.set_tags(ticket, [" ", ""], alice)
-    assert (events(ticket), tickets.change_tag()) == ([], before)
+    assert (events(ticket), ticket_list.change_tag()) == ([], before)
 
     tickets.assign(ticket, bob, alice)
     tickets.set_priority(ticket, Priority.CRITICAL, bob)
@@ -134,7 +134,7 @@ def test_every_change_leaves_its_event_and_no_change_leaves_none(
     ]
     assert (ticket.tags[:2], len(ticket.tags)) == (["VIP customer", "x" * 40], 20)
     assert (ticket.status, ticket.assignee) == (Status.NEW, None)
-    assert tickets.change_tag() > before
+    assert ticket_list.change_tag() > before
 
 
 def test_who_was_deactivated_gets_no_ticket(
@@ -164,8 +164,8 @@ def test_each_view_shows_its_tickets_and_the_counts_agree(
     db.session.commit()
     names = {ticket.id: name for name, ticket in by_name.items()}
     shown = {
-        view: {names[ticket.id] for ticket in tickets.listing(alice, view).tickets}
-        for view in (*tickets.VIEWS, "invented")
+        view: {names[ticket.id] for ticket in ticket_list.listing(alice, view).tickets}
+        for view in (*ticket_list.VIEWS, "invented")
     }
     assert shown == {
         "mine": {"mine"},
@@ -175,28 +175,28 @@ def test_each_view_shows_its_tickets_and_the_counts_agree(
         "resolved": {"solved", "closed"},
         "invented": {"new", "mine", "bobs"},
     }
-    assert tickets.counts(alice) == {"open": 3, "mine": 1, "unassigned": 1, "waiting": 1}
-    assert tickets.counts(bob)["mine"] == 1
+    assert ticket_list.counts(alice) == {"open": 3, "mine": 1, "unassigned": 1, "waiting": 1}
+    assert ticket_list.counts(bob)["mine"] == 1
 
 
 def test_counts_of_an_empty_desk_are_nought(alice: Agent) -> None:
-    assert set(tickets.counts(alice).values()) == {0}
+    assert set(ticket_list.counts(alice).values()) == {0}
 
 
 def test_pages_hold_every_ticket_once_newest_mail_first(
     make_ticket: Callable[..., Ticket], alice: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tickets, "PAGE", 2)
+    monkeypatch.setattr(ticket_list, "PAGE", 2)
     made = [make_ticket() for _ in range(5)]
     moment = now()
     for ticket in made:  # the same second for all: the order must still be one
         ticket.last_message_at = moment
     made[0].last_message_at = moment + timedelta(minutes=1)
     db.session.commit()
-    pages = [tickets.listing(alice, page=number) for number in (1, 2, 3)]
+    pages = [ticket_list.listing(alice, page=number) for number in (1, 2, 3)]
     assert [ticket.number for page in pages for ticket in page.tickets] == [1001, 1005, 1004, 1003, 1002]
     assert [page.more for page in pages] == [True, True, False]
-    oldest = tickets.listing(alice, newest_first=False).tickets
+    oldest = ticket_list.listing(alice, newest_first=False).tickets
     assert oldest[-1].number != 1001
 
 
@@ -204,30 +204,30 @@ def test_unread_is_what_a_person_wrote_since_one_looked(
     make_ticket: Callable[..., Ticket], channel: Channel, alice: Agent, bob: Agent
 ) -> None:
     ticket = make_ticket()
-    assert tickets.unread_of(alice, [ticket]) == {ticket.id}
+    assert ticket_list.unread_of(alice, [ticket]) == {ticket.id}
     tickets.mark_seen(alice.id, ticket.id, ticket.last_inbound_id)
-    assert tickets.unread_of(alice, [ticket]) == set()
-    assert tickets.unread_of(bob, [ticket]) == {ticket.id}
+    assert ticket_list.unread_of(alice, [ticket]) == set()
+    assert ticket_list.unread_of(bob, [ticket]) == {ticket.id}
     # Neither one's own answer nor a machine makes it unread again; a person does.
     replies.send_reply(ticket, bob, replies.Written(text="x"))
     arrive(channel, mail(subject=f"Out of office [#{ticket.number}]", auto_submitted="auto-replied"))
-    assert tickets.unread_of(alice, [ticket]) == set()
+    assert ticket_list.unread_of(alice, [ticket]) == set()
     arrive(channel, mail(subject=f"[#{ticket.number}]"))
-    assert tickets.unread_of(alice, [ticket]) == {ticket.id}
+    assert ticket_list.unread_of(alice, [ticket]) == {ticket.id}
     # An old page that reports late does not make it unread once more.
     tickets.mark_seen(alice.id, ticket.id, ticket.last_inbound_id)
     tickets.mark_seen(alice.id, ticket.id, 1)
-    assert tickets.unread_of(alice, [ticket]) == set()
+    assert ticket_list.unread_of(alice, [ticket]) == set()
 
 
 def test_news_counts_tickets_since_a_change(make_ticket: Callable[..., Ticket], channel: Channel) -> None:
     old = make_ticket()
-    since = tickets.change_tag()
-    assert tickets.news(since) == (0, 0)
+    since = ticket_list.change_tag()
+    assert ticket_list.news(since) == (0, 0)
     make_ticket()
     for _ in range(2):
         arrive(channel, mail(subject=f"[#{old.number}]"))
-    assert tickets.news(since) == (1, 2)
+    assert ticket_list.news(since) == (1, 2)
 
 
 def test_the_other_tickets_of_a_requester(make_ticket: Callable[..., Ticket]) -> None:
