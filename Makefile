@@ -100,19 +100,19 @@ two-processes: test-needs ## Three processes at one mailbox of 2,000 mails, thre
 
 .PHONY: loops
 loops: python-dev ## Robots, bouncing addresses and two installs that answer each other, 1,000 rounds each (some minutes)
-	$(BIN)/python -m tests.loops
+	$(BIN)/python -m tests.support.loops
 
 .PHONY: realmail
 realmail: python-dev ## Send collections of real mail through the door and compare: make realmail MAILS=folder
-	@$(BIN)/python -m tests.realmail "$(MAILS)"
+	@$(BIN)/python -m tests.support.realmail "$(MAILS)"
 
 .PHONY: hostile
 hostile: python-dev ## Mails built to crash or stall, through the door, a hundred good ones behind them
-	@$(BIN)/python -m tests.hostile_run
+	@$(BIN)/python -m tests.support.hostile_run
 
 .PHONY: fuzz
 fuzz: python-dev ## 20,000 mutations of our mails, or of those below MAILS=folder, are read
-	@$(BIN)/python -m tests.fuzz "$(MAILS)" 20000 $(SEED)
+	@$(BIN)/python -m tests.support.fuzz "$(MAILS)" 20000 $(SEED)
 
 .PHONY: check
 check: test-needs lint ## Everything that must hold: style, types, arrows, tests on SQLite and PostgreSQL

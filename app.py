@@ -9,11 +9,12 @@ from flask_migrate import Migrate
 from sqlalchemy.engine import make_url
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-import blueprints
 import cli
+from blueprints import registration
 from config import Settings, SettingsError, from_environment
-from desk import keys, letters
+from desk import keys
 from desk.office import Office
+from desk.sending import mail_rendering
 from models.base import db, prepare_engine, use_cipher
 from models.blobs import BlobStore
 
@@ -57,8 +58,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     with app.app_context():
         prepare_engine(db.engine)
     migrate.init_app(app, db, render_as_batch=True)
-    app.jinja_env.filters.update(letters.FILTERS)
-    blueprints.init_app(app)
+    app.jinja_env.filters.update(mail_rendering.FILTERS)
+    registration.init_app(app)
     cli.init_app(app)
     _quiet_logs()
     return app

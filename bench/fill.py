@@ -19,7 +19,7 @@ from sqlalchemy import func, insert, select, text, update  # noqa: E402
 
 from app import create_app  # noqa: E402
 from bench.corpus import SENTENCES, SUBJECTS  # noqa: E402
-from desk.search import normalise  # noqa: E402
+from desk.tickets.search import normalise  # noqa: E402
 from models import (  # noqa: E402
     Channel,
     Contact,

@@ -5,8 +5,8 @@
 Every contestant gets the same mails (bench/corpus.py) in a fresh mailbox of a real Dovecot, runs in a process
 of its own, and takes turns with the others, so that whatever else the machine does hits all of them. Time runs
 from the call to its return: connecting, fetching, storing, filing, removing from the server. »ours« is
-`desk.fetching.fetch_channel`, with threading, judging, notices queued and the search index; »ours, full« is
-the same with 50,000 tickets in the database before; the bare limits are described in bench/bare.py.
+`desk.receiving.fetching.fetch_channel`, with threading, judging, notices queued and the search index; »ours,
+full« is the same with 50,000 tickets in the database before; the bare limits are described in bench/bare.py.
 
 After every run it is verified that exactly these mails are there, each in the right thread, that the ledger
 adds up, and that the mailbox is empty. A ratio is ours by the bare limit in the same round: 1.0 is as fast.
@@ -193,8 +193,9 @@ def _ours(server):
     from sqlalchemy import event
 
     from app import create_app
-    from desk import channels, fetching
-    from desk.channel_values import ChannelValues
+    from desk.channels import channels
+    from desk.channels.channel_values import ChannelValues
+    from desk.receiving import fetching
     from jobs.server import keep_what_is_loaded
     from models import db
 

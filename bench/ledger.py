@@ -22,8 +22,11 @@ from sqlalchemy import insert, select, text
 
 from app import create_app
 from config import from_environment
-from desk import accounts, balance, export, ledger, schema
-from desk.ledger import Filter
+from desk import schema
+from desk.agents import accounts
+from desk.mailroom import balance, ledger
+from desk.mailroom.ledger import Filter
+from desk.tools import export
 from models import Channel, InboundMail, Outcome, Provider, ServerCopy, db, now
 from models.inbound import STATE_OF
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from blueprints.access import open_to_all
+from blueprints.page.access import open_to_all
 from desk.office import database_answers
 
 blueprint = Blueprint("health", __name__)

@@ -6,8 +6,8 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 
-from blueprints.htmx import page
-from desk import channels
+from blueprints.page.htmx import page
+from desk.channels import channels
 from desk.office import the_account
 
 blueprint = Blueprint("help", __name__, url_prefix="/help")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from flask_migrate.cli import db as migrate_cli
 
-from blueprints.assets import assets_cli
+from blueprints.page.assets import assets_cli
 from cli import accounts, channels, export, jobs, mail, serve, tickets
 
 

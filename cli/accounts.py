@@ -7,10 +7,8 @@ from flask.cli import AppGroup
 
 from cli.command import agent_of, password_from_stdin, ready, require_account
 from config import LOCALES
-from desk import (
-    accounts,
-    channels,
-)
+from desk.agents import accounts
+from desk.channels import channels
 from desk.office import office
 
 account_cli = AppGroup("account", help="The company.")

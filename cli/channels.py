@@ -15,12 +15,10 @@ from cli.command import (
     ready,
     require_account,
 )
-from desk import (
-    channels,
-    export,
-    trials,
-)
-from desk.channel_values import ChannelValues, InvalidChannel, values_of
+from desk.channels import channels
+from desk.channels.channel_values import ChannelValues, InvalidChannel, values_of
+from desk.checks import connection_tests
+from desk.tools import export
 
 channel_cli = AppGroup("channel", help="Channels.")
 
@@ -100,7 +98,7 @@ def channel_list(as_json: bool) -> None:
 def channel_test(key: str) -> None:
     """Test the connections of a channel, step by step; exit code 1 if one fails."""
     channel = channel_of(key)
-    incoming, outgoing = trials.run(values_of(channel), channel)
+    incoming, outgoing = connection_tests.run(values_of(channel), channel)
     for side, steps in (("incoming", incoming), ("outgoing", outgoing)):
         for step in steps:
             words = " ".join(part for part in (step.code, step.words) if part)

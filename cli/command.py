@@ -11,15 +11,13 @@ import click
 from flask.cli import with_appcontext
 
 from config import SettingsError
-from desk import (
-    accounts,
-    channels,
-    replies,
-    schema,
-    tickets,
-)
+from desk import schema
+from desk.agents import accounts
+from desk.channels import channels
 from desk.leases import LeaseHeld
 from desk.office import NotSetUp, account
+from desk.sending import replies
+from desk.tickets import tickets
 from models import Agent, Channel, Ticket
 
 EX_DATAERR, EX_NOUSER, EX_TEMPFAIL = 65, 67, 75  # sysexits.h, as mail servers expect of a pipe

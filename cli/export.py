@@ -11,9 +11,7 @@ from cli.command import (
     ready,
     require_account,
 )
-from desk import (
-    export,
-)
+from desk.tools import export
 from models import now
 
 export_cli = AppGroup("export", help="All data, line by line.")
@@ -41,7 +39,7 @@ def export_ledger(form: str) -> None:
 @ready
 def seed() -> None:
     """Fill an empty desk with a week of a small company."""
-    from desk import seeds  # its texts are read only when they are wanted
+    from desk.tools import seeds  # its texts are read only when they are wanted
 
     require_account()
     click.echo(f"{seeds.plant(now())} tickets were made.")

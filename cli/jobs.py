@@ -14,13 +14,10 @@ from cli.command import (
     ready,
     require_account,
 )
-from desk import (
-    channels,
-    fetching,
-    intake,
-    notices,
-    outbox,
-)
+from desk.channels import channels
+from desk.notices import notice_mails
+from desk.receiving import fetching, intake
+from desk.sending import outbox
 from models import db
 
 jobs_cli = AppGroup("jobs", help="Run a job by hand.")
@@ -50,7 +47,7 @@ def jobs_once(job: str, key: str | None, at_once: bool) -> None:
         result = {"job": job, "processed": intake.process_pending(10**9, channel.id if channel else None)}
         result["removed"] = fetching.finish_owed(channel.id if channel else None, LEASE_WAIT)
     else:
-        notices.gather(at_once)
+        notice_mails.gather(at_once)
         ended = outbox.deliver_due(at_once, channel.id if channel else None)
         result = {"job": job, "sent": ended.pop("done", 0), **ended}
     click.echo(json.dumps(result, ensure_ascii=False))

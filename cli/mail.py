@@ -17,14 +17,11 @@ from cli.command import (
     EX_TEMPFAIL,
     channel_of,
 )
-from desk import (
-    channels,
-    door,
-    explaining,
-    intake,
-    schema,
-)
+from desk import schema
+from desk.channels import channels
 from desk.office import office
+from desk.receiving import intake, receiver
+from desk.tools.mail_explain import explain_files
 
 mail_cli = AppGroup("mail", help="Mail from a pipe.")
 
@@ -71,11 +68,11 @@ def _received(raw: bytes, key: str | None, rcpt: tuple[str, ...], sender: str | 
         channel = channels.by_key(key)
         if channel is None:
             raise _Piped(EX_NOUSER, f"There is no channel “{key}”.")
-        return [door.take_for(channel, raw, envelope_from)]
-    unknown = [address for address in rcpt if not door.accepts(address)]
+        return [receiver.take_for(channel, raw, envelope_from)]
+    unknown = [address for address in rcpt if not receiver.accepts(address)]
     if unknown or not rcpt:
         raise _Piped(EX_NOUSER, f"Unknown address: {', '.join(unknown) or '(none given)'}")
-    taken = door.take(raw, envelope_from, rcpt, "pipe")
+    taken = receiver.take(raw, envelope_from, rcpt, "pipe")
     if taken.fault is not None:
         raise taken.fault
     return taken.rows
@@ -92,7 +89,7 @@ def mail_explain(files: tuple[str, ...], key: str | None) -> None:
     """
     channel = channel_of(key) if key else None
     failed = False
-    for explained in explaining.explain_files(_names(files), channel):
+    for explained in explain_files(_names(files), channel):
         failed = failed or "error" in explained
         sys.stdout.write(json.dumps(explained, ensure_ascii=False) + "\n")
     sys.stdout.flush()

@@ -12,10 +12,8 @@ from cli.command import (
     ready,
     ticket_of,
 )
-from desk import (
-    replies,
-    uploads,
-)
+from desk.sending import replies
+from desk.tickets import uploads
 from models import Status
 
 ticket_cli = AppGroup("ticket", help="Answer tickets.")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from mail.transports import Fetched
+from wire import Fetched
 
 Item = TypeVar("Item")
 

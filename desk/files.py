@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from desk.office import office
-from mail.clean import show_remote
+from mail.showing.clean import show_remote
 from models import Attachment, Message, db
 
 MAX_HEADERS = 256 * 1024  # bytes

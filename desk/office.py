@@ -18,16 +18,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import Relay, Settings
-from desk.circumstances import asked_once
-from mail.lookup import Ask
-from mail.transports import Source
-from mail.transports.discovery import Internet
-from mail.transports.idle import IdleWatch
-from mail.transports.sender_check import NameServers
+from desk.batch_cache import asked_once
+from mail.providers.lookup import Ask
 from models import Account, db
 from models.base import reading as reading  # views know the desk alone, and so they take these from here
 from models.base import writing as writing
 from models.blobs import BlobStore
+from wire import Source
+from wire.discovery import Internet
+from wire.idle import IdleWatch
+from wire.sender_check import NameServers
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")

@@ -18,9 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from app import create_app
 from config import from_environment
-from desk import accounts, channels, letters, looks, previews, schema
-from desk.letters import Letter
-from desk.scenes.files import png
+from desk import schema
+from desk.agents import accounts
+from desk.channels import channels
+from desk.notices import previews
+from desk.sending import mail_rendering
+from desk.sending.mail_rendering import Letter
+from desk.texts import mail_designs
+from desk.tools.scenes.files import png
 from models import Agent, Kind, Message, db, now
 from tests.servers.browser import chromium
 
@@ -67,7 +72,7 @@ def main() -> None:
                 "alice@acme.example",
             )
             accounts.create_account(*account, "correct horse battery")
-            looks.change(looks.default(), looks.LookValues(
+            mail_designs.change(mail_designs.default(), mail_designs.LookValues(
                 "Standard", signature="Acme Kundendienst\n+43 1 234 56 78", footer=FOOTER, logo=png(120, 80),
                 logo_alt="Acme", logo_height=48,
             ))  # fmt: skip
@@ -91,13 +96,13 @@ def take(browser: Browser, name: str, locale: str, letter: Letter) -> None:
 
 def written(name: str, locale: str, alice: Agent) -> Letter:
     if name == "several":
-        return letters.render(name, locale, agent=alice, items=events(locale), more=7)
+        return mail_rendering.render(name, locale, agent=alice, items=events(locale), more=7)
     if name == "invitation":
         url = "https://desk.acme.example/password/" + "a1B2" * 11
-        return letters.render(name, locale, agent=alice, url=url)
+        return mail_rendering.render(name, locale, agent=alice, url=url)
     if name == "ticket_reply":
         given: dict[str, Any] = previews.invented(locale)
-        return letters.render(name, locale, **given | {"reply_html": ANSWER[locale]})
+        return mail_rendering.render(name, locale, **given | {"reply_html": ANSWER[locale]})
     return previews.preview(name, locale, alice)
 
 

@@ -17,8 +17,8 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
-from desk import fetching
 from desk.office import Office
+from desk.receiving import fetching
 from desk.trouble import is_trouble
 from jobs import (
     alerts,

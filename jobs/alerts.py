@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from desk import alerts
+from desk.notices import alerts
 from desk.office import account
 
 

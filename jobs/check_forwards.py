@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from desk import forwards
+from desk.checks import forward_probe
 from desk.office import account
 
 
 def run() -> None:
     if account() is not None:
-        forwards.check_due()
+        forward_probe.check_due()

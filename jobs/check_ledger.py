@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from desk import balance
+from desk.mailroom import balance
 
 log = logging.getLogger(__name__)
 

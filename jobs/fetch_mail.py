@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from desk import fetching, health
+from desk.channels import health
 from desk.leases import LeaseHeld
 from desk.office import office
+from desk.receiving import fetching
 from models import now
 
 log = logging.getLogger(__name__)

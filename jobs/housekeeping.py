@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from desk import notices, tickets
+from desk.notices import notice_mails
 from desk.office import account
+from desk.tickets import tickets
 
 
 def run() -> None:
     if account() is not None:
         tickets.close_resolved()
-        notices.forget_old()
+        notice_mails.forget_old()

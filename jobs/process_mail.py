@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from desk import intake
+from desk.receiving import intake
 
 
 def run() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from desk import retention
+from desk.mailroom import retention
 from desk.office import account
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from desk import notices, outbox
+from desk.notices import notice_mails
+from desk.sending import outbox
 
 
 def due() -> list[int | None]:
     """The channels whose servers have something to send; None is the relay in the install's own name."""
-    notices.gather()
+    notice_mails.gather()
     return outbox.due_servers()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from desk import sent_copies
+from desk.sending import sent_copies
 
 
 def due() -> list[int]:

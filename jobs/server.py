@@ -20,8 +20,8 @@ from flask import Flask
 from waitress.server import create_server
 
 from config import Settings, SettingsError
-from desk import door
 from desk.office import Office, account
+from desk.receiving import receiver
 from jobs import Clock
 from models import db
 
@@ -92,7 +92,7 @@ def _background(app: Flask) -> Iterator[None]:
             clock.stop()
 
 
-def _receivers(app: Flask) -> list[door.Receiver]:
+def _receivers(app: Flask) -> list[receiver.Receiver]:
     def in_app(verb: Callable[[Given], Answer]) -> Callable[[Given], Answer]:
         def call(given: Given) -> Answer:
             with app.app_context():
@@ -103,8 +103,8 @@ def _receivers(app: Flask) -> list[door.Receiver]:
 
         return call
 
-    return door.receivers(
-        _settings(app), in_app(door.accepts), in_app(door.deliver_smtp), in_app(door.deliver_lmtp)
+    return receiver.receivers(
+        _settings(app), in_app(receiver.accepts), in_app(receiver.deliver_smtp), in_app(receiver.deliver_lmtp)
     )
 
 

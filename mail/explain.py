@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from mail.clean import clean_html, fold_text, is_forward
-from mail.clues import find_clues
-from mail.forwarding import read_forward_check
-from mail.guards import as_machine, judge
-from mail.leaves import count_leaves
-from mail.reading import read
+from mail.judging.clues import find_clues
+from mail.judging.forward_requests import read_forward_check
+from mail.judging.guards import as_machine, judge
+from mail.reading.part_count import count_leaves
+from mail.safe_reading import read
+from mail.showing.clean import clean_html, fold_text, is_forward
 from mail.types import Address, Bounce, Clue, Facts, Invitation, Mail, Part, Verdict
 
 

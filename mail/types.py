@@ -30,7 +30,7 @@ class Part:
 
     `type` is the declared media type in lower case. `content_id` stands without angle brackets.
     `inline` says that the mail's HTML refers to it by `cid:`. An attached mail is one of the type
-    message/rfc822: `mail.parse.parse(data)` reads it as any other, one level at a time.
+    message/rfc822: `mail.reading.parse.parse(data)` reads it as any other, one level at a time.
     """
 
     name: str
@@ -106,10 +106,11 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class ForwardCheck:
-    """A provider asks the holder of an address whether mail may be forwarded there (see mail/forwarding).
+    """A provider asks the holder of an address whether mail may be forwarded there.
 
-    `link` leads to the provider's own host and nowhere else; `code` is what is typed in at the provider.
-    One of the two may be empty. `account` is the mailbox that wants to forward, where the mail says it.
+    Read by mail/judging/forward_requests. `link` leads to the provider's own host and nowhere else; `code` is
+    what is typed in at the provider. One of the two may be empty. `account` is the mailbox that wants to
+    forward, where the mail says it.
     """
 
     provider: str
@@ -120,7 +121,7 @@ class ForwardCheck:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """What `mail.parse.parse` makes of raw bytes. Missing things are empty, never None but `date`.
+    """What `mail.reading.parse.parse` makes of raw bytes. Missing things are empty, never None but `date`.
 
     Message-IDs (own, `in_reply_to`, `references`) stand with their angle brackets.
     `text` is the readable text: the plain part, else the text of the HTML. `html` is raw,
@@ -255,7 +256,7 @@ class Folded:
 class SafeHtml:
     """HTML that passed the allow-list. `remote_images` were blanked and counted.
 
-    The blanked address stands in `data-remote-src`; `mail.clean.show_remote` puts it back.
+    The blanked address stands in `data-remote-src`; `mail.showing.clean.show_remote` puts it back.
     """
 
     html: str
@@ -264,7 +265,7 @@ class SafeHtml:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """Everything that `mail.compose.compose` needs to build one mail.
+    """Everything that `mail.writing.compose.compose` needs to build one mail.
 
     Raises nothing here; compose raises ValueError for a header field with CR or LF.
     """

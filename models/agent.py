@@ -31,7 +31,8 @@ class Agent(Base):
     timezone: Mapped[str] = mapped_column(String(64), default="")  # empty: the account's
     scheme: Mapped[str] = mapped_column(String(10), default="")  # light, dark, or empty: the system's
     shortcuts: Mapped[bool] = mapped_column(default=True)
-    # What the agent wants to hear of by mail and in the browser, and when a mail may come (desk/choices.py).
+    # What the agent wants to hear of by mail and in the browser, and when a mail may come
+    # (desk/telling/preferences.py).
     notify: Mapped[str] = mapped_column(String(10), default="all")
     bell: Mapped[str] = mapped_column(String(10), default="all")
     digest: Mapped[str] = mapped_column(String(10), default="")

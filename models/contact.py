@@ -19,7 +19,7 @@ class Contact(Base):
     address_key: Mapped[str] = mapped_column(String(320), unique=True)  # casefolded
     locale: Mapped[str] = mapped_column(String(5), default="")  # found in the first mail
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-    # Mail does not arrive there (desk/undeliverable.py); the reason is a code, translated on screen.
+    # Mail does not arrive there (desk/tickets/undeliverable.py); the reason is a code, translated on screen.
     undeliverable_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     undeliverable_reason: Mapped[str] = mapped_column(String(40), default="")
     came_back: Mapped[bool] = mapped_column(default=False)  # a server had taken the mail before it failed

@@ -54,7 +54,7 @@ class Message(Base):
     html: Mapped[str] = mapped_column(Text, default="")
     remote_images: Mapped[int] = mapped_column(default=0)
     images_shown: Mapped[bool] = mapped_column(default=False)  # an agent wants them shown from now on
-    # The event of a calendar part: see `desk.contents.invitation_row`.
+    # The event of a calendar part: see `desk.receiving.attached_parts.invitation_row`.
     invitation: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     seals: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))  # smime_signed, pgp_encrypted …
     message_id: Mapped[str] = mapped_column(String(998), default="", index=True)  # RFC 5322, with brackets

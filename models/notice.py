@@ -62,7 +62,7 @@ class NoticeItem(Base):
 
 
 class NoticeSwitch(Base):
-    """A notice that an administrator switched; without a row it is as `desk.notice_table.NOTICES` says."""
+    """A notice that an administrator switched; without a row it is as `desk.texts.notice_table.NOTICES` says."""
 
     __tablename__ = "notice_switch"
 

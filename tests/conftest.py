@@ -19,11 +19,12 @@ from jinja2.bccache import Bucket, BytecodeCache
 
 from app import create_app
 from config import Settings, from_environment
-from desk import accounts, schema
+from desk import schema
+from desk.agents import accounts
 from desk.office import Office
 from models import Agent, Channel, db
-from tests.browsing import PageClient
 from tests.servers import postgres
+from tests.support.browsing import PageClient
 
 pytest_plugins = ["tests.servers.fixtures", "tests.servers.browser", "tests.servers.serving"]
 

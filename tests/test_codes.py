@@ -9,26 +9,26 @@ from pathlib import Path
 
 from flask import Flask
 
-from blueprints.decision_words import REASON, WHY
-from blueprints.in_templates import Labels
-from blueprints.ledger_words import COPY, EVENT, FINDING, PERIOD, PUT_BACK, SIGN, VERDICT, VIA
-from blueprints.words import FAILURE
-from desk import balance, ledger
-from mail import guards
+from blueprints.labels.codes import FAILURE
+from blueprints.labels.decisions import REASON, WHY
+from blueprints.labels.in_templates import Labels
+from blueprints.labels.ledger import COPY, EVENT, FINDING, PERIOD, PUT_BACK, SIGN, VERDICT, VIA
+from desk.mailroom import balance, ledger
+from mail.judging import guards
 from mail.types import ClueKind
 from models import Outcome, ServerCopy
 
 ROOT = Path(__file__).resolve().parent.parent
 # Every module that writes a row of the ledger, or a message's »Warum hier?«.
 WRITERS = (
-    "desk/intake.py",
-    "desk/fetching.py",
-    "desk/filing.py",
-    "desk/quarantine.py",
-    "desk/put_back.py",
-    "desk/deciding.py",
-    "desk/matching.py",
-    "desk/door.py",
+    "desk/receiving/intake.py",
+    "desk/receiving/fetching.py",
+    "desk/receiving/filing.py",
+    "desk/mailroom/quarantine.py",
+    "desk/mailroom/put_back.py",
+    "desk/receiving/deciding.py",
+    "desk/receiving/matching.py",
+    "desk/receiving/receiver.py",
 )
 
 
@@ -82,7 +82,7 @@ def whys(path: Path) -> Iterator[str]:
 
 def test_every_reason_of_the_ledger_has_its_sentence() -> None:
     written = {rule.reason for rule in guards.RULES} | {"person"}
-    for file in (*WRITERS, "mail/guards.py"):
+    for file in (*WRITERS, "mail/judging/guards.py"):
         written |= set(reasons(ROOT / file))
     # The look into the code finds what is known to be there; else it would prove nothing.
     assert written >= {
@@ -94,7 +94,7 @@ def test_every_reason_of_the_ledger_has_its_sentence() -> None:
 
 def test_every_clue_that_leads_into_a_ticket_has_its_sentence() -> None:
     led = {kind.value for kind in ClueKind}
-    for file in ("desk/matching.py", "desk/filing.py", "desk/deciding.py"):
+    for file in ("desk/receiving/matching.py", "desk/receiving/filing.py", "desk/receiving/deciding.py"):
         led |= set(whys(ROOT / file))
     assert led >= {"new", "maybe", "unreadable", "bounce"}
     assert {code for code in led if not WHY.get(code)} == set()
@@ -116,7 +116,11 @@ def test_templates_ask_for_labels_that_there_are_and_for_all_of_them() -> None:
 
 def test_every_event_and_refusal_has_its_words() -> None:
     events: set[str] = set()
-    for file in ("desk/quarantine.py", "desk/put_back.py", "blueprints/mail_page.py"):
+    for file in (
+        "desk/mailroom/quarantine.py",
+        "desk/mailroom/put_back.py",
+        "blueprints/mailroom/mail_page.py",
+    ):
         for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue
@@ -127,7 +131,7 @@ def test_every_event_and_refusal_has_its_words() -> None:
             if place is not None and len(node.args) > place:
                 events |= set(constants(node.args[place]))
     assert events == set(EVENT)
-    tree = ast.parse((ROOT / "desk/put_back.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "desk/mailroom/put_back.py").read_text(encoding="utf-8"))
     refusal = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "refusal")
     codes = {
         one

@@ -15,7 +15,7 @@ import jinja2
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("blueprints", "desk", "models", "mail", "jobs")
+PACKAGES = ("blueprints", "desk", "models", "mail", "wire", "jobs")
 MODULES = sorted([*ROOT.glob("*.py"), *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))])
 TEMPLATES = sorted((ROOT / "templates").rglob("*.*"))
 MAIL_TEMPLATES = ROOT / "templates" / "mail"
@@ -74,13 +74,13 @@ def test_only_config_reads_the_environment():
 
 
 def test_only_the_smtp_transport_knows_flask_mail():
-    others = [path for path in MODULES if name(path) != "mail/transports/smtp.py"]
+    others = [path for path in MODULES if name(path) != "wire/smtp.py"]
     assert found(r"^\s*(import|from) flask_mail\b", others) == []
 
 
 def test_only_the_cleaner_and_the_asset_tags_make_markup():
     """`Markup` switches escaping off: one careless use is a script from a stranger on our page."""
-    allowed = {"mail/clean.py", "blueprints/assets.py"}
+    allowed = {"mail/showing/clean.py", "blueprints/page/assets.py"}
     assert found(r"\bMarkup\b", [path for path in MODULES if name(path) not in allowed]) == []
 
 
@@ -382,11 +382,12 @@ GERMAN = re.compile(
 # the names of languages in their own.
 GERMAN_BY_NATURE = (
     "mail/",
-    "desk/previews.py",
-    "desk/seeds.py",
-    "desk/scenes/",
-    "desk/search.py",
-    "desk/languages.py",
+    "wire/failures.py",
+    "desk/notices/previews.py",
+    "desk/tools/seeds.py",
+    "desk/tools/scenes/",
+    "desk/tickets/search.py",
+    "desk/texts/languages.py",
 )
 # What a reader sees in every language alike.
 SAME_EVERYWHERE = {

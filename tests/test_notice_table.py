@@ -17,15 +17,19 @@ from flask import Flask
 from flask_babel import force_locale, lazy_gettext
 from jinja2 import ChoiceLoader, DictLoader, StrictUndefined, UndefinedError
 
-from blueprints import notice_words
-from blueprints.notice_words import AUDIENCE, LABELS, Label
+from blueprints.labels import notices
+from blueprints.labels.notices import AUDIENCE, LABELS, Label
 from config import LOCALES
-from desk import channels, letters, looks, notice_table, notices, previews, telling, wording
-from desk.notice_table import BY_NAME, CHOICES, Notice
+from desk.channels import channels
+from desk.notices import notice_mails, previews
 from desk.office import the_account
+from desk.sending import mail_rendering
+from desk.telling import who_hears
+from desk.texts import mail_designs, notice_table, notice_texts
+from desk.texts.notice_table import BY_NAME, CHOICES, Notice
 from models import Agent, Channel, NoticeItem, OutboundMail, db
-from tests.browsing import PageClient
-from tests.desk.letters import arrive, mail, ticket_of
+from tests.support.browsing import PageClient
+from tests.support.letters import arrive, mail, ticket_of
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = ("subject.txt", "body.txt", "body.html")
@@ -38,7 +42,7 @@ def missing(app: Flask, agent: Agent) -> list[str]:
     Templates are strict for it: what they are not given is an error, in place of an empty line in a mail.
     """
     names = {notice.name for notice in notice_table.NOTICES}
-    found = [f"{file(notice_words)}: a label of {name}, which is no notice" for name in LABELS.keys() - names]
+    found = [f"{file(notices)}: a label of {name}, which is no notice" for name in LABELS.keys() - names]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app.jinja_env, "undefined", StrictUndefined)
         for notice in notice_table.NOTICES:
@@ -60,12 +64,12 @@ def of_row(notice: Notice) -> Iterator[str]:
     if notice.required and notice.required not in notice.placeholders:
         yield f"{here}: {notice.required} is required, but no placeholder of it"
     if notice.name not in named_in_the_desk():
-        yield f"{file(telling)}: nothing tells of it"
+        yield f"{file(who_hears)}: nothing tells of it"
 
 
 def of_label(notice: Notice) -> Iterator[str]:
     """Its words in both languages: where they are alike, the catalogue has no German for them."""
-    here, label = file(notice_words), LABELS.get(notice.name)
+    here, label = file(notices), LABELS.get(notice.name)
     if label is None:
         yield f"{here}: no label"
         return
@@ -86,12 +90,12 @@ def of_placeholders(notice: Notice) -> Iterator[str]:
     given = previews.invented(LOCALES[0]) | {
         "ticket_url": "https://desk.example/tickets/1042",
         "account": the_account(),
-        "look": looks.of_agents(channels.default()),
+        "look": mail_designs.of_agents(channels.default()),
         "quote_line": "On Monday, Maria wrote:",
     }
     for name in notice.placeholders:
-        if name not in wording.MEANING:
-            yield f"{file(wording)}: no meaning of {name}"
+        if name not in notice_texts.MEANING:
+            yield f"{file(notice_texts)}: no meaning of {name}"
         elif not meant(name, given):
             yield f"{file(previews)}: the invented ticket says nothing for {name}"
 
@@ -115,10 +119,10 @@ def flaws(notice: Notice, locale: str, agent: Agent) -> Iterator[str]:
         if not all(letter[:3]):
             yield f"templates/mail/{notice.name}/: a subject, text or HTML is empty"
         if notice.changeable:
-            wording.checked(notice.name, previews.ours(notice.name, locale), locale)
+            notice_texts.checked(notice.name, previews.ours(notice.name, locale), locale)
     except UndefinedError as error:
         yield f"{file(previews)}: {error.message}, which its mail speaks of; nothing like it is invented"
-    except wording.TextRefused as error:
+    except notice_texts.TextRefused as error:
         yield f"{file(notice_table)}: our own {error.field} has {error.words or error.code}, which is refused"
 
 
@@ -128,7 +132,7 @@ def said(event: Any) -> str:
 
 def meant(name: str, given: dict[str, Any]) -> str:
     try:
-        return wording.MEANING[name](given)
+        return notice_texts.MEANING[name](given)
     except (KeyError, AttributeError):
         return ""
 
@@ -183,15 +187,15 @@ def worked_out(app: Flask, made_up: None, monkeypatch: pytest.MonkeyPatch) -> No
             lazy_gettext("Mentioned"), lazy_gettext("to all agents"), "inbox", LABELS["delivery_failed"].event
         ),
     )
-    monkeypatch.setitem(wording.MEANING, "weather.forecast", lambda given: given["details"]["to"])
+    monkeypatch.setitem(notice_texts.MEANING, "weather.forecast", lambda given: given["details"]["to"])
     monkeypatch.setattr(app.jinja_env, "loader", ChoiceLoader([DictLoader(MAIL), app.jinja_env.loader]))  # type: ignore[list-item]
 
 
 def test_a_row_alone_is_told_each_place_that_it_needs(app: Flask, alice: Agent, made_up: None) -> None:
     assert missing(app, alice) == [
-        f"{file(telling)}: nothing tells of it (notice weather_report)",
-        f"{file(notice_words)}: no label (notice weather_report)",
-        f"{file(wording)}: no meaning of weather.forecast (notice weather_report)",
+        f"{file(who_hears)}: nothing tells of it (notice weather_report)",
+        f"{file(notices)}: no label (notice weather_report)",
+        f"{file(notice_texts)}: no meaning of weather.forecast (notice weather_report)",
         "templates/mail/weather_report/subject.txt: not there (notice weather_report)",
         "templates/mail/weather_report/body.txt: not there (notice weather_report)",
         "templates/mail/weather_report/body.html: not there (notice weather_report)",
@@ -202,14 +206,14 @@ def test_three_places_make_a_notice(
     app: Flask, channel: Channel, alice: Agent, as_bob: PageClient, bob: Agent, worked_out: None
 ) -> None:
     """With row, label and mail it is told, rings, becomes mail, and stands among the others on the page."""
-    assert missing(app, alice) == [f"{file(telling)}: nothing tells of it (notice weather_report)"]
+    assert missing(app, alice) == [f"{file(who_hears)}: nothing tells of it (notice weather_report)"]
     ticket = ticket_of(arrive(channel, mail(), history=True))
-    telling._tell([bob], MADE_UP.name, ticket, details={"to": "sunny"})
+    who_hears._tell([bob], MADE_UP.name, ticket, details={"to": "sunny"})
     db.session.commit()
     assert "Not delivered to sunny" in as_bob.get("/notices").text
-    notices.gather(at_once=True)
+    notice_mails.gather(at_once=True)
     queued = db.session.query(OutboundMail).filter_by(purpose=MADE_UP.name).one()
-    assert b"It will be sunny." in letters.compose_queued(queued)
+    assert b"It will be sunny." in mail_rendering.compose_queued(queued)
 
 
 @pytest.mark.parametrize(
@@ -250,8 +254,8 @@ def test_a_label_without_german_words_for_its_event_or_without_a_row_is_found(
     monkeypatch.setitem(LABELS, "mentioned", LABELS["mentioned"]._replace(event=None))
     monkeypatch.setitem(LABELS, "weather", LABELS["mentioned"])
     first, *rest = missing(app, alice)
-    assert first == f"{file(notice_words)}: a label of weather, which is no notice"
+    assert first == f"{file(notices)}: a label of weather, which is no notice"
     assert [line.partition(":")[0] for line in rest] == [
         "translations/de/LC_MESSAGES/messages.po",
-        file(notice_words),
+        file(notices),
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.promises import PROMISES
+from tests.support.promises import PROMISES
 
 TESTS = Path(__file__).parent
 BROWSER = [f"S{number}" for number in range(26, 54)]

@@ -338,7 +338,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_outbound_recipient_mail_id'), ['mail_id'], unique=False)
 
     # ### end Alembic commands ###
-    # Full text: one normalised column, see desk/search.py.
+    # Full text: one normalised column, see desk/tickets/search.py.
     if op.get_bind().dialect.name == "sqlite":
         op.execute("CREATE VIRTUAL TABLE message_search USING fts5(body, tokenize='unicode61')")
     else:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from blueprints.limits import limiter
-from desk import accounts
+from blueprints.page.limits import limiter
+from desk.agents import accounts
 from models import Role
 from tests.blueprints.visitor import PASSWORDS
 

@@ -19,17 +19,19 @@ import pytest
 from flask import Flask
 from werkzeug.routing import BuildError
 
-from desk import accounts, channels, oauth, replies
-from desk.channel_values import values_of
+from desk.agents import accounts
+from desk.channels import channels, oauth
+from desk.channels.channel_values import values_of
+from desk.sending import replies
 from jobs import JOBS, Clock
-from mail.transports.imap import ImapSource
-from mail.transports.smtp import SmtpSender
 from models import Channel, InboundMail, OauthGrant, OutboundMail, db, now
-from tests.browsing import PageClient
-from tests.desk.letters import ticket_of
 from tests.servers.authorization import CLIENT, SECRET, AuthorizationServer
 from tests.servers.dovecot import Dovecot
 from tests.servers.smtp_sink import SmtpSink
+from tests.support.browsing import PageClient
+from tests.support.letters import ticket_of
+from wire.imap import ImapSource
+from wire.smtp import SmtpSender
 
 INCOMING, OUTGOING, WRONG = "Geheim-im-Eingang-4711", "Geheim-im-Ausgang-4712", "Falsch-geraten-4713"
 RAW = b"From: carol@customer.example\r\nMessage-ID: <%d@customer.example>\r\nSubject: Hello\r\n\r\nHello\r\n"

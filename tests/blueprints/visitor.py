@@ -6,7 +6,7 @@ import re
 import threading
 from html import unescape
 
-from tests.browsing import look_at
+from tests.support.browsing import look_at
 
 PASSWORDS = {"alice@acme.test": "alices password", "bob@acme.test": "bobs password"}
 

@@ -13,8 +13,9 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import func, select
 
 import cli.jobs
-from desk import channels, intake
-from desk.channel_values import ChannelValues
+from desk.channels import channels
+from desk.channels.channel_values import ChannelValues
+from desk.receiving import intake
 from models import Channel, InboundMail, Lease, Message, db, now
 from tests.servers import carol
 from tests.servers.serving import ROOT, Serving, until

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy.engine import make_url
 
 import cli.mail
-from desk.explaining import explain_files
+from desk.tools.mail_explain import explain_files
 from mail.explain import explain
 
 MAILS = sorted((Path(__file__).parents[1] / "mails").glob("*.eml"))

@@ -11,12 +11,12 @@ import pytest
 from flask import Flask
 
 from config import Relay
-from desk import replies
 from desk.office import Office
+from desk.sending import replies
 from mail.types import Address
 from models import Agent, Channel, OutboundMail, db, now
-from tests.desk.letters import arrive, mail, ticket_of
 from tests.servers.smtp_sink import SmtpSink
+from tests.support.letters import arrive, mail, ticket_of
 
 
 @pytest.fixture

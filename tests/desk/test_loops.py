@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import loops
-from tests.desk.post import Post, opened
+from tests.support import loops
+from tests.support.post import Post, opened
 
 ROUNDS = 1000  # without a new mail a round costs nothing
 RESTLESS_ROUNDS = 12  # here each one brings a mail, and more answers than a day allows

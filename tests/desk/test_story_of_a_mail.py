@@ -8,28 +8,17 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from desk import (
-    accounts,
-    channels,
-    contacts,
-    corrections,
-    door,
-    drafts,
-    filing,
-    intake,
-    notices,
-    outbox,
-    people,
-    quarantine,
-    replies,
-    telling,
-    ticket_list,
-    tickets,
-    uploads,
-)
-from desk.channel_values import ChannelValues
-from desk.notice_table import BY_NAME
+from desk.agents import accounts
+from desk.channels import channels
+from desk.channels.channel_values import ChannelValues
+from desk.mailroom import quarantine
+from desk.notices import notice_mails
 from desk.office import Office, signing_key
+from desk.receiving import filing, intake, receiver
+from desk.sending import outbox, replies, undo_and_resend
+from desk.telling import who_hears
+from desk.texts.notice_table import BY_NAME
+from desk.tickets import contacts, drafts, participants, ticket_list, tickets, uploads
 from mail import ids
 from mail.types import Address
 from models import (
@@ -47,7 +36,7 @@ from models import (
     db,
     now,
 )
-from tests.desk.letters import arrive, mail, ticket_of
+from tests.support.letters import arrive, mail, ticket_of
 
 
 def queued(purpose: str) -> list[str]:
@@ -218,8 +207,8 @@ def test_a_newcomer_with_our_signature_is_let_in_and_said_so(channel: Channel, a
     assert row.ticket_id == ticket.id
     assert messages(ticket)[-1].newcomer
     # He is not answered, and takes no part by this alone.
-    assert people.recipients(ticket)[0].address == "carol@customer.example"
-    assert "dave@customer.example" not in people.participants(ticket)
+    assert participants.recipients(ticket)[0].address == "carol@customer.example"
+    assert "dave@customer.example" not in participants.participants(ticket)
 
 
 @pytest.mark.parametrize(("days", "same"), [(13, True), (15, False)])
@@ -246,7 +235,7 @@ def test_one_mail_to_two_addresses_is_a_ticket_in_each(channel: Channel) -> None
 
 def test_switches_and_assignee(channel: Channel, alice: Agent, bob: Agent) -> None:
     for name in ("confirmation", "new_ticket"):
-        telling.switch(name, False)
+        who_hears.switch(name, False)
     ticket = ticket_of(arrive(channel, mail()))
     assert db.session.query(OutboundMail).count() == 0
     arrive(channel, mail(subject=f"[#{ticket.number}]"))
@@ -254,13 +243,13 @@ def test_switches_and_assignee(channel: Channel, alice: Agent, bob: Agent) -> No
     arrive(channel, mail(subject=f"[#{ticket.number}]"))
     assert queued("customer_reply") == ["alice@acme.example", "bob@acme.example", "bob@acme.example"]
     with pytest.raises(ValueError, match="ticket_reply"):
-        telling.switch("ticket_reply", False)
+        who_hears.switch("ticket_reply", False)
 
 
 def test_confirmations_end_by_counting(channel: Channel) -> None:
     for number in range(6):
         arrive(channel, mail(subject=f"Question {number}"))
-    assert queued("confirmation") == ["carol@customer.example"] * notices.PER_HOUR
+    assert queued("confirmation") == ["carol@customer.example"] * notice_mails.PER_HOUR
 
 
 def test_we_never_write_to_ourselves(channel: Channel) -> None:
@@ -304,7 +293,7 @@ def test_undo_gives_everything_back(channel: Channel, alice: Agent) -> None:
         files=(uploads.from_form("a.txt", b"file"),),
     )
     sent = replies.send_reply(ticket, alice, written, Status.RESOLVED)
-    assert corrections.undo(sent.message, alice)
+    assert undo_and_resend.undo(sent.message, alice)
     draft = drafts.of(ticket, alice, replies.Kind.REPLY)
     assert draft is not None
     assert "<strong>Bold</strong>" in draft.body
@@ -321,9 +310,9 @@ def test_undo_gives_everything_back(channel: Channel, alice: Agent) -> None:
 def test_undo_is_for_the_author_and_in_time(channel: Channel, alice: Agent, bob: Agent) -> None:
     ticket = ticket_of(arrive(channel, mail()))
     sent = replies.send_reply(ticket, alice, replies.Written(text="x"))
-    assert not corrections.undo(sent.message, bob)
+    assert not undo_and_resend.undo(sent.message, bob)
     outbox.deliver_due(at_once=True)
-    assert not corrections.undo(sent.message, alice)
+    assert not undo_and_resend.undo(sent.message, alice)
 
 
 def test_a_newer_mail_stops_the_answer(channel: Channel, alice: Agent) -> None:
@@ -362,7 +351,7 @@ def test_the_same_form_twice_is_one_answer(channel: Channel, alice: Agent) -> No
 def test_a_claimed_requester_cannot_divert_the_answer(channel: Channel, alice: Agent) -> None:
     ticket, _ = answered(channel, alice)
     arrive(channel, mail(subject=f"[#{ticket.number}]", reply_to="Carol <thief@evil.example>"))
-    assert [str(one) for one in people.recipients(ticket)] == ["Carol <carol@customer.example>"]
+    assert [str(one) for one in participants.recipients(ticket)] == ["Carol <carol@customer.example>"]
 
 
 @pytest.mark.parametrize(
@@ -377,7 +366,7 @@ def test_a_claimed_requester_cannot_divert_the_answer(channel: Channel, alice: A
 )
 def test_where_an_answer_goes(channel: Channel, reply_to: str, expected: list[str]) -> None:
     ticket = ticket_of(arrive(channel, mail(reply_to=reply_to)))
-    assert [one.address for one in people.recipients(ticket)] == expected
+    assert [one.address for one in participants.recipients(ticket)] == expected
 
 
 def test_undo_respects_what_happened_meanwhile(channel: Channel, alice: Agent) -> None:
@@ -390,18 +379,18 @@ def test_undo_respects_what_happened_meanwhile(channel: Channel, alice: Agent) -
     )
     arrive(channel, mail(subject=f"[#{ticket.number}] more"))
     assert ticket.status == Status.OPEN
-    assert corrections.undo(sent.message, alice)
+    assert undo_and_resend.undo(sent.message, alice)
     assert ticket.status == Status.OPEN
-    assert "typo@evil.example" not in people.participants(ticket)
+    assert "typo@evil.example" not in participants.participants(ticket)
     assert ticket_list.listing(alice, query="secretword").tickets == []
     assert "secretword" not in ticket.snippet
 
 
 def test_a_mail_is_only_taken_for_addresses_that_are_taken_now(channel: Channel) -> None:
     sales = channels.create(ChannelValues(key="Sales", address="sales-acme@poststelle.example"))
-    assert door.accepts(sales.address)
+    assert receiver.accepts(sales.address)
     channels.set_active(sales, False)
-    taken = door.take(mail(), "carol@customer.example", [sales.address], "smtp")
+    taken = receiver.take(mail(), "carol@customer.example", [sales.address], "smtp")
     assert (taken.rows, taken.safe, type(taken.fault)) == ([], [], LookupError)
 
 

@@ -16,14 +16,15 @@ from email import policy
 
 import pytest
 
-from desk import people, replies
 from desk.office import office, signing_key
+from desk.sending import replies
+from desk.tickets import participants
 from mail import ids
 from mail.types import Address
 from models import Agent, Channel, InboundMail, InboundState, Message, OutboundMail, Ticket, db
-from tests.clients import CLIENTS, filled, sent
-from tests.desk.letters import arrive, mail
-from tests.desk.post import Letter, Post, opened
+from tests.support.clients import CLIENTS, filled, sent
+from tests.support.letters import arrive, mail
+from tests.support.post import Letter, Post, opened
 
 MALLORY = "Mallory <mallory@evil.example>"
 KIM = "kim.s@strasse.example"
@@ -342,8 +343,8 @@ def test_who_holds_a_mail_of_ours_is_filed_with_a_banner_and_gets_no_history(
     assert (row.ticket_id, message.newcomer) == (house.ticket.id, True)
     assert message.posing is (sender == "alice@acme.example")
     house.post.collect()
-    assert "eve@evil.example" not in people.participants(house.ticket)
-    assert [one.address for one in people.recipients(house.ticket)] == ["carol@customer.example"]
+    assert "eve@evil.example" not in participants.participants(house.ticket)
+    assert [one.address for one in participants.recipients(house.ticket)] == ["carol@customer.example"]
     reply = replies.send_reply(house.ticket, alice, replies.Written(text="To Carol.")).message
     letters = house.post.collect()
     assert [letter.to for letter in letters] == ["carol@customer.example"]
@@ -355,7 +356,7 @@ def test_carols_name_with_a_leaked_mail_does_not_divert_the_answer(house: House)
     """Nothing was checked, so Mallory passes for Carol; but the answer still goes to Carol."""
     row = arrive(house.channel, spoof("carol@customer.example", in_reply_to=house.reply_id, reply_to=MALLORY))
     assert row.ticket_id == house.ticket.id
-    assert [one.address for one in people.recipients(house.ticket)] == ["carol@customer.example"]
+    assert [one.address for one in participants.recipients(house.ticket)] == ["carol@customer.example"]
 
 
 def test_a_confirmed_sender_may_say_where_to_answer(house: House) -> None:
@@ -363,7 +364,7 @@ def test_a_confirmed_sender_may_say_where_to_answer(house: House) -> None:
         in_reply_to=house.reply_id, reply_to="carol@home.example", authentication_results=results(PASS)
     )
     assert arrive(house.channel, letter).ticket_id == house.ticket.id
-    assert [one.address for one in people.recipients(house.ticket)] == ["carol@home.example"]
+    assert [one.address for one in participants.recipients(house.ticket)] == ["carol@home.example"]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from app import create_app
 from config import from_environment
-from desk import balance
+from desk.mailroom import balance
 from models import db
 from tests.servers.dovecot import Mailbox
 from tests.servers.forked import Forked

@@ -17,8 +17,9 @@ from flask import Flask
 
 from app import create_app
 from config import from_environment
-from desk import replies, tickets
-from desk.contacts import contact_for
+from desk.sending import replies
+from desk.tickets import tickets
+from desk.tickets.contacts import contact_for
 from mail.types import Address
 from models import Agent, Channel, OutboundMail, Ticket, db
 from tests.jobs.crash import message_id

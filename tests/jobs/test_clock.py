@@ -17,8 +17,8 @@ from flask import Flask
 from sqlalchemy import create_engine, select, text
 
 import jobs
-from desk import door
 from desk.office import Office
+from desk.receiving import receiver
 from jobs import Clock, Job, process_mail
 from models import Channel, Ticket, db
 from tests.jobs.test_kill import connect, imported, mail
@@ -145,7 +145,7 @@ def test_a_mail_at_the_door_is_filed_at_once(started: Callable[..., Clock], chan
 
     started(Job("process", run, NEVER))
     assert ran.wait(10)
-    door.take(carol.request(address), carol.ADDRESS, [address], "smtp")
+    receiver.take(carol.request(address), carol.ADDRESS, [address], "smtp")
     until(filed, every=0.02)
 
 

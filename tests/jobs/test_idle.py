@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from desk import channels
+from desk.channels import channels
 from desk.office import Office
 from jobs import Clock
 from models import Channel, Ticket, db

@@ -23,12 +23,14 @@ from sqlalchemy import select
 
 from app import create_app
 from config import Settings
-from desk import channels, fetching, intake, outbox, replies, retention
-from desk.channel_values import ChannelValues
+from desk.channels import channels
+from desk.channels.channel_values import ChannelValues
 from desk.failpoints import POINTS
+from desk.mailroom import retention
 from desk.office import Office
+from desk.receiving import fetching, intake
+from desk.sending import outbox, replies
 from models import Agent, Channel, InboundMail, Message, OutboundMail, RawMail, Ticket, db, now
-from tests.desk.letters import arrive
 from tests.jobs.crash import Crash, Delivered, Fetched, Way, letter
 from tests.jobs.sending import Sending, TimedSink
 from tests.servers.ca import Authority
@@ -37,6 +39,7 @@ from tests.servers.dovecot import Dovecot, Mailbox
 from tests.servers.forked import Forked
 from tests.servers.serving import ROOT, Serving, until
 from tests.servers.smtp_sink import SmtpSink
+from tests.support.letters import arrive
 
 LONG = os.environ.get("POSTSTELLE_LONG") == "1"
 SEED = int(os.environ.get("POSTSTELLE_SEED") or random.randrange(1_000_000))
@@ -59,7 +62,7 @@ AT_THE_DOOR = ("before_250", "after_250")
 RECEIVING = (*FILING, *AT_THE_DOOR)
 # How often a mail may reach the customer then.
 SENDING = {"claimed": 1, "before_handover": 1, "after_handover": 2}
-PUTTING_BACK = ("put_back_promised", "put_back_done")  # tests/desk/test_put_back.py
+PUTTING_BACK = ("put_back_promised", "put_back_done")  # tests/desk/mailroom/test_put_back.py
 FORGETTING = ("raw_going", "raw_removed")
 POINTS_OF = {"imap": FETCHING, "pop3": FETCHING, "smtp": RECEIVING, "lmtp": RECEIVING}
 
@@ -70,7 +73,7 @@ def mail(number: int) -> bytes:
 
 def called(*names: str) -> Iterator[tuple[str, ast.Call]]:
     """Every call of a function or method of these names in our code, with its module."""
-    for room in ("blueprints", "desk", "jobs", "mail", "models"):
+    for room in ("blueprints", "desk", "jobs", "mail", "models", "wire"):
         for path in (ROOT / room).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in names:
@@ -79,10 +82,12 @@ def called(*names: str) -> Iterator[tuple[str, ast.Call]]:
 
 def test_one_place_takes_mail_off_a_server_and_one_commits_a_verdict() -> None:
     """Stored, decided, removed: the order can be read at these two places."""
-    assert [module for module, _ in called("dispose") if module != "desk/schema.py"] == ["desk/removal.py"]
+    assert [module for module, _ in called("dispose") if module != "desk/schema.py"] == [
+        "desk/receiving/removal.py"
+    ]
     points = {node.args[0].value: module for module, node in called("reach") if node.args}
-    assert points["before_commit"] == points["filed"] == "desk/intake.py"
-    assert points["before_removal"] == points["after_removal"] == "desk/removal.py"
+    assert points["before_commit"] == points["filed"] == "desk/receiving/intake.py"
+    assert points["before_removal"] == points["after_removal"] == "desk/receiving/removal.py"
 
 
 def test_every_point_in_the_code_is_died_at() -> None:

@@ -10,8 +10,8 @@ from flask import Flask
 from sqlalchemy import select, update
 
 import jobs
-from desk import channels, health
-from desk.channel_values import ChannelValues, values_of
+from desk.channels import channels, health
+from desk.channels.channel_values import ChannelValues, values_of
 from desk.office import Office
 from jobs import JOBS, Clock
 from models import Channel, Incident, Ticket, db, now

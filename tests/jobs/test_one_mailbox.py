@@ -16,8 +16,8 @@ from flask import Flask
 from sqlalchemy import select
 
 import cli.jobs
-from desk import fetching
 from desk.leases import LeaseHeld
+from desk.receiving import fetching
 from models import Lease, Ticket, db, now
 from tests.jobs.test_kill import connect, imported, mail, own_channel
 from tests.servers.ca import Authority

@@ -15,12 +15,12 @@ from playwright.sync_api import Browser, Page, Request, Route
 
 from app import create_app
 from config import from_environment
-from desk import intake
-from desk.thread import SHOWN
+from desk.receiving import intake
+from desk.tickets.thread import SHOWN
 from models import Channel, InboundMail, db
-from tests.attacks import ATTACKS, REMOTE, WORDS
 from tests.servers.browser import sign_in
 from tests.servers.serving import PASSWORD, Serving, until
+from tests.support.attacks import ATTACKS, REMOTE, WORDS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 

@@ -10,12 +10,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from desk.notice_table import BY_NAME
-from tests.desk.letters import mail
+from desk.texts.notice_table import BY_NAME
 from tests.servers import carol
 from tests.servers.browser import sign_in, window
 from tests.servers.serving import PASSWORD, Serving, until
 from tests.servers.smtp_sink import SmtpSink
+from tests.support.letters import mail
 
 ADDRESS = "support-acme@poststelle.example"
 

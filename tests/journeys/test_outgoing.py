@@ -12,11 +12,11 @@ from email.utils import make_msgid
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.desk.letters import mail
 from tests.servers import carol
 from tests.servers.browser import sign_in, window
 from tests.servers.serving import PASSWORD, Serving, until
 from tests.servers.smtp_sink import SmtpSink, SunkMail
+from tests.support.letters import mail
 
 ADDRESS = "support-acme@poststelle.example"
 BOB, DAVE, EVE = "bob@kunde.example", "dave@kunde.example", "eve@kunde.example"

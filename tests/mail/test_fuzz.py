@@ -7,8 +7,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mail.reading import read
-from tests.fuzz import MAILS, mutated, read_whole
+from mail.safe_reading import read
+from tests.support.fuzz import MAILS, mutated, read_whole
 
 FILES = [path.read_bytes() for path in sorted(MAILS.glob("*.eml"))]
 MUTATIONS = st.builds(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile_mails import CASES
-from tests.hostile_run import GOOD, PATIENCE, VISIBLE
+from tests.support.hostile_mails import CASES
+from tests.support.hostile_run import GOOD, PATIENCE, VISIBLE
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +19,11 @@ ROOT = Path(__file__).parents[2]
 def test_hostile_mails_are_visible_and_the_good_ones_behind_them_arrive() -> None:
     """Seconds of computing are asked for: those on the clock depend on what else the machine does."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.hostile_run"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tests.support.hostile_run"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(CASES) >= 100

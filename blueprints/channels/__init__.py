@@ -1,0 +1,1 @@
+"""Views of channels: their form, deliverability, OAuth providers."""

@@ -1,0 +1,1 @@
+"""Words for codes: what a reader sees in place of what is stored."""

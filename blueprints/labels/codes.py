@@ -1,0 +1,263 @@
+"""Codes in the database, words at the edge: the label of every code that a screen shows."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext
+
+from blueprints.labels import oauth_failures
+
+STATUS = {
+    "new": lazy_gettext("New"),
+    "open": lazy_gettext("In progress"),
+    "waiting": lazy_gettext("Waiting"),
+    "resolved": lazy_gettext("Resolved"),
+    "closed": lazy_gettext("Closed"),
+}
+PRIORITY = {
+    "low": lazy_gettext("Low"),
+    "normal": lazy_gettext("Normal"),
+    "high": lazy_gettext("High"),
+    "critical": lazy_gettext("Critical"),
+}
+ROLE = {
+    "system": lazy_gettext("System"),
+    "admin": lazy_gettext("Administrator"),
+    "agent": lazy_gettext("Agent"),
+}
+DELIVERY = {
+    "queued": lazy_gettext("queued"),
+    "sending": lazy_gettext("being sent"),
+    "done": lazy_gettext("handed over to the mail server"),
+    "failed": lazy_gettext("undeliverable"),
+    "cancelled": lazy_gettext("cancelled"),
+    "kept": lazy_gettext("Trial operation: not sent"),
+    "accepted": lazy_gettext("accepted"),
+    "delayed": lazy_gettext("delayed"),
+    "undeliverable": lazy_gettext("undeliverable"),
+}
+RECIPIENT = {
+    "queued": lazy_gettext("waits"),
+    "accepted": lazy_gettext("taken by the mail server"),
+    "delayed": lazy_gettext("delayed, it is tried again"),
+    "undeliverable": lazy_gettext("undeliverable"),
+    "cancelled": lazy_gettext("not sent"),
+}
+# How another ticket hangs together with the one on screen.
+RELATION = {
+    "continues": lazy_gettext("Earlier part"),
+    "continued_by": lazy_gettext("Later part"),
+    "maybe": lazy_gettext("Perhaps"),
+    "maybe_here": lazy_gettext("Perhaps"),
+    "split_from": lazy_gettext("Origin"),
+    "split_off": lazy_gettext("Split off"),
+}
+FAILURE = oauth_failures.FAILURE | {
+    "name_not_found": lazy_gettext("The server name does not exist."),
+    "refused_address": lazy_gettext("The server name leads to an address that is not allowed."),
+    "connect_refused": lazy_gettext("The server refuses connections on this port."),
+    "connect_timeout": lazy_gettext("The server does not answer on this port."),
+    "timeout": lazy_gettext("The server stopped answering."),
+    "session_too_long": lazy_gettext("The server is too slow: the conversation took too long."),
+    "connection_lost": lazy_gettext("The server closed the connection."),
+    "tls_failed": lazy_gettext("No encrypted connection could be made."),
+    "certificate_invalid": lazy_gettext("The server's certificate is not valid."),
+    "certificate_name": lazy_gettext("The server's certificate is for another name."),
+    "certificate_expired": lazy_gettext("The server's certificate has expired."),
+    "certificate_self_signed": lazy_gettext("The server's certificate is signed by nobody we know."),
+    "certificate_unknown": lazy_gettext(
+        "The server's certificate comes from an authority that is not known here."
+    ),
+    "starttls_missing": lazy_gettext("The server offers no encryption on this port."),
+    "plaintext_refused": lazy_gettext("An unencrypted connection is not allowed for this channel."),
+    "wrong_port_ssl": lazy_gettext("The server does not speak SSL on this port."),
+    "wrong_port_plain": lazy_gettext("The server expects SSL on this port from the first byte."),
+    "wrong_protocol": lazy_gettext("Another service answers on this port."),
+    "we_are_blocked": lazy_gettext("The server refuses connections from the address of this machine."),
+    "auth_failed": lazy_gettext("Sign-in refused"),
+    "auth_unsupported": lazy_gettext("The server does not offer this way of signing in."),
+    "auth_required": lazy_gettext("The server wants a sign-in before it takes mail."),
+    "password_expired": lazy_gettext("The password has expired."),
+    "account_locked": lazy_gettext("The provider has locked the account."),
+    "app_password": lazy_gettext("The provider asks for an application password."),
+    "oauth_required": lazy_gettext("The provider no longer accepts passwords (OAuth 2 only)."),
+    "protocol_disabled": lazy_gettext("Fetching is switched off at the provider."),
+    "folder_missing": lazy_gettext("The folder does not exist on the server."),
+    "protocol_error": lazy_gettext("The server gave an answer that makes no sense."),
+    "mailbox_locked": lazy_gettext("The mailbox is in use by somebody else."),
+    "over_quota": lazy_gettext("The mailbox is full."),
+    "sender_refused": lazy_gettext("The server does not accept this sender."),
+    "recipients_refused": lazy_gettext("The mail server refused the recipient."),
+    "unknown_recipient": lazy_gettext("The recipient's address does not exist."),
+    "unknown_domain": lazy_gettext("The recipient's domain takes no mail."),
+    "mailbox_disabled": lazy_gettext("The recipient's mailbox is switched off."),
+    "mailbox_full": lazy_gettext("The recipient's mailbox is full."),
+    "greylisted": lazy_gettext("The recipient's server asks every new sender to try again."),
+    "sender_not_proven": lazy_gettext(
+        "The recipient's server does not believe that we may send for this address."
+    ),
+    "gave_up_there": lazy_gettext("The recipient's server could not be reached for a long time."),
+    "too_large": lazy_gettext("The mail is larger than the server accepts."),
+    "smtputf8_missing": lazy_gettext("The server cannot deliver to an address with such characters."),
+    "content_refused": lazy_gettext("The recipient's server takes the mail for spam or for dangerous."),
+    "server_busy": lazy_gettext("The server is busy."),
+    "removal_refused": lazy_gettext("The server does not remove mails that became tickets."),
+    "mail_withheld": lazy_gettext("The server does not hand out some mails whole."),
+    "stale": lazy_gettext("The mailbox has not been fetched for a while, and no fault is known."),
+    "password_missing": lazy_gettext("The password is missing; enter it again."),
+    "no_relay": lazy_gettext("No outgoing server is set up."),
+    "not_https": lazy_gettext("The address leads to a connection that is not encrypted."),
+    "http_status": lazy_gettext("The web server answers with an error."),
+    "too_many_redirects": lazy_gettext("The web server sends us on and on."),
+    "not_readable": lazy_gettext("The answer cannot be read."),
+    "name_server_failed": lazy_gettext("The name server does not answer properly."),
+    "gave_up": lazy_gettext("Given up after four days of trying."),
+    "bounced": lazy_gettext("The recipient's mail server sent the mail back."),
+    "unconfirmed": lazy_gettext(
+        "The server fell silent after it had the whole mail. Most likely it was delivered."
+    ),
+    "brake": lazy_gettext("Unusually much mail left by this channel within an hour; the rest waits."),
+    "stopped": lazy_gettext("Somebody stopped the sending."),
+    "internal": lazy_gettext("Poststelle made a mistake; nothing was lost."),
+}
+# Where the settings of an address were found, and what its provider wants besides.
+WAY = {
+    "preset": lazy_gettext("They are on our list of providers."),
+    "mx": lazy_gettext("The domain's mail goes to a provider of our list (MX record)."),
+    "autoconfig": lazy_gettext("The domain itself publishes them (autoconfig)."),
+    "well_known": lazy_gettext("The domain itself publishes them (.well-known)."),
+    "ispdb": lazy_gettext("They are in Thunderbird's database."),
+    "srv": lazy_gettext("The domain names its servers itself (SRV records)."),
+}
+HINT = {
+    "oauth_only": lazy_gettext("This provider no longer accepts passwords, but only a sign-in by OAuth 2."),
+    "app_password": lazy_gettext(
+        "With two-factor sign-in this provider asks for an application password: make one in the account's "
+        "security settings and enter it below."
+    ),
+    "switch_on": lazy_gettext(
+        "IMAP and POP3 are off at first: switch them on in the settings of the mailbox."
+    ),
+    "own_password": lazy_gettext(
+        "This provider has a password of its own for mail programs, apart from that of the account."
+    ),
+    "archives": lazy_gettext(
+        "Deleting by IMAP may only archive there: in Gmail's settings choose under “Forwarding and POP/IMAP” "
+        "what happens to deleted mails."
+    ),
+    "unverified": lazy_gettext("We could not verify these names; test the connection before you save."),
+}
+# What a trouble of a channel means for those who wait for mail.
+EFFECT = {
+    "fetch": lazy_gettext("Its mailbox is not being fetched: new mail waits on the server and is not lost."),
+    "removal": lazy_gettext("Its mail becomes tickets, but stays on the server."),
+    "stale": lazy_gettext("Its mailbox is not being fetched: new mail waits on the server and is not lost."),
+    "sending": lazy_gettext("Its answers do not leave: they wait in the outbox and are not lost."),
+}
+# The steps of the connection test; the failed one says so by its FAILURE.
+STEP = {
+    "found": lazy_gettext("Server found"),
+    "connected": lazy_gettext("Connected"),
+    "encrypted": lazy_gettext("Encrypted"),
+    "capabilities": lazy_gettext("Server ready to take mail"),
+    "signed_in": lazy_gettext("Signed in"),
+    "inbox": lazy_gettext("Inbox counted"),
+    "sender": lazy_gettext("Sender address accepted"),
+    "relay": lazy_gettext("Outgoing server of this Poststelle"),
+    "sent": lazy_gettext("Test mail handed over"),
+    "returned": lazy_gettext("Test mail came back"),
+}
+# What to do about it, in a sentence; only where there is more to say than the failure itself.
+ADVICE = oauth_failures.ADVICE | {
+    "name_not_found": lazy_gettext("Check the spelling of the server name."),
+    "refused_address": lazy_gettext(
+        "Addresses of this machine itself are refused. An operator can allow them "
+        "with POSTSTELLE_ALLOW_PRIVATE_HOSTS=1."
+    ),
+    "connect_refused": lazy_gettext("Check the port and the protocol."),
+    "connect_timeout": lazy_gettext(
+        "Check the port, and whether a firewall blocks it. Many networks block port 25: use 587 with STARTTLS "
+        "or 465 with SSL/TLS instead."
+    ),
+    "timeout": lazy_gettext("Try again in a few minutes; if it stays so, check server name and port."),
+    "connection_lost": lazy_gettext("Try again in a few minutes; if it stays so, check port and encryption."),
+    "tls_failed": lazy_gettext(
+        "The server may only know encryption that is out of date. Its operator has to allow TLS 1.2 or newer."
+    ),
+    "certificate_invalid": lazy_gettext("The operator of the server has to put a valid certificate there."),
+    "certificate_name": lazy_gettext("Use the server name that the provider gives in its instructions."),
+    "certificate_expired": lazy_gettext("The operator of the server has to renew it."),
+    "certificate_self_signed": lazy_gettext(
+        "Put the server's certificate into the system's store, or name it with SSL_CERT_FILE."
+    ),
+    "certificate_unknown": lazy_gettext(
+        "Put the authority's certificate into the system's store, or name it with SSL_CERT_FILE."
+    ),
+    "starttls_missing": lazy_gettext(
+        "Use SSL (for outgoing mail SSL/TLS) with its port. Or switch on “Allow unencrypted” below the incoming "
+        "server; it counts for both directions."
+    ),
+    "plaintext_refused": lazy_gettext(
+        "Choose an encryption. Or switch on “Allow unencrypted” below the incoming server; it counts for both "
+        "directions."
+    ),
+    "wrong_port_ssl": lazy_gettext(
+        "SSL needs another port: 993 for IMAP, 995 for POP3, 465 for SMTP. "
+        "On 143, 110 and 587 switch SSL off; STARTTLS is used there."
+    ),
+    "wrong_port_plain": lazy_gettext(
+        "Switch SSL on, or choose SSL/TLS for outgoing mail. STARTTLS works on 143, 110 and 587."
+    ),
+    "wrong_protocol": lazy_gettext(
+        "Check server type and port: IMAP has 993 or 143, POP3 995 or 110, outgoing mail 465, 587 or 25."
+    ),
+    "we_are_blocked": lazy_gettext(
+        "The address stands on a block list. Ask the provider's support, or let mail leave from another network."
+    ),
+    "auth_failed": lazy_gettext(
+        "Check the user name and the password. Most providers want the full address as user name."
+    ),
+    "auth_unsupported": lazy_gettext(
+        "Choose “Automatic” under authentication. If it stands there already, the server offers no sign-in here: "
+        "choose “No authentication”, or another port."
+    ),
+    "auth_required": lazy_gettext(
+        "Choose “Automatic” under authentication and enter user name and password of the outgoing server."
+    ),
+    "app_password": lazy_gettext("Create an application password in the account's security settings."),
+    "oauth_required": lazy_gettext(
+        "Choose OAuth 2 as sign-in of the channel. An administrator registers this Poststelle with the provider "
+        "first: “OAuth 2 providers” on the page of the channels."
+    ),
+    "password_expired": lazy_gettext("Set a new password at the provider and enter it here."),
+    "account_locked": lazy_gettext("Sign in at the provider's web page and unlock it, or ask its support."),
+    "protocol_disabled": lazy_gettext("Switch IMAP or POP3 on in the mailbox's settings at the provider."),
+    "folder_missing": lazy_gettext("Check the name of the folder."),
+    "protocol_error": lazy_gettext(
+        "Check server name, port and server type; the provider's help pages name them."
+    ),
+    "mailbox_locked": lazy_gettext(
+        "Another mail program has it open by POP3. Close it and test again, or use IMAP."
+    ),
+    "server_busy": lazy_gettext(
+        "Test again in a few minutes. Some providers limit how many programs are connected at once."
+    ),
+    "sender_refused": lazy_gettext("The address of the channel must belong to the signed-in mailbox."),
+    "content_refused": lazy_gettext("The server's own words say why; its operator can help."),
+    "over_quota": lazy_gettext("Make room in the mailbox."),
+    "brake": lazy_gettext("Look for a loop in the outbox. “Send now” lets a single mail through."),
+    "unknown_recipient": lazy_gettext("Check the spelling, or reach the person another way."),
+    "unknown_domain": lazy_gettext("Check the part behind the @."),
+    "mailbox_full": lazy_gettext("Try again later, or reach the person another way."),
+    "sender_not_proven": lazy_gettext(
+        "An administrator has to mend SPF, DKIM or DMARC of the channel's domain."
+    ),
+    "stale": lazy_gettext("Check that the jobs of this Poststelle are running (“serve” or “worker”)."),
+    "mail_withheld": lazy_gettext(
+        "All others are taken in, and these are asked for at every fetch. Open the mailbox with another mail program "
+        "and forward them to this channel or move them to another folder."
+    ),
+    "removal_refused": lazy_gettext(
+        "They do not become tickets again, and removing them is tried at every fetch. Check in the mailbox's "
+        "settings whether this sign-in may delete, or choose another way after the fetch."
+    ),
+}

@@ -1,0 +1,202 @@
+"""What a connection test and a search for settings found, in words, with the way out of each failure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask_babel import format_date, gettext, ngettext
+from flask_babel import lazy_gettext as _l
+
+from blueprints.labels.codes import FAILURE, HINT, STEP, WAY
+from blueprints.labels.connection_advice import advice_for
+from blueprints.labels.formats import file_size
+from desk.channels.channels import Discovery
+from desk.checks.connection_tests import RETURNED, Step, Trial
+from desk.checks.dry_run import Foreseen, Rehearsal
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStep:
+    """`state` is ok, warning, failed, skipped, or waiting while the test is on its way there."""
+
+    state: str
+    title: str
+    text: str = ""
+    advice: str = ""
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTrial:
+    """`seen` counts the steps that are there, so that a poll knows whether there is more."""
+
+    token: str
+    running: bool
+    seen: int
+    incoming: list[ShownStep]
+    outgoing: list[ShownStep]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDiscovery:
+    """`found` or not, a sentence, what else to know, and each place that was looked at with its result."""
+
+    found: bool
+    text: str
+    hints: list[str]
+    looks: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRehearsal:
+    """`summary` in one sentence; each mail with what would become of it; or a failure with its way out."""
+
+    token: str
+    running: bool
+    summary: str
+    mails: list[tuple[Foreseen, str]]
+    failure: str = ""
+    advice: str = ""
+    details: str = ""
+
+
+# What the first fetch would do with a mail: by the reason of the decision, else by its outcome.
+FORESEEN = {
+    "own_mail": _l("our own mail: left out"),
+    "was_read": _l("already read: left alone"),
+    "existing": _l("already there: left alone"),
+    "oversize": _l("too large: held, stays on the server"),
+    "copy": _l("the same mail came by another address: filed there, nobody is notified"),
+    "duplicate": _l("the same as another mail, byte for byte: filed once"),
+    "put_back": _l("put back into the mailbox: left alone"),
+    "new_ticket": _l("becomes a new ticket"),
+    "reply": _l("becomes an answer to another mail of this mailbox"),
+    "quiet": _l("written by a machine: becomes a ticket, without an answer and without notifications"),
+    "bounce": _l("a report about an undeliverable mail: tied to that mail"),
+    "held": _l("held in the quarantine"),
+    "dropped": _l("from a blocked sender: left out"),
+}
+KNOWN = _l("fetched before: left alone")
+
+
+def shown_trial(trial: Trial) -> ShownTrial:
+    sides = {side: list(trial.steps[side]) for side in ("incoming", "outgoing")}
+    running = trial.running
+    shown = {
+        side: [_shown(step, dict(step.facts), trial.existing, trial.provider) for step in steps]
+        + [_waiting(name) for name in trial.names.get(side, ())[len(steps) :]]
+        for side, steps in sides.items()
+    }
+    seen = sum(map(len, sides.values()))
+    return ShownTrial(trial.token, running, seen, shown["incoming"], shown["outgoing"])
+
+
+def shown_rehearsal(rehearsal: Rehearsal) -> ShownRehearsal:
+    running = rehearsal.running
+    if running:
+        return ShownRehearsal(rehearsal.token, True, "", [])
+    failure = rehearsal.failure or ("" if rehearsal.done else "timeout")
+    if failure:
+        words = str(FAILURE.get(failure, FAILURE["internal"]))
+        return ShownRehearsal(rehearsal.token, False, "", [], words, advice_for(failure), rehearsal.words)
+    summary = ngettext(
+        "%(num)s mail would be fetched, of %(total)s in the inbox.",
+        "%(num)s mails would be fetched, of %(total)s in the inbox.",
+        rehearsal.takes,
+        total=rehearsal.total,
+    )
+    mails = [(mail, _foreseen(mail)) for mail in rehearsal.mails]
+    return ShownRehearsal(rehearsal.token, False, summary, mails)
+
+
+def _foreseen(mail: Foreseen) -> str:
+    said = mail.decision
+    if said is None:
+        return str(KNOWN)
+    if said.ticket is not None and not said.foreseen and said.outcome in ("reply", "quiet"):
+        if said.outcome == "reply":
+            return gettext("becomes an answer in ticket #%(number)s", number=said.ticket)
+        return gettext("joins ticket #%(number)s, nobody is notified", number=said.ticket)
+    return str(FORESEEN.get(said.reason) or FORESEEN[said.outcome])
+
+
+def shown_discovery(discovery: Discovery) -> ShownDiscovery:
+    looks = [(look.where, _looked(look.state, look.code)) for look in discovery.looks]
+    if discovery.servers is None:
+        text = gettext("Nothing was found. Server names and ports stand in the help pages of your provider.")
+        return ShownDiscovery(False, text, [], looks)
+    text = gettext("Found: %(name)s. Server names and ports were filled in.", name=discovery.servers.name)
+    hints = [str(HINT[hint]) for hint in discovery.servers.hints]
+    return ShownDiscovery(True, f"{text} {WAY[discovery.looks[-1].way]}", hints, looks)
+
+
+def _looked(state: str, code: str) -> str:
+    if state == "failed":
+        return str(FAILURE.get(code, FAILURE["internal"]))
+    return {
+        "found": gettext("found"),
+        "nothing": gettext("nothing there"),
+        "skipped": gettext("not asked"),
+    }[state]
+
+
+def _waiting(name: str) -> ShownStep:
+    return ShownStep("waiting", str(STEP.get(name, name)))
+
+
+def _shown(step: Step, facts: dict[str, str], existing: str, provider: str) -> ShownStep:
+    title = str(STEP.get(step.name, step.name))
+    if step.state == "skipped":
+        return ShownStep(step.state, title, str(FAILURE[step.code]) if step.code else gettext("not tried"))
+    if step.state == "failed":
+        failure = str(FAILURE.get(step.code, FAILURE["internal"]))
+        return ShownStep(step.state, failure, advice=advice_for(step.code, provider), details=step.words)
+    if step.name == "encrypted" and step.state == "warning":
+        return ShownStep(
+            step.state, gettext("Not encrypted"), gettext("Everybody on the way can read mails and password.")
+        )
+    if step.name == RETURNED and step.state == "warning":
+        return ShownStep(
+            step.state,
+            gettext("The test mail is not back yet"),
+            gettext("Some providers take a few minutes. Look into the mailbox, or test again later."),
+        )
+    return ShownStep(step.state, title, " · ".join(_facts(facts, existing)), details=step.words)
+
+
+def _facts(facts: dict[str, str], existing: str) -> list[str]:
+    texts = [facts[name] for name in ("address", "protocol") if name in facts]
+    if "subject" in facts:
+        texts.append(gettext("certificate for %(name)s", name=facts["subject"]))
+    if "not_after" in facts:
+        day = format_date(datetime.fromisoformat(facts["not_after"]), "medium")
+        texts.append(gettext("valid until %(day)s", day=day))
+    if "total" in facts:
+        texts += _counted(facts, existing)
+    if facts.get("size", "").isdecimal() and int(facts["size"]):
+        texts.append(gettext("mails up to %(size)s", size=file_size(int(facts["size"]))))
+    if "auth" in facts:
+        texts.append(facts["auth"])
+    return texts
+
+
+def _counted(facts: dict[str, str], existing: str) -> list[str]:
+    total = int(facts["total"])
+    waiting = int(facts.get("unread", total))  # POP3 knows no unread mail: everything counts
+    texts = [
+        gettext("%(unread)s unread of %(total)s mails in the inbox", unread=waiting, total=total)
+        if "unread" in facts
+        else ngettext("%(num)s mail in the mailbox", "%(num)s mails in the mailbox", total)
+    ]
+    if existing == "take" and waiting:
+        texts.append(
+            ngettext(
+                "%(num)s mail becomes a ticket at the first fetch",
+                "%(num)s mails become tickets at the first fetch",
+                waiting,
+            )
+        )
+    elif existing == "leave":
+        texts.append(gettext("what is there now is left alone"))
+    return texts

@@ -1,0 +1,124 @@
+"""What templates say of a code: `labels.status(code)`; and the filters for moments, sizes and numbers."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_babel import format_number
+
+from blueprints.labels import attached_parts, codes, decisions, events, ledger
+from blueprints.labels.formats import file_size, full_time, initials, relative_time
+from blueprints.labels.notices import PURPOSE, event_word
+from desk.receiving.deciding import Explanation
+from models import InboundEvent, NoticeItem, TicketEvent
+
+
+class Labels:
+    """One method for each kind of code. Where a code may come from outside, unknown ones have words too."""
+
+    # --- tickets and messages
+
+    def status(self, code: str) -> str:
+        return str(codes.STATUS[code])
+
+    def priority(self, code: str) -> str:
+        return str(codes.PRIORITY[code])
+
+    def why(self, code: str) -> str:
+        """»Warum hier?«: what led a message into its ticket."""
+        return str(decisions.WHY.get(code) or decisions.REASON.get(code, ""))
+
+    def relation(self, code: str) -> str:
+        return str(codes.RELATION[code])
+
+    def sender(self, code: str) -> str:
+        return str(decisions.SENDER[code])
+
+    def ticket_event(self, event: TicketEvent) -> str:
+        return events.event_words(event)
+
+    def ticket_event_icon(self, kind: str) -> str:
+        return events.event_icon(kind)
+
+    def invitation(self, method: str) -> str:
+        return str(attached_parts.METHOD.get(method, attached_parts.METHOD["publish"]))
+
+    def answer(self, code: str) -> str:
+        """What somebody says to an invitation."""
+        return str(attached_parts.ANSWER.get(code, code))
+
+    def seal(self, code: str) -> str:
+        return str(attached_parts.SEAL.get(code, ""))
+
+    # --- mails on their way
+
+    def delivery(self, code: str) -> str:
+        return str(codes.DELIVERY[code])
+
+    def recipient(self, code: str) -> str:
+        return str(codes.RECIPIENT[code])
+
+    def purpose(self, code: str) -> str:
+        return str(PURPOSE[code])
+
+    def reason(self, code: str) -> str:
+        """Of a judgement about a mail, or of a failure."""
+        return str(decisions.REASON.get(code) or codes.FAILURE.get(code, ""))
+
+    def advice(self, code: str) -> str:
+        """What to do about a failure; empty where there is no more to say."""
+        return str(codes.ADVICE.get(code, ""))
+
+    def effect(self, trouble: str) -> str:
+        return str(codes.EFFECT[trouble])
+
+    def notice_event(self, item: NoticeItem) -> str:
+        """What happened, as a mail or the bell tells it."""
+        return str(event_word(item))
+
+    # --- the mail room
+
+    def verdict(self, code: str) -> str:
+        return str(ledger.VERDICT[code])
+
+    def verdict_sign(self, code: str) -> str:
+        return ledger.SIGN.get(code, "plain")
+
+    def verdict_count(self, code: str, count: int) -> str:
+        return ledger.verdict_count(code, count)
+
+    def decision(self, said: Explanation) -> list[decisions.Line]:
+        """What decided it, where it goes, who speaks, and who hears of it."""
+        return decisions.lines(said)
+
+    def server_copy(self, code: str) -> str:
+        return str(ledger.COPY[code])
+
+    def via(self, code: str) -> str:
+        return str(ledger.VIA.get(code, code))
+
+    def mail_event(self, event: InboundEvent) -> str:
+        return ledger.event_sentence(event)
+
+    def missing(self, count: int) -> str:
+        return ledger.missing_words(count)
+
+    def finding(self, code: str) -> str:
+        return str(ledger.FINDING.get(code, code))
+
+    # --- agents
+
+    def role(self, code: str) -> str:
+        return str(codes.ROLE[code])
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals["labels"] = Labels()
+    app.jinja_env.filters.update(
+        when=relative_time,
+        moment=full_time,
+        iso_moment=attached_parts.iso_moment,
+        event_time=attached_parts.event_time,
+        number=format_number,
+        filesize=file_size,
+        initials=initials,
+    )

@@ -1,0 +1,1 @@
+"""Views of mails: the ledger, the quarantine, the outbox, blocked senders."""

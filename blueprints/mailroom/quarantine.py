@@ -1,0 +1,107 @@
+"""»Quarantäne«: mails that wait for a person, because a rule held them or we failed on them."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
+
+from blueprints.mailroom import mail_page
+from blueprints.page.access import me
+from blueprints.page.htmx import go, page
+from blueprints.tickets.attachments import sent
+from desk.mailroom import quarantine, raw_mail
+from models import InboundMail, InboundState
+
+blueprint = Blueprint("quarantine", __name__, url_prefix="/quarantine")
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    return page(
+        "mailroom/quarantine.html",
+        mails=quarantine.waiting(),
+        waiting=quarantine.count(),
+        may_open=_may_open,
+    )
+
+
+@blueprint.get("/<int:inbound_id>")
+def show(inbound_id: int) -> ResponseReturnValue:
+    mail = _waiting(inbound_id)
+    _guard(mail)
+    return mail_page.show(mail, "quarantine")
+
+
+@blueprint.post("/<int:inbound_id>/release")
+def release(inbound_id: int) -> ResponseReturnValue:
+    """Let it in: it becomes a ticket as if a person's mail had come."""
+    mail = _waiting(inbound_id)
+    _guard(mail)
+    if not mail.sha256:
+        abort(404)
+    return mail_page.let_in(mail, url_for("quarantine.index"))
+
+
+@blueprint.post("/<int:inbound_id>/discard")
+def discard(inbound_id: int) -> ResponseReturnValue:
+    quarantine.discard(_waiting(inbound_id), me())
+    return go(url_for("quarantine.index"), gettext("The mail was deleted."))
+
+
+@blueprint.get("/<int:inbound_id>/block")
+def ask_block(inbound_id: int) -> ResponseReturnValue:
+    return mail_page.ask_block(_waiting(inbound_id), "quarantine")
+
+
+@blueprint.post("/<int:inbound_id>/block")
+def block(inbound_id: int) -> ResponseReturnValue:
+    return mail_page.block(_waiting(inbound_id), "quarantine")
+
+
+@blueprint.get("/<int:inbound_id>/original")
+def original(inbound_id: int) -> ResponseReturnValue:
+    mail = _waiting(inbound_id)
+    _guard(mail)
+    return sent(raw_mail.content(mail), f"mail-{mail.id}.eml", "message/rfc822", True)
+
+
+@blueprint.post("/decisions")
+def decide() -> ResponseReturnValue:
+    """Several at once: release or delete those that are ticked."""
+    wanted = request.form.get("decision")
+    if wanted not in ("release", "discard"):
+        abort(400)
+    ids = {
+        int(one) for one in request.form.getlist("mail") if one.isascii() and one.isdigit() and len(one) < 10
+    }
+    chosen = [mail for mail in quarantine.waiting() if mail.id in ids]
+    if not chosen:
+        return go(url_for("quarantine.index"), gettext("Tick the mails that you mean."))
+    if wanted == "discard":
+        for mail in chosen:
+            quarantine.discard(mail, me())
+        said = ngettext("%(num)s mail was deleted.", "%(num)s mails were deleted.", len(chosen))
+        return go(url_for("quarantine.index"), said)
+    let_in = [mail for mail in chosen if _may_open(mail) and quarantine.can_be_let_in(mail)]
+    for mail in let_in:
+        failed = mail.state == InboundState.FAILED
+        (quarantine.process_again if failed else quarantine.release)(mail, me())
+    filed = sum(not quarantine.waits(mail) for mail in let_in)
+    said = ngettext("%(num)s mail was let in.", "%(num)s mails were let in.", filed)
+    if left := len(chosen) - filed:
+        said += " " + ngettext("%(num)s still waits.", "%(num)s still wait.", left)
+    return go(url_for("quarantine.index"), said)
+
+
+def _waiting(inbound_id: int) -> InboundMail:
+    return quarantine.waiting_mail(inbound_id) or abort(404)
+
+
+def _may_open(mail: InboundMail) -> bool:
+    return me().is_admin or not quarantine.is_private(mail)
+
+
+def _guard(mail: InboundMail) -> None:
+    if not _may_open(mail):
+        abort(403)

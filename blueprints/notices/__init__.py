@@ -1,0 +1,1 @@
+"""Views of what we write: notices, designs, languages, and the bell."""

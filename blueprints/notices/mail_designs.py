@@ -1,0 +1,265 @@
+"""»System >> Notifications >> E-mail templates«: logo, colour, signature and footer of our mails."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from flask import abort, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale, gettext
+from flask_babel import lazy_gettext as _l
+from flask_wtf.file import FileField
+from wtforms import BooleanField, IntegerField, StringField, TextAreaField
+from wtforms.validators import Optional
+from wtforms.widgets import ColorInput
+
+from blueprints.page import forms
+from blueprints.page.access import AdminBlueprint, me
+from blueprints.page.htmx import change, go, invalid, page, wants_fragment
+from blueprints.page.limits import TEST_MAILS, limiter
+from blueprints.page.mail_sheet import mail_sheet
+from blueprints.page.numbers import whole_number
+from blueprints.page.packed import packed, unpacked
+from desk.channels import channels
+from desk.notices import previews
+from desk.sending.mail_rendering import Letter
+from desk.texts import mail_designs
+from models import MailLook
+
+blueprint = AdminBlueprint("looks", __name__, url_prefix="/system/looks")
+
+WIDTHS = {"600": _l("Wide"), "380": _l("Phone")}  # pixels
+SCHEMES = {"light": _l("Light"), "dark": _l("Dark")}
+SHOWN = "ticket_reply"  # what the preview shows: signature, footer and history
+
+ERRORS = {
+    "required": _l("Enter a name."),
+    "taken": _l("There is already a template of this name."),
+    "control": _l("Control characters are not allowed here."),
+    "too_long": _l("This is too long."),
+    "colour": _l("Enter a colour as # and six digits or letters from a to f, for example #ffcb05."),
+    "height": _l(
+        "Enter a height from %(low)s to %(high)s pixels.",
+        low=mail_designs.LOWEST_LOGO,
+        high=mail_designs.HIGHEST_LOGO,
+    ),
+    "too_large": _l(
+        "This picture is larger than %(size)s KB. Save it smaller, as every mail carries it; 400 pixels are enough.",
+        size=mail_designs.LARGEST_LOGO // 1000,
+    ),
+    "no_picture": _l(
+        "This is no PNG, JPEG or GIF picture. Other kinds are not shown by all mail programs; save it as PNG."
+    ),
+    "unknown": _l(
+        "You can use these placeholders here, and no others: %(names)s.",
+        names=", ".join(mail_designs.PLACEHOLDERS),
+    ),
+    "broken": _l("A placeholder begins and ends with two curly brackets."),
+}
+
+
+class LookForm(forms.Form):
+    name = StringField(
+        _l("Name"), render_kw={"maxlength": mail_designs.LONGEST["name"], "autocomplete": "off"}
+    )
+    logo = FileField(_l("Logo"), render_kw={"accept": "image/png,image/jpeg,image/gif"})
+    without_logo = BooleanField(_l("Remove the logo"))
+    logo_alt = StringField(
+        _l("Words for the logo"), render_kw={"maxlength": mail_designs.LONGEST["logo_alt"]}
+    )
+    logo_height = IntegerField(_l("Height of the logo"), [Optional()], default=mail_designs.LOGO_HEIGHT)
+    accent = StringField(_l("Colour"), default=mail_designs.ACCENT, widget=ColorInput())
+    signature = TextAreaField(_l("Signature"))
+    footer = TextAreaField(_l("Footer"))
+
+    def values(self) -> mail_designs.LookValues:
+        upload = self.logo.data
+        return mail_designs.LookValues(
+            name=self.name.data or "",
+            accent=self.accent.data or "",
+            signature=self.signature.data or "",
+            footer=self.footer.data or "",
+            logo=upload.read(mail_designs.LARGEST_LOGO + 1) if upload else b"",
+            logo_alt=self.logo_alt.data or "",
+            logo_height=self.logo_height.data,
+            without_logo=bool(self.without_logo.data),
+        )
+
+    def show(self, error: mail_designs.InvalidLook) -> None:
+        for name, code in error.errors.items():
+            self[name].errors = [str(ERRORS[code])]
+        self.focus_first_error()
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    listed = [(look, mail_designs.channels_of(look)) for look in mail_designs.looks()]
+    return page("looks/index.html", looks=listed)
+
+
+@blueprint.get("/new")
+def new() -> ResponseReturnValue:
+    return page("looks/form.html", **_shown(LookForm(), None))
+
+
+@blueprint.post("")
+def create() -> ResponseReturnValue:
+    return _save(None)
+
+
+@blueprint.get("/<int:number>")
+def edit(number: int) -> ResponseReturnValue:
+    look = _look(number)
+    return page("looks/form.html", **_shown(_stored(look), look))
+
+
+@blueprint.post("/<int:number>")
+def update(number: int) -> ResponseReturnValue:
+    return _save(_look(number))
+
+
+@blueprint.post("/preview", defaults={"number": None})
+@blueprint.post("/<int:number>/preview")
+def preview(number: int | None) -> ResponseReturnValue:
+    """How a mail would look with what stands in the form, or the sentences that say what is wrong."""
+    look, form = _look(number) if number else None, LookForm()
+    shown = _shown(form, look)
+    if wants_fragment():
+        return page("looks/preview.swap.html", **shown)
+    return page("looks/form.html", **shown)
+
+
+@blueprint.get("/frame")
+def frame() -> ResponseReturnValue:
+    """A mail in the template that stands in the address, packed there by `_frame`."""
+    values, look = _unpacked()
+    scheme = "dark" if request.args.get("scheme") == "dark" else "light"
+    return mail_sheet(in_scheme(_letter(look, values).on_screen, scheme))
+
+
+@blueprint.post("/test", defaults={"number": None})
+@blueprint.post("/<int:number>/test")
+@limiter.limit(TEST_MAILS)
+def send_test(number: int | None) -> ResponseReturnValue:
+    look, form = _look(number) if number else None, LookForm()
+    try:
+        values = mail_designs.checked(_named(form.values()))
+    except mail_designs.InvalidLook as error:
+        form.show(error)
+        return invalid("looks/form.html", **_shown(form, look))
+    dress = mail_designs.worn(mail_designs.draft(look, values), channels.default())
+    previews.send_test(SHOWN, str(get_locale()), me(), look=dress)
+    said = gettext("A test e-mail is on its way to %(address)s.", address=me().email)
+    if wants_fragment():
+        return change("_notice.swap.html", url_for(".index"), said)
+    return page("looks/form.html", said=said, **_shown(form, look))
+
+
+@blueprint.get("/<int:number>/delete")
+def confirm_delete(number: int) -> ResponseReturnValue:
+    look = _deletable(number)
+    return page("looks/delete.html", look=look, channels=mail_designs.channels_of(look))
+
+
+@blueprint.post("/<int:number>/delete")
+def delete(number: int) -> ResponseReturnValue:
+    look = _deletable(number)
+    name = look.name
+    mail_designs.delete(look)
+    return go(url_for(".index"), gettext("The template “%(name)s” was deleted.", name=name))
+
+
+def in_scheme(html: str, scheme: str) -> str:
+    """The mail as a program in this scheme shows it: a frame has that of the page around it."""
+    block = "@media all" if scheme == "dark" else "@media not all"
+    html = html.replace("@media (prefers-color-scheme: dark)", block, 1)
+    return html.replace('content="light dark"', f'content="{scheme}"')
+
+
+# --- below
+
+
+def _save(look: MailLook | None) -> ResponseReturnValue:
+    form = LookForm()
+    try:
+        saved = mail_designs.change(look, form.values()) if look else mail_designs.create(form.values())
+    except mail_designs.InvalidLook as error:
+        form.show(error)
+        return invalid("looks/form.html", **_shown(form, look))
+    return go(url_for(".index"), gettext("The template “%(name)s” was saved.", name=saved.name))
+
+
+def _stored(look: MailLook) -> LookForm:
+    names = ("name", "logo_alt", "logo_height", "accent", "signature", "footer")
+    return LookForm(formdata=None, data={name: getattr(look, name) for name in names})
+
+
+def _shown(form: LookForm, look: MailLook | None) -> dict[str, Any]:
+    width, scheme = request.form.get("width"), request.form.get("scheme")
+    chosen = {
+        "width": width if width in WIDTHS else next(iter(WIDTHS)),
+        "scheme": scheme if scheme in SCHEMES else next(iter(SCHEMES)),
+    }
+    values = _named(form.values())
+    wrong: list[str] = []
+    try:
+        values = mail_designs.checked(values)
+    except mail_designs.InvalidLook as error:
+        wrong = [str(ERRORS[code]) for name, code in error.errors.items() if name != "logo"]
+    frame = "" if wrong else _frame(look, values, chosen["scheme"])
+    return {
+        "logo_lost": request.method == "POST" and bool(request.files.get("logo")),
+        "form": form,
+        "look": look,
+        "worn_by": mail_designs.channels_of(look) if look else [],
+        "placeholders": mail_designs.PLACEHOLDERS,
+        "widths": WIDTHS,
+        "schemes": SCHEMES,
+        "wrong": wrong,
+        "frame": frame,
+        **chosen,
+    }
+
+
+def _named(values: mail_designs.LookValues) -> mail_designs.LookValues:
+    """A preview needs no name."""
+    return replace(values, name=values.name or "-")
+
+
+def _frame(look: MailLook | None, values: mail_designs.LookValues, scheme: str) -> str:
+    """The address of a mail in this template; too long texts have none until they are saved."""
+    texts = values.accent, values.signature, values.footer, values.logo_alt
+    said = packed([*texts, values.logo_height, values.without_logo])
+    return url_for(".frame", look=look.id if look else None, said=said, scheme=scheme) if said else ""
+
+
+def _unpacked() -> tuple[mail_designs.LookValues, MailLook | None]:
+    number = request.args.get("look", type=whole_number)
+    look = _look(number) if number else None
+    match unpacked(request.args.get("said", "")):
+        case [str(accent), str(signature), str(footer), str(alt), int(height), bool(without)]:
+            given = mail_designs.LookValues("-", accent, signature, footer, logo_alt=alt)
+            with suppress(mail_designs.InvalidLook):
+                return mail_designs.checked(replace(given, logo_height=height, without_logo=without)), look
+    abort(404)
+
+
+def _letter(look: MailLook | None, values: mail_designs.LookValues) -> Letter:
+    dress = mail_designs.worn(mail_designs.draft(look, values), channels.default())
+    return previews.preview(SHOWN, str(get_locale()), me(), look=dress)
+
+
+def _look(number: int) -> MailLook:
+    return mail_designs.by_id(number) or abort(404)
+
+
+def _deletable(number: int) -> MailLook:
+    look = _look(number)
+    if look.is_default:
+        abort(
+            409,
+            gettext("The default template cannot be deleted: it is that of every channel without another."),
+        )
+    return look

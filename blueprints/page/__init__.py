@@ -1,0 +1,1 @@
+"""What all pages share: who may, the frame, headers, languages, htmx, limits, forms."""

@@ -1,0 +1,1 @@
+"""Views of tickets: lists, one ticket, replies, drafts, merging, attachments."""

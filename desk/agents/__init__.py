@@ -1,0 +1,1 @@
+"""Who works here: the account, its agents, their passwords and groups."""

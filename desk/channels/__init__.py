@@ -1,0 +1,1 @@
+"""Where mail comes in and leaves: channels, their servers and tokens, and how they fare."""

@@ -1,0 +1,193 @@
+"""The dry run: what the first fetch of a mailbox would do, told before anything is saved or touched."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy import select
+
+from desk.batch_cache import same_for_a_batch
+from desk.channels.channel_values import ChannelValues, address_key, completed, grant_of, incoming_password
+from desk.channels.connections import incoming_credentials, incoming_server
+from desk.checks.connection_tests import LONGEST, trials
+from desk.checks.foreseen import ForeseenFacts
+from desk.office import in_background, office
+from desk.receiving import deciding, intake
+from desk.receiving.deciding import Decision, Delivery, Explanation
+from mail.safe_reading import Reading, read
+from models import Channel, Existing, InboundMail, db
+from models.base import reading
+from wire import Timeouts, TransportFailure
+from wire.peek import Glance, Glimpse, glance
+
+log = logging.getLogger(__name__)
+
+NEWEST = 20  # mails that are listed
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """One mail and what would become of it; no decision for one that the ledger knows already.
+
+    `cut`: only its beginning was read, so what stands further down did not count.
+    """
+
+    subject: str
+    sender: str
+    arrived_at: datetime | None
+    decision: Explanation | None
+    cut: bool = False
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it would be fetched."""
+        stays = (deciding.EXISTING.reason, deciding.WAS_READ.reason, deciding.OVERSIZE.reason)
+        return self.decision is not None and self.decision.reason not in stays
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """`failure` is a code with the server's `words`; `takes` how many of `total` mails the fetch would take."""
+
+    agent_id: int
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    began: float = field(default_factory=time.monotonic)
+    done: bool = False
+    failure: str = ""
+    words: str = ""
+    total: int = 0
+    takes: int = 0
+    mails: list[Foreseen] = field(default_factory=list)
+
+    @property
+    def running(self) -> bool:
+        return not self.done and time.monotonic() - self.began < LONGEST
+
+    def wait(self) -> None:
+        while self.running:
+            time.sleep(0.05)
+
+
+def start(values: ChannelValues, channel: Channel | None, agent_id: int) -> Rehearsal:
+    """Begin to look into the mailbox of these values, saved or not. Answers at once."""
+    values = completed(values)
+    rehearsal = Rehearsal(agent_id)
+    login = incoming_credentials(values, incoming_password(values, channel), grant_of(values, channel))
+    # The stored one is taken for its place in the mailbox only where it is still the same mailbox.
+    stored = channel.id if channel is not None and values.server == channel.server else None
+    server = replace(incoming_server(values), timeouts=Timeouts(LONGEST / 3, LONGEST / 2))
+    db.session.rollback()
+    trials().keep(rehearsal)
+
+    foresee = in_background(_foresee)
+
+    def run() -> None:
+        try:
+            seen = glance(values.protocol, server, login, NEWEST)
+            foresee(rehearsal, values, stored, seen)
+        except TransportFailure as failure:
+            rehearsal.failure, rehearsal.words = failure.code, failure.words
+        except Exception:
+            log.exception("a dry run failed")
+            rehearsal.failure = "internal"
+        finally:
+            rehearsal.done = True
+
+    threading.Thread(target=run, name="dry run", daemon=True).start()
+    return rehearsal
+
+
+def get(token: str, agent_id: int) -> Rehearsal | None:
+    """The dry run that this agent has begun; None when it is forgotten or another's."""
+    found = trials().get(token, agent_id)
+    return found if isinstance(found, Rehearsal) else None
+
+
+def _foresee(rehearsal: Rehearsal, values: ChannelValues, stored: int | None, seen: Glance) -> None:
+    """Decide of the newest mails as the fetch would, the oldest first. Reads the database, changes nothing."""
+    readings = [read(glimpse.raw) for glimpse in seen.mails]  # may take a while: nothing is locked meanwhile
+    with reading(), same_for_a_batch():
+        run = _DryRun(values, db.session.get(Channel, stored) if stored is not None else None)
+        mails = [
+            run.foreseen(glimpse, its) for glimpse, its in zip(seen.mails[::-1], readings[::-1], strict=True)
+        ]
+    rehearsal.mails, rehearsal.total = mails[::-1], seen.total
+    if not run.first:  # of all below the newest the ledger knows
+        rehearsal.takes = sum(mail.is_taken for mail in mails)
+    elif values.existing == Existing.TAKE:
+        rehearsal.takes = seen.unread
+
+
+class _DryRun:
+    """The mails of one mailbox, one after the other; each is decided with what was foreseen of those before."""
+
+    def __init__(self, values: ChannelValues, stored: Channel | None) -> None:
+        self.first = stored is None or stored.first_fetch_at is None
+        self._values, self._stored = values, stored
+        # With the values of the form; never added to the session.
+        self._channel = Channel(
+            id=stored.id if stored is not None else 0,
+            address=values.address,
+            address_key=address_key(values.address),
+            server=values.server,
+            group_id=values.group_id,
+            authserv_id=values.authserv_id or (stored.authserv_id if stored is not None else ""),
+        )
+        self._facts = ForeseenFacts()
+        self._digests: set[str] = set()
+
+    def foreseen(self, glimpse: Glimpse, its: Reading) -> Foreseen:
+        mail = its.mail
+        name = mail.sender.name or mail.sender.address
+        known = self._is_known(glimpse.source_id)
+        decision = None if known else deciding.explain(self._decided(glimpse, its))
+        return Foreseen(mail.subject, name, glimpse.arrived_at, decision, glimpse.cut)
+
+    def _decided(self, glimpse: Glimpse, its: Reading) -> Decision:
+        if (stays := self._stays(glimpse)) is not None:
+            return stays
+        if not glimpse.cut and (same := self._same_bytes(glimpse.raw)) is not None:
+            return same
+        delivery = Delivery(self._channel, history=self._is_history(glimpse))
+        decision = deciding.decide(its, delivery, self._facts)
+        self._facts.remember(its.mail, delivery, decision)
+        return decision
+
+    def _stays(self, glimpse: Glimpse) -> Decision | None:
+        """What the fetch leaves on the server without reading it."""
+        if self.first and self._values.existing == Existing.LEAVE:
+            return deciding.EXISTING
+        if glimpse.seen and (self.first or self._values.only_unseen):
+            return deciding.WAS_READ
+        return deciding.OVERSIZE if glimpse.size > office().settings.max_mail_bytes else None
+
+    def _is_known(self, source_id: str) -> bool:
+        if self._stored is None:
+            return False
+        query = select(InboundMail.id).where(
+            InboundMail.channel_id == self._stored.id,
+            InboundMail.source_id == f"{self._stored.mailbox}/{source_id}",
+        )
+        return db.session.scalar(query) is not None
+
+    def _same_bytes(self, raw: bytes) -> Decision | None:
+        digest = hashlib.sha256(raw).hexdigest()
+        known = intake.first_of(self._stored.id, [digest]) if self._stored is not None else {}
+        if digest in known:
+            return deciding.DUPLICATE if known[digest][1] is None else deciding.PUT_BACK
+        if digest in self._digests:
+            return deciding.DUPLICATE
+        self._digests.add(digest)
+        return None
+
+    def _is_history(self, glimpse: Glimpse) -> bool:
+        """As `fetching` sees it: older than the channel, which is still to be made or was just activated."""
+        if self._stored is None or glimpse.arrived_at is None:
+            return self.first
+        return intake.older_than(self._stored.activated_at, glimpse.arrived_at)

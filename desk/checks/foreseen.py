@@ -1,0 +1,102 @@
+"""The facts of a dry run: those of the database, and what was foreseen of the mails before.
+
+A mail that answers an earlier one of the same mailbox goes into the ticket which that one will open. The tickets
+here exist in memory only; their numbers are those that come next.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from sqlalchemy import select
+
+from desk.notices import notice_mails
+from desk.receiving import matching
+from desk.receiving.deciding import Decision, Delivery
+from desk.receiving.decision_facts import DatabaseFacts
+from desk.receiving.matching import SAME_ID, KnownTickets, Match
+from desk.receiving.speakers import Speaker
+from desk.tickets import participants
+from mail.domains import mailbox_key
+from mail.showing.forwarded_mail import says_forwarded
+from mail.types import Clue, ClueKind, Mail
+from models import Channel, Counter, Status, Ticket, db
+
+
+class ForeseenFacts(DatabaseFacts):
+    """Answers `deciding.Asked` as the database will when the mails before are filed. Takes no locks."""
+
+    def __init__(self) -> None:
+        super().__init__(locks=False)
+        self._tickets = ForeseenTickets()
+        self._counted: defaultdict[str, int] = defaultdict(int)
+        self._confirmed: defaultdict[str, int] = defaultdict(int)
+
+    def remember(self, mail: Mail, delivery: Delivery, decision: Decision) -> None:
+        """What the mails that follow find."""
+        self._counted[mail.sender.key[:320]] += 1
+        if decision.told.confirmation:
+            self._confirmed[mailbox_key(decision.told.confirmation)] += 1
+        if decision.match is not None:
+            self._tickets.add(mail, delivery.channel, decision.match)
+
+    def recent(self, sender: str, channel: Channel) -> int:
+        return super().recent(sender, channel) + self._counted[sender]
+
+    def match(self, mail: Mail, found: Iterable[Clue], speaker: Speaker, channel: Channel) -> Match:
+        return matching.find_ticket(found, speaker, channel, says_forwarded(mail), self._tickets)
+
+    def has_copy(self, ticket: Ticket, mail: Mail) -> bool:
+        if self._tickets.has_copy(ticket, mail):
+            return True
+        return ticket.id is not None and super().has_copy(ticket, mail)
+
+    def confirmation(self, mail: Mail, speaker: Speaker, channel: Channel) -> tuple[str, str]:
+        address, withheld = super().confirmation(mail, speaker, channel)
+        before = self._confirmed[mailbox_key(address)] if address else 0
+        if address and before and not notice_mails.brake_allows(address, before):
+            return "", "withheld"
+        return address, withheld
+
+
+class ForeseenTickets(KnownTickets):
+    """The tickets of the database, and those that the mails before will open or have joined."""
+
+    def __init__(self) -> None:
+        self._with_mail: defaultdict[str, list[Ticket]] = defaultdict(list)
+        self._by_number: dict[int, Ticket] = {}
+        self._writers: defaultdict[int, set[str]] = defaultdict(set)
+        self._copies: defaultdict[int, set[tuple[str, str, str]]] = defaultdict(set)
+        counter = db.session.scalar(select(Counter.value).where(Counter.name == "ticket"))
+        self._next = (counter or 0) + 1
+
+    def add(self, mail: Mail, channel: Channel, match: Match) -> None:
+        ticket = match.ticket
+        if ticket is None:
+            ticket = Ticket(number=self._next, channel_id=channel.id, status=Status.NEW)
+            self._by_number[self._next] = ticket
+            self._next += 1
+            self._writers[ticket.number].add(mailbox_key(mail.sender.address[:320] or "unknown@invalid"))
+        if not match.newcomer and match.why != "bounce":
+            self._writers[ticket.number].add(mailbox_key(mail.sender.address[:320]))
+        if mail.message_id:
+            self._with_mail[mail.message_id[:998]].append(ticket)
+            self._copies[ticket.number].add((mail.message_id, mail.sender.address, mail.text))
+
+    def named_by(self, clue: Clue, channel: Channel) -> list[Ticket]:
+        if clue.kind != ClueKind.FOREIGN_ID:
+            foreseen = self._by_number.get(clue.ticket)
+            return [foreseen] if foreseen is not None else super().named_by(clue, channel)
+        both = super().named_by(clue, channel) + self._with_mail.get(clue.message_id, [])
+        both.sort(key=lambda ticket: ticket.channel_id != channel.id)  # as the database orders them
+        return list(dict.fromkeys(both))[:SAME_ID]
+
+    def participants(self, ticket: Ticket) -> set[str]:
+        known = participants.participants(ticket) if ticket.id is not None else set()
+        return known | self._writers.get(ticket.number, set())
+
+    def has_copy(self, ticket: Ticket, mail: Mail) -> bool:
+        if not mail.message_id:
+            return False
+        return (mail.message_id, mail.sender.address, mail.text) in self._copies[ticket.number]

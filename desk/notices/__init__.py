@@ -1,0 +1,1 @@
+"""The mails that we write ourselves: notices, alerts, links for passwords, and their previews."""

@@ -1,0 +1,83 @@
+"""Decisions that were made, or that would be: of a row of the ledger, and of a mail file for one channel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from desk.receiving import deciding
+from desk.receiving.deciding import Delivery, Explanation
+from desk.receiving.decision_facts import DatabaseFacts
+from desk.tickets.participants import CLUES
+from mail.safe_reading import read
+from models import Channel, InboundMail, Message, NoticeItem, OutboundMail, Outcome, TicketEvent, db
+
+JOINED = (*CLUES, "bounce")  # the clues that led into a ticket which was there before
+SAME_MOMENT = timedelta(seconds=5)  # a report and what is told of it are one transaction
+WITHHELD = "confirmation_"  # begins the ticket's event that says why there was no confirmation
+
+
+def of_file(raw: bytes, channel: Channel) -> Explanation:
+    """What would become of a mail if it came to the channel now, by a mailbox. Changes nothing."""
+    return deciding.explain(deciding.decide(read(raw), Delivery(channel), DatabaseFacts(locks=False)))
+
+
+def stored(row: InboundMail) -> Explanation:
+    """What was decided about a mail of the ledger, as its rows tell.
+
+    Agents may have moved its message since; notices are forgotten after a month. A mail that was never read
+    has no speaker, one that went into no ticket has none either.
+    """
+    said = Explanation(str(row.state), str(row.outcome), row.reason, row.details)
+    message = db.session.scalar(select(Message).where(Message.inbound_id == row.id).limit(1))
+    if message is None:
+        return replace(said, speaker=row.described.sender)
+    ticket, opened = message.ticket, message.why not in JOINED
+    return replace(
+        said,
+        ticket=None if opened else ticket.number,
+        why=message.why,
+        newcomer=message.newcomer,
+        continues=ticket.continues.number if opened and ticket.continues else None,
+        maybe=ticket.maybe.number if opened and ticket.maybe else None,
+        speaker=row.described.sender,
+        sender_state=message.sender_state,
+        sender_proof=message.sender_proof,
+        refuted=message.refuted,
+        confirmation=_confirmed(message),
+        withheld=_withheld(message) if opened else "",
+        notice=_notice(row, message),
+    )
+
+
+def _confirmed(message: Message) -> str:
+    """The address that a confirmation of this mail went to."""
+    mail = db.session.scalar(
+        select(OutboundMail).where(
+            OutboundMail.about_id == message.id, OutboundMail.purpose == "confirmation"
+        )
+    )
+    return mail.recipients[0].address if mail is not None else ""
+
+
+def _withheld(message: Message) -> str:
+    kind = db.session.scalar(
+        select(TicketEvent.kind).where(
+            TicketEvent.ticket_id == message.ticket_id, TicketEvent.kind.startswith(WITHHELD, autoescape=True)
+        )
+    )
+    return (kind or "").removeprefix(WITHHELD)
+
+
+def _notice(row: InboundMail, message: Message) -> str:
+    """What agents were told of it. Of a report they hear under the reply that did not arrive."""
+    query = select(NoticeItem.notice).where(NoticeItem.about_id == message.id)
+    if row.outcome == Outcome.BOUNCE and row.filed_at is not None:
+        query = select(NoticeItem.notice).where(
+            NoticeItem.ticket_id == message.ticket_id,
+            NoticeItem.notice == "delivery_failed",
+            NoticeItem.created_at.between(row.filed_at - SAME_MOMENT, row.filed_at + SAME_MOMENT),
+        )
+    return db.session.scalar(query.limit(1)) or ""

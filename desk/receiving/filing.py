@@ -1,0 +1,165 @@
+"""A judged mail becomes a message: in its ticket or a new one, with attachments, search and notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy.orm.attributes import set_committed_value
+
+from desk.notices import notice_mails
+from desk.receiving import attached_parts
+from desk.receiving.deciding import Decision
+from desk.receiving.matching import Match
+from desk.receiving.speakers import Speaker
+from desk.telling import who_hears
+from desk.texts import languages
+from desk.tickets import search, tickets, undeliverable
+from desk.tickets.attachments import add_attachments
+from desk.tickets.contacts import as_rows, contact_of
+from mail.showing.clean import clean_html, one_line
+from mail.showing.forwarded_mail import read_forward
+from mail.showing.quotes import fold_text, is_forward
+from mail.types import Address, Mail, Part
+from models import (
+    Attachment,
+    InboundMail,
+    Kind,
+    Message,
+    Outcome,
+    Ticket,
+    now,
+)
+from models.base import insert_now, update_now
+from models.ticket import after_customer_mail
+
+
+def file_mail(row: InboundMail, mail: Mail, decision: Decision, attached: Mail | None = None) -> None:
+    """Add the mail to the running transaction: message, ticket, and what is told. The row gets its ticket.
+
+    `attached`: the mail that this one passes on, read before the transaction.
+    """
+    match = decision.match
+    assert match is not None, "it goes into no ticket"
+    ticket = match.ticket or _open(row, mail, match)
+    message = _add_message(row, mail, attached, ticket, match, decision)
+    if decision.outcome == Outcome.REPLY:
+        tickets.move(ticket, after_customer_mail(ticket.status), None)
+    update_now(ticket)
+    row.ticket_id = ticket.id
+    if not (row.history or message.refuted or match.why == "bounce"):
+        undeliverable.heard_from(message.from_address, ticket.contact)
+    if message.quiet or row.history:
+        return
+    if match.ticket is None:
+        notice_mails.ticket_opened(ticket, message, decision.told.confirmation, decision.told.withheld)
+    else:
+        who_hears.customer_answered(ticket, message)
+
+
+def unreadable(row: InboundMail, raw: bytes, fault: Exception) -> tuple[Mail, Decision]:
+    """What could not be read becomes a visible ticket with the raw mail attached; nobody is answered."""
+    mail = Mail(
+        sender=Address("", row.sender),
+        subject=row.subject or "(…)",
+        attachments=(Part("original.eml", "message/rfc822", raw),),
+    )
+    match, speaker = Match(None, "unreadable"), Speaker(mail.sender.key)
+    return mail, Decision(Outcome.QUIET, "unreadable", repr(fault), match, speaker)
+
+
+def _open(row: InboundMail, mail: Mail, match: Match) -> Ticket:
+    contact = contact_of(mail)
+    return tickets.open_ticket(
+        subject=mail.subject,
+        channel=row.channel,
+        contact=contact,
+        locale=languages.of_requester(contact, row.channel),
+        continues=match.continues,
+        maybe=match.maybe,
+    )
+
+
+def _add_message(
+    row: InboundMail, mail: Mail, attached: Mail | None, ticket: Ticket, match: Match, decision: Decision
+) -> Message:
+    """The message with its files and its place in the search; the list shows it as the ticket's last."""
+    sent = (lambda: attached_parts.answered_text(mail, ticket)) if match.proved else None
+    folded = fold_text(mail.text, forwarded=is_forward(mail.subject), sent=sent)
+    message = _described(row, mail, decision)
+    message.ticket_id, message.visible, message.opening = ticket.id, len(folded.visible), folded.opening
+    if match.ticket is None:
+        message.forwarded_from = _forwarded_from(mail, attached)
+    attachments = add_attachments(mail.attachments)
+    attached_parts.add_letters(attachments, mail.attachments)
+    numbered = any(attachment.content_id for attachment in attachments)
+    if not numbered:
+        _clean(message, mail, (), sent)
+    insert_now(message)
+    for attachment in attachments:
+        attachment.message_id = message.id
+        insert_now(attachment)
+    set_committed_value(message, "attachments", attachments)
+    if numbered:  # the addresses of pictures in the HTML are made of numbers
+        _clean(message, mail, attachments, sent)
+    search.index_message(message, *(attachment.name for attachment in attachments))
+    ticket.last_message_at = now()
+    ticket.snippet = one_line(folded.visible[folded.opening :] or mail.text)
+    ticket.has_attachments = ticket.has_attachments or any(not part.inline for part in mail.attachments)
+    if not message.quiet:
+        ticket.last_inbound_id = message.id
+    tickets.note_event(ticket, "received", message=str(message.id))
+    return message
+
+
+def _described(row: InboundMail, mail: Mail, decision: Decision) -> Message:
+    """What the mail says of itself, and what was decided about it."""
+    match, speaker = decision.match, decision.speaker
+    assert match is not None and speaker is not None
+    return Message(
+        kind=Kind.INBOUND,
+        from_name=mail.sender.name[:320],
+        from_address=mail.sender.address[:320],
+        to=as_rows(mail.to),
+        cc=as_rows(mail.cc),
+        bcc=[],
+        reply_to=as_rows(mail.reply_to),
+        subject=mail.subject,
+        text=mail.text,
+        message_id=mail.message_id[:998],
+        references=list(mail.references or mail.in_reply_to),
+        sent_at=mail.date,
+        quiet=decision.outcome in (Outcome.QUIET, Outcome.BOUNCE),
+        why=match.why,
+        newcomer=match.newcomer,
+        sender_state=speaker.verdict.state,
+        sender_proof=speaker.verdict.proof[:100],
+        refuted=speaker.verdict.refuted,
+        posing=speaker.is_agent and not (match.proved and speaker.confirmed),
+        inbound_id=row.id,
+        invitation=attached_parts.invitation_row(mail.invitation),
+        seals=[seal.value for seal in mail.seals] or None,
+    )
+
+
+def _clean(
+    message: Message,
+    mail: Mail,
+    attachments: Sequence[Attachment],
+    sent: Callable[[], str] | None,
+) -> None:
+    if not mail.html:
+        return
+    # Relative to the frame's own address (/messages/<id>/frame), so that it holds below any prefix.
+    cids = {
+        attachment.content_id: f"../../attachments/{attachment.id}/inline"
+        for attachment in attachments
+        if attachment.content_id and attachment.shown_as
+    }
+    safe = clean_html(mail.html, cids, forwarded=is_forward(mail.subject), sent=sent)
+    message.html, message.remote_images = safe.html, safe.remote_images
+
+
+def _forwarded_from(mail: Mail, attached: Mail | None) -> dict[str, str] | None:
+    """Whom a mail is from that a colleague passed on; an agent decides whether he is the requester."""
+    found = read_forward(mail, attached)
+    return as_rows([found.author])[0] if found else None

@@ -1,0 +1,297 @@
+"""Story 1: a mail arrives. Stored first, thought about later; each end has a verdict and a reason."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.exc import IntegrityError
+
+from desk import batch_cache
+from desk.channels import channels
+from desk.failpoints import reach
+from desk.office import office
+from desk.receiving import blocking, deciding, delivery_reports, filing, speakers
+from desk.receiving.deciding import Decision, Delivery
+from desk.receiving.decision_facts import DatabaseFacts
+from desk.trouble import is_trouble
+from mail.judging.authentication_results import Result
+from mail.safe_reading import Reading, read_with_attached
+from mail.types import Mail
+from models import InboundMail, InboundState, Outcome, ServerCopy, db, now
+from models.base import insert_if_new, one_at_a_time, update_now
+from models.inbound import UNDECIDED, first_verdict
+
+log = logging.getLogger(__name__)
+
+Results = tuple[Result, ...]  # of the check of a sender
+
+# Asked for every mail, so it is put together once.
+LOCKED = select(InboundMail).where(InboundMail.id == bindparam("id")).with_for_update()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A mail at our door. `source_id` is its identity at the server, unique per channel.
+
+    `envelope_from` is empty for the null sender and None where nobody knows it (fetched mail).
+    `peer`: the IP address that brought it to our own receiver.
+    `history`: older than the channel's connection, so nobody is told of it. `arrived_at`: INTERNALDATE.
+    """
+
+    raw: bytes
+    via: str
+    source_id: str
+    envelope_from: str | None = None
+    envelope_to: str = ""
+    history: bool = False
+    peer: str = ""
+    arrived_at: datetime | None = None
+
+
+def take_in(channel_id: int, arrivals: Sequence[Arrival]) -> list[int]:
+    """A batch off a server: all of it made durable together, then filed one by one, a transaction each.
+
+    Answers the rows, without those whose source id was known. Stops between two mails when the process
+    ends; what is stored by then is filed by the next one.
+    """
+    with batch_cache.same_for_a_batch():
+        rows = [
+            (inbound_id, arrival.raw)
+            for inbound_id, arrival in zip(receive_all(channel_id, arrivals), arrivals, strict=True)
+            if inbound_id is not None
+        ]
+        at_hand = office().at_hand
+        at_hand.update(inbound_id for inbound_id, _ in rows)
+        try:
+            for inbound_id, raw in rows:
+                if office().stopping.is_set():
+                    break
+                _process(inbound_id, raw)  # its server has checked the sender
+        finally:
+            at_hand.difference_update(inbound_id for inbound_id, _ in rows)
+    return [inbound_id for inbound_id, _ in rows]
+
+
+def receive(channel_id: int, arrival: Arrival) -> int | None:
+    """Store a mail durably: bytes and row. Answers the row's id, or None if this source id was known.
+
+    When this returns, the mail cannot be lost any more. Raises on a full disk or a lost database;
+    then nothing was stored that anybody relies on, and the sender keeps the mail.
+    """
+    return receive_all(channel_id, [arrival])[0]
+
+
+def receive_all(channel_id: int, arrivals: Sequence[Arrival]) -> list[int | None]:
+    """As `receive`, for several mails at once: all of them are durable, or none is promised."""
+    db.session.rollback()
+    digests = office().blobs.put_all([arrival.raw for arrival in arrivals])
+    reach("stored")
+    # A client that gave up on us may come again meanwhile.
+    one_at_a_time([f"{channel_id}:{digest}" for digest in digests])
+    first = first_of(channel_id, digests)
+    rows: list[int | None] = []
+    for arrival, digest in zip(arrivals, digests, strict=True):
+        row = insert_if_new(InboundMail, _columns(channel_id, arrival, digest, first))
+        if row is not None:
+            first.setdefault(digest, (row, None))
+        rows.append(row)
+    db.session.commit()
+    reach("received")
+    return rows
+
+
+def process(inbound_id: int, raw: bytes | None = None) -> Outcome:
+    """Turn a stored mail into what it is: one transaction with its verdict. `raw` saves reading the blob.
+
+    A fault of ours rolls back: the row says so and the bytes are safe. Raises only when the database
+    itself is in trouble; the row then stays pending.
+    """
+    row = db.session.get(InboundMail, inbound_id)
+    if row is None or row.state not in UNDECIDED:
+        db.session.rollback()
+        return row.outcome if row else Outcome.PENDING
+    digest, (peer, envelope_from) = row.sha256, speakers.to_check(row)
+    batch_cache.commit()  # reading a mail may take a while: nothing is locked meanwhile
+    return _process(inbound_id, raw, digest, peer, envelope_from)
+
+
+def _process(
+    inbound_id: int, raw: bytes | None, digest: str = "", peer: str = "", envelope_from: str = ""
+) -> Outcome:
+    for last_try in (False, False, True):
+        try:
+            raw = office().blobs.get(digest) if raw is None else raw
+            reading = read_with_attached(raw)
+            results = speakers.own_check(raw, reading.mail, envelope_from, peer)
+            return _decide(inbound_id, reading, results)
+        except IntegrityError as error:
+            # Two mails at once made the same contact: the second try finds what the other one made.
+            db.session.rollback()
+            if last_try:
+                return _failed(inbound_id, raw, error)
+        except Exception as error:
+            db.session.rollback()
+            if is_trouble(error):
+                raise
+            log.exception("mail %s could not be processed", inbound_id)
+            return _failed(inbound_id, raw, error)
+    raise AssertionError("the last try answers")
+
+
+def process_pending(limit: int = 500, channel_id: int | None = None) -> int:
+    """Take up what a crash or a fault left behind, and what the receiver just stored."""
+    done, after = 0, 0
+    while done < limit and not office().stopping.is_set():
+        query = select(InboundMail.id).where(
+            InboundMail.state == InboundState.PENDING, InboundMail.id > after
+        )
+        if channel_id is not None:
+            query = query.where(InboundMail.channel_id == channel_id)
+        found = db.session.scalars(query.order_by(InboundMail.id).limit(min(50, limit - done))).all()
+        db.session.rollback()
+        if not found:
+            break
+        with batch_cache.same_for_a_batch():
+            for inbound_id in found:
+                after = inbound_id
+                if inbound_id in office().at_hand:
+                    continue  # a fetch of ours has stored it a moment ago and is filing it
+                try:
+                    process(inbound_id)
+                except Exception as error:
+                    # It stays pending for the next run; the mails behind it do not wait for it.
+                    log.warning(
+                        "mail %s stays pending: %s", inbound_id, error, exc_info=not is_trouble(error)
+                    )
+                done += 1
+    return done
+
+
+def first_of(channel_id: int, digests: Sequence[str]) -> dict[str, tuple[int, datetime | None]]:
+    """Which of these bytes the channel has already: the row that had them first, and when we put them back."""
+    found = db.session.execute(
+        select(InboundMail.sha256, InboundMail.id, InboundMail.put_back_at)
+        .where(
+            InboundMail.channel_id == channel_id,
+            InboundMail.sha256.in_(digests),
+            InboundMail.state != InboundState.DUPLICATE,
+        )
+        .order_by(InboundMail.id.desc())
+    )
+    return {digest: (row, put_back_at) for digest, row, put_back_at in found}
+
+
+def _columns(
+    channel_id: int, arrival: Arrival, digest: str, first: dict[str, tuple[int, datetime | None]]
+) -> dict[str, Any]:
+    columns: dict[str, Any] = {
+        "channel_id": channel_id,
+        "via": arrival.via,
+        "source_id": arrival.source_id[:255],
+        "sha256": digest,
+        "size": len(arrival.raw),
+        "envelope_from": arrival.envelope_from,
+        "envelope_to": arrival.envelope_to[:320],
+        "peer": arrival.peer[:60],
+        "history": arrival.history,
+        "arrived_at": arrival.arrived_at,
+        "server_copy": ServerCopy.PRESENT if arrival.via in ("imap", "pop3") else ServerCopy.NONE,
+        "duplicate_of_id": None,
+        "filed_at": None,
+        **first_verdict(Outcome.PENDING),
+    }
+    if digest in first:
+        row, put_back_at = first[digest]
+        # Put back by ourselves, and the server did not say as which UID, or we died before noting it.
+        known = deciding.DUPLICATE if put_back_at is None else deciding.PUT_BACK
+        columns |= {"duplicate_of_id": row, "filed_at": now(), **first_verdict(known.outcome, known.reason)}
+    return columns
+
+
+def _decide(inbound_id: int, reading: Reading, results: Results) -> Outcome:
+    # One writer per row: a second process waits here and then finds the state changed.
+    row = db.session.scalar(LOCKED, {"id": inbound_id})
+    if row is None or row.state not in UNDECIDED:
+        db.session.rollback()
+        return row.outcome if row else Outcome.PENDING
+    with db.session.no_autoflush:  # nothing is written before something asks for its number
+        decision = deciding.decide(reading, delivery_of(row, results), DatabaseFacts())
+        _describe(row, reading.mail)
+        _enter(row, decision)
+        _carry_out(row, reading, decision)
+        update_now(row)
+    reach("before_commit")
+    batch_cache.commit()
+    reach("filed")
+    office().ring("send", None)
+    return decision.outcome
+
+
+def delivery_of(row: InboundMail, results: Results = ()) -> Delivery:
+    """How a mail of the ledger came."""
+    released = row.reason == "released"
+    return Delivery(row.channel, row.envelope_from, row.envelope_to, row.history, released, results)
+
+
+def _enter(row: InboundMail, decision: Decision) -> None:
+    """The decision in the ledger. No other place writes one of a mail that was read."""
+    row.move(decision.outcome, decision.reason, decision.details)
+    row.filed_at = now()
+
+
+def _carry_out(row: InboundMail, reading: Reading, decision: Decision) -> None:
+    """What the decision means beyond the ledger, in the running transaction."""
+    if decision.sent is not None and reading.bounce is not None:
+        delivery_reports.take_back(decision.sent, reading.bounce)
+    if decision.match is not None:
+        filing.file_mail(row, reading.mail, decision, reading.attached)
+    if decision.outcome != Outcome.DROPPED:
+        return
+    if decision.reason == "own_mail":
+        speakers.learn(row.channel, reading.mail)
+        channels.note_forward_return(row.channel, reading.mail)
+    if decision.reason == "blocked_sender":
+        blocking.count_stopped(row.sender)
+
+
+def _describe(row: InboundMail, mail: Mail) -> None:
+    row.message_id = mail.message_id[:998]
+    row.sender = mail.sender.key[:320]
+    row.subject = mail.subject[:1000]
+    row.attempts += 1
+
+
+def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
+    """A bug of ours met this mail: a visible ticket with the original attached, or a row that says so."""
+    row = db.session.get(InboundMail, inbound_id)
+    assert row is not None
+    if row.state not in UNDECIDED:
+        return row.outcome  # it was decided, and what went wrong came after that
+    try:
+        if raw is None:
+            raise error
+        mail, decision = filing.unreadable(row, raw, error)
+        _enter(row, decision)
+        filing.file_mail(row, mail, decision)
+        batch_cache.commit()
+        return decision.outcome
+    except Exception as second:
+        db.session.rollback()
+        if is_trouble(second):
+            raise
+        row = db.session.get(InboundMail, inbound_id)
+        assert row is not None
+        row.attempts += 1
+        row.move(Outcome.FAILED, "fault", repr(error))
+        batch_cache.commit()
+        return Outcome.FAILED
+
+
+def older_than(activated_at: datetime, arrived_at: datetime | None) -> bool:
+    """Whether a mail was in the mailbox before its channel was activated; servers count whole seconds."""
+    return arrived_at is not None and arrived_at < activated_at - timedelta(seconds=1)

@@ -1,0 +1,174 @@
+"""The words of notices as administrators changed them, and what their placeholders mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from flask import render_template
+from flask_babel import get_locale, gettext
+from sqlalchemy import delete
+
+from config import LOCALES
+from desk.refusal import Refusal
+from desk.texts.notice_table import BY_NAME, Notice, of_mail
+from mail.reading import placeholders
+from models import NoticeText, db
+
+LONGEST_SUBJECT, LONGEST_BODY = 200, 20_000  # characters; the line above a quotation is as long as a subject
+EXCERPT = 2000  # characters of a mail that a notice to agents shows
+
+QUOTE_LINE = ("message.date", "sender.name")  # the placeholders of the line above a quotation
+CONFIRMED = ("ticket.subject", "requester.name")  # empty while a sender is not confirmed, where that matters
+
+# What stands for each name, from what a notice is rendered with.
+MEANING: dict[str, Callable[[dict[str, Any]], str]] = {
+    "ticket.number": lambda given: str(given["ticket"].number),
+    "ticket.subject": lambda given: given["ticket"].subject or _no_subject(),
+    "ticket.link": lambda given: given["ticket_url"],
+    "requester.name": lambda given: given["ticket"].contact.name or given["ticket"].contact.address,
+    "requester.address": lambda given: given["ticket"].contact.address,
+    "channel.address": lambda given: given["ticket"].channel.address,
+    "channel.signature": lambda given: given["look"].signature,
+    "company.name": lambda given: given["account"].company,
+    "agent.name": lambda given: given["agent"].name,
+    "colleague.name": lambda given: given["actor"],
+    "sender.name": lambda given: given["message"].from_name or given["message"].from_address,
+    "sender.address": lambda given: given["message"].from_address,
+    "message.text": lambda given: shortened(given["message"].new_text),
+    "recipient.address": lambda given: given["details"].get("to", ""),
+    "server.words": lambda given: given["details"].get("words", ""),
+    "reply.body": lambda given: given["reply_text"].strip(),
+    "quoted_history": lambda given: render_template("mail/_quoted.txt", **given).strip(),
+}
+_BLOCKS = ("reply.body", "quoted_history", "message.text")  # paragraphs of their own
+
+
+class Words(NamedTuple):
+    """What stands in a mail; `quote_line` above the quotation, if it quotes, empty: ours."""
+
+    subject: str
+    body: str
+    quote_line: str = ""
+
+
+class TextRefused(Refusal):
+    """A text that cannot be saved. `field` is one of Words; `code` empty, long, unknown, missing or broken.
+
+    `words` is the placeholder that is unknown or missing.
+    """
+
+
+def text_of(notice: str, locale: str) -> Words | None:
+    """What somebody wrote for this notice; None: ours."""
+    row = db.session.get(NoticeText, (notice, locale)) if of_mail(notice).changeable else None
+    return Words(row.subject, row.body, row.quote_line) if row is not None else None
+
+
+def save(notice: str, locale: str, subject: str, body: str, quote_line: str = "") -> None:
+    """Write the words of a notice in one language. Raises TextRefused, KeyError for one without a text. Commits."""
+    words = checked(notice, Words(subject, body, quote_line), locale)
+    row = db.session.get(NoticeText, (notice, locale)) or NoticeText(notice=notice, locale=locale)
+    row.subject, row.body, row.quote_line = words
+    db.session.add(row)
+    db.session.commit()
+
+
+def reset(notice: str, locale: str) -> None:
+    """Back to our text. Commits."""
+    row = db.session.get(NoticeText, (notice, locale))
+    if row is not None:
+        db.session.delete(row)
+    db.session.commit()
+
+
+def forget(locale: str) -> None:
+    """All texts of a language. In the running transaction."""
+    db.session.execute(delete(NoticeText).where(NoticeText.locale == locale))
+
+
+def checked(notice: str, words: Words, locale: str) -> Words:
+    """The words as they are kept. Raises TextRefused, KeyError for a notice without a text of its own."""
+    row = BY_NAME[notice]
+    if not row.changeable:
+        raise KeyError(notice)
+    subject = " ".join(words.subject.split()) if row.subject else ""
+    body = words.body.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").strip("\n")
+    quote_line = " ".join(words.quote_line.split()) if row.quotes else ""
+    if row.subject:
+        _check(row, "subject", subject, LONGEST_SUBJECT)
+    _check(row, "body", body, LONGEST_BODY)
+    if quote_line or (row.quotes and locale not in LOCALES):  # there ours would speak another language
+        _check(row, "quote_line", quote_line, LONGEST_SUBJECT)
+    if row.required and placeholders.names(body).count(row.required) != 1:
+        raise TextRefused("missing", "body", row.required)
+    return Words(subject, body, quote_line)
+
+
+def allowed(notice: Notice, field: str) -> tuple[str, ...]:
+    """The placeholders of a field."""
+    return QUOTE_LINE if field == "quote_line" else notice.placeholders
+
+
+def _check(notice: Notice, field: str, text: str, most: int) -> None:
+    if not text.strip():
+        raise TextRefused("empty", field)
+    if len(text) > most:
+        raise TextRefused("long", field)
+    for name in placeholders.names(text):
+        if name not in allowed(notice, field):
+            raise TextRefused("unknown", field, name)
+    if placeholders.broken(text):
+        raise TextRefused("broken", field)
+
+
+def quote_line(words: Words | None, date: str, name: str) -> str:
+    """»Am … schrieb …:« above a quotation, in somebody's words or in ours."""
+    if words is not None and words.quote_line:
+        return placeholders.fill(words.quote_line, {"message.date": date, "sender.name": name})
+    return gettext("On %(date)s, %(name)s wrote:", date=date, name=name)
+
+
+def worded(notice: str, words: Words, given: dict[str, Any]) -> tuple[str, str, str]:
+    """Subject, text and HTML of a mail in somebody's words. Speaks the language that is forced around it."""
+    row = BY_NAME[notice]
+    subject, body, _ = words
+    values = _values(row, given)
+    marker = given.get("marker", "")
+    title = placeholders.fill(subject, values) or given["message"].subject
+    number = f"[#{given['ticket'].number}]"
+    if row.confirmed_only and number not in title:
+        title = f"{title} {number}"  # an answer finds its ticket by it where everything else is lost
+    footer_stands = "quoted_history" in placeholders.names(body)  # above the history
+    text = ended(placeholders.fill(body, values), "" if footer_stands else given["look"].footer, marker)
+    pieces = placeholders.pieces(body, values, _BLOCKS)
+    excerpt = values.get("message.text", "")
+    html = render_template(
+        "mail/_worded.html", pieces=pieces, excerpt=excerpt, footer_stands=footer_stands, **given
+    )
+    return title, text, html
+
+
+def ended(text: str, footer: str, marker: str) -> str:
+    """A text with what stands at the end of every mail; a footer belongs to the signature (RFC 3676, 4.3)."""
+    if footer and "\n-- \n" not in text:
+        footer = f"-- \n{footer}"
+    return "\n\n".join(part for part in (text.strip(), footer, marker) if part)
+
+
+def _values(notice: Notice, given: dict[str, Any]) -> dict[str, str]:
+    values = {name: MEANING[name](given) for name in notice.placeholders}
+    if notice.confirmed_only and given["message"].sender_state != "confirmed":
+        values |= dict.fromkeys(CONFIRMED, "")
+    return values
+
+
+def _no_subject() -> str:
+    """In a language without a catalogue of ours, a sign instead of English words."""
+    return gettext("(no subject)") if str(get_locale()) in LOCALES else "–"
+
+
+def shortened(text: str) -> str:
+    """Enough of a mail to know what it is about; a notice is no second home for it."""
+    text = text.strip()
+    return text if len(text) <= EXCERPT else text[:EXCERPT].rstrip() + " …"

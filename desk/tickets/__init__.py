@@ -1,0 +1,1 @@
+"""Tickets and what belongs to them: contacts, participants, messages, drafts, attachments."""

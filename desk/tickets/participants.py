@@ -1,0 +1,162 @@
+"""Who takes part in a ticket, who gets an answer, and who may read what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
+
+from sqlalchemy import bindparam, or_, select
+
+from desk.channels import channels
+from mail.domains import mailbox_key
+from mail.reading.addresses import valid_address
+from mail.types import Address, ClueKind
+from models import Kind, MailState, Message, OutboundMail, Ticket, db
+
+MOST_WISHED = 3  # addresses of a Reply-To
+MOST_COPIES = 10  # addresses that the composer offers for Cc
+CLUES = (*ClueKind, "merge")  # a message that one of these led here joined a ticket that was there before
+
+
+# Asked for every answer that comes in, so it is put together once.
+WRITERS = (
+    select(Message.kind, Message.from_address, Message.to, Message.cc, Message.bcc)
+    .outerjoin(OutboundMail, OutboundMail.message_fk == Message.id)
+    .where(
+        Message.ticket_id == bindparam("ticket_id"),
+        Message.why != "bounce",
+        or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
+        Message.kind != Kind.NOTE,
+        Message.newcomer.is_(False),
+    )
+)
+
+
+def participants(ticket: Ticket) -> set[str]:
+    """Keys of the addresses that take part: the requester, who wrote here by right, whom we wrote to.
+
+    The Cc of an incoming mail does not count: it is only a claim of its sender. Neither do mails that a
+    check found to be somebody else's.
+    """
+    people = {ticket.contact.address_key}
+    rows = db.session.execute(WRITERS, {"ticket_id": ticket.id})
+    for kind, author, to, cc, bcc in rows:
+        if kind == Kind.INBOUND:
+            people.add(mailbox_key(author))
+        else:
+            people.update(mailbox_key(entry["address"]) for entry in (*to, *cc, *bcc))
+    return people
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """Who stands around a ticket when it is answered, asked once. `last` is the mail that is answered."""
+
+    ticket: Ticket
+    last: Message | None
+    known: frozenset[str]  # keys of those who take part
+    own: frozenset[str]  # our own addresses, never written to
+
+    def recipients(self) -> tuple[Address, ...]:
+        """Who gets the answer: the author of the last mail that a person wrote, at the address he asks for.
+
+        A Reply-To is a wish of whoever wrote the mail. It leads to somebody new only where a ticket begins
+        or where the sender is confirmed; and never to our own addresses or a crowd.
+        """
+        last, contact = self.last, self.ticket.contact
+        if last is None or _passed_on(last):
+            return self._writable([{"name": contact.name, "address": contact.address}])
+        wished = last.reply_to
+        if last.sender_state != "confirmed" and (last.refuted or last.why in CLUES):
+            wished = [entry for entry in wished if mailbox_key(entry["address"]) in self.known]
+        author = [{"name": last.from_name, "address": last.from_address}]
+        return self._writable(wished)[:MOST_WISHED] or self._writable(author)
+
+    def joined_by(self, readers: Iterable[Address]) -> Circle:
+        """After an answer to them: whom we write to takes part."""
+        return replace(self, known=self.known | {reader.key for reader in readers})
+
+    def copies(self, to: Iterable[Address]) -> list[str]:
+        """Whom the last mail went to besides us: nobody of them is answered before an agent says so."""
+        if self.last is None:
+            return []
+        last = self.last
+        named = {mailbox_key(one["address"]): one["address"] for one in (*last.to, *last.cc)}
+        away = {one.key for one in to} | {mailbox_key(last.from_address), self.ticket.contact.address_key}
+        writable = self._writable([{"name": "", "address": address} for address in named.values()])
+        return [one.address for one in writable if one.key not in away][:MOST_COPIES]
+
+    def others(self) -> list[str]:
+        """Who takes part besides the requester and us."""
+        others = self.known - {self.ticket.contact.address_key}
+        return sorted(key for key in others if channels.untagged(key) not in self.own)
+
+    def _writable(self, people: Sequence[dict[str, str]]) -> tuple[Address, ...]:
+        """Those that a mail can be written to, without ourselves."""
+        return tuple(
+            Address(person["name"], person["address"])
+            for person in people
+            if valid_address(person["address"]) and channels.untagged(person["address"]) not in self.own
+        )
+
+
+def around(ticket: Ticket) -> Circle:
+    return Circle(ticket, last_inbound(ticket), frozenset(participants(ticket)), channels.own_addresses())
+
+
+def recipients(ticket: Ticket) -> tuple[Address, ...]:
+    return around(ticket).recipients()
+
+
+def last_inbound(ticket: Ticket) -> Message | None:
+    """The newest mail of somebody who takes part, a person's if there is one; never a mail server's report."""
+    for quiet in (False, True):
+        found = db.session.scalar(
+            select(Message)
+            .where(
+                Message.ticket_id == ticket.id,
+                Message.kind == Kind.INBOUND,
+                Message.quiet.is_(quiet),
+                Message.newcomer.is_(False),
+                Message.why != "bounce",
+            )
+            .order_by(Message.id.desc())
+            .limit(1)
+        )
+        if found is not None:
+            return found
+    return None
+
+
+def may_be_quoted(answered: Message, readers: Iterable[Address], known: Set[str] | None = None) -> bool:
+    """A quote never brings history to somebody whom only a mail named: in its Cc, or as a newcomer.
+
+    Nor what a colleague wrote above the mail that he passed on. `known`: who takes part, if that was asked before.
+    """
+    if answered.forwarded_from:
+        return False
+    knows = {mailbox_key(entry["address"]) for entry in (*answered.to, *answered.cc, *answered.reply_to)}
+    knows |= (participants(answered.ticket) if known is None else known) | {
+        mailbox_key(answered.from_address)
+    }
+    strangers = {reader.key for reader in readers} - knows
+    return not strangers or not strangers & named_by_mails(answered.ticket)
+
+
+def named_by_mails(ticket: Ticket) -> set[str]:
+    """Keys of the addresses that stand in the Cc of a mail or wrote as newcomers."""
+    rows = db.session.execute(
+        select(Message.from_address, Message.to, Message.cc).where(
+            Message.ticket_id == ticket.id, Message.kind == Kind.INBOUND
+        )
+    )
+    named: set[str] = set()
+    for author, to, cc in rows:
+        named |= {mailbox_key(author), *(mailbox_key(entry["address"]) for entry in (*to, *cc))}
+    return named
+
+
+def _passed_on(message: Message) -> bool:
+    """A colleague forwarded it, and an agent made its first author the requester."""
+    author = message.forwarded_from
+    return author is not None and mailbox_key(author["address"]) == message.ticket.contact.address_key

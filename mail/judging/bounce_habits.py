@@ -1,0 +1,143 @@
+"""Delivery reports of servers that never heard of RFC 3464: read by their habits.
+
+The library knows the formats of many; our own rules go by what all have in common: an address beside a reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from email import message_from_bytes
+
+from flufl.bounce import all_failures
+
+from mail.judging.bounce_phrases import (
+    ADDRESS,
+    CODES,
+    COPY,
+    DELAYS,
+    REASONS,
+    SENDER_NAMES,
+    SENDERS,
+    SUBJECTS,
+    SUCCESS,
+    TRANSCRIPT,
+)
+from mail.judging.delivery_status import blocks, recipients, short, status_in
+from mail.reading.charsets import decode
+from mail.types import BounceRecipient, Mail
+
+READ = 256 * 1024  # octets that the library gets: the report stands before the mail that came back
+LONGEST_REPORT = 100_000  # characters
+MOST_RECIPIENTS = 100
+RETURNED = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
+
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it tells of each detector
+
+
+def from_a_server(mail: Mail) -> bool:
+    """By its address, by its name where it has none (`MAILER-DAEMON <>`), or by the null sender."""
+    name = mail.sender.address or mail.header("from").partition("<")[0].strip(' "')
+    return bool(SENDERS.fullmatch(name) or SENDER_NAMES.fullmatch(mail.sender.name)) or _null_sender(mail)
+
+
+def _null_sender(mail: Mail) -> bool:
+    return_path = mail.all("return-path")
+    return bool(return_path and return_path[0].strip() == "<>")
+
+
+def by_habit(raw: bytes, mail: Mail) -> tuple[BounceRecipient, ...] | None:
+    """Without a status part: its fields in the text, Exim's header, the library, addresses beside a reason.
+
+    Only a server's own sender together with a telling subject is a report whatever its words.
+    """
+    text = "\n".join((mail.text, *_named_texts(mail)))
+    copy = COPY.search(text)
+    report = (text[: copy.start()] if copy and copy.start() > 0 else text)[:LONGEST_REPORT]
+    certain = from_a_server(mail) and bool(SUBJECTS.search(mail.subject))
+    final = not DELAYS.search(mail.subject) and not (DELAYS.search(report) and not REASONS.search(report))
+    if written := recipients(blocks(report)):
+        return written
+    addresses = {address: final for address in re.findall(ADDRESS, mail.header("x-failed-recipients"))}
+    library = {} if addresses else _by_library(raw)
+    addresses = addresses or {address: known for address, known in library.items() if address in report}
+    has_copy = any(part.type in RETURNED for part in mail.attachments)
+    if not addresses and (certain or has_copy or _null_sender(mail) or mail.header("auto-submitted")):
+        addresses = {address: final for address in _beside_reasons(report, mail)}
+    if not addresses and CODES.search(report) and SENDERS.fullmatch(mail.sender.address):
+        addresses = dict.fromkeys(TRANSCRIPT.findall(report), final)
+    addresses = addresses or library
+    if not addresses and not certain:
+        return None
+    if not addresses:
+        found = _alone_on_a_line(report, mail) or written_to(mail, text[copy.start() :] if copy else "")
+        addresses = {address: final for address in found}
+    if not addresses and SUCCESS.search(mail.subject):
+        return None
+    if not addresses and not final:  # it names nobody, and says that the server still tries
+        return (BounceRecipient("", permanent=False),)
+    return tuple(
+        _recipient(address, final, report) for address, final in sorted(addresses.items())[:MOST_RECIPIENTS]
+    )
+
+
+def _named_texts(mail: Mail) -> list[str]:
+    """Reports that their server attached as a file."""
+    files = [part for part in mail.attachments if part.type == "text/plain"]
+    return [decode(part.data[:READ]).replace("\r\n", "\n") for part in files[:3]]
+
+
+def _by_library(raw: bytes) -> dict[str, bool]:
+    raw = raw[:READ] if b"\n" in raw else raw[:READ].replace(b"\r", b"\n")
+    temporary, permanent = all_failures(message_from_bytes(raw))
+    found = {octets.decode("ascii", "replace"): False for octets in temporary}
+    found.update({octets.decode("ascii", "replace"): True for octets in permanent})
+    return {address: final for address, final in found.items() if re.fullmatch(ADDRESS, address)}
+
+
+def _beside_reasons(report: str, mail: Mail) -> list[str]:
+    """Addresses within two lines of a reason, but our own and the server's."""
+    own = {mail.sender.key, *(mailbox.key for mailbox in mail.to)}
+    lines = report.split("\n")[:300]
+    found = []
+    for number, line in enumerate(lines):
+        if REASONS.search("\n".join(lines[max(0, number - 2) : number + 3])):
+            found += [address for address in re.findall(ADDRESS, line[:1000]) if address.lower() not in own]
+    return [address for address in found if not SENDERS.fullmatch(address)]
+
+
+def _alone_on_a_line(report: str, mail: Mail) -> list[str]:
+    """Addresses that have a line to themselves: whatever language the reason beside them is in."""
+    own = {mail.sender.key, *(mailbox.key for mailbox in mail.to)}
+    lines = (line.strip(" \t<>:;,.-*") for line in report.split("\n")[:300])
+    return [line for line in lines if re.fullmatch(ADDRESS, line) and line.lower() not in own]
+
+
+def written_to(mail: Mail, copy: str) -> list[str]:
+    """Whom the mail that came back was written to, if it was one person: then nobody else can be meant."""
+    returned = [decode(part.data[:4096]) for part in mail.attachments if part.type in RETURNED]
+    for text in (*returned, copy[:4096]):
+        header = re.sub(r"\n[ \t]+", " ", text.replace("\r\n", "\n").partition("\n\n")[0])
+        written = re.findall(r"^(?:to|cc):(.*)", header, re.I | re.M)
+        found = list(
+            dict.fromkeys(address for line in written for address in re.findall(ADDRESS, line[:1000]))
+        )
+        if found:
+            return found if len(found) == 1 else []
+    return []
+
+
+def _recipient(address: str, final: bool, report: str) -> BounceRecipient:
+    """With the line that gives the reason, at or below the address: one with a code before any other.
+
+    Where nothing is said near it, the first line of the report that has a code.
+    """
+    lines = report.split("\n")
+    place = next((number for number, line in enumerate(lines) if address.lower() in line.lower()), 0)
+    near = [line[:2000] for line in lines[place : place + 7]]
+    reasons = [
+        line for pattern in (CODES, REASONS) for line in near if pattern.search(line.replace(address, ""))
+    ]
+    reasons = reasons or [line for line in lines[:300] if CODES.search(line[:2000])]
+    words = reasons[0] if reasons else ""
+    return BounceRecipient(address, status_in("", words), final, short(words))

@@ -1,0 +1,251 @@
+"""Who is speaking? An ordered table of small rules; the first one with an opinion wins.
+
+A wrong HOLD or QUIET is seen and put right by a person; a wrong answer to a machine makes a loop.
+So the rules name certain signs only, and the counting of automatic answers (outbox) ends what they miss.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from mail.judging.forward_requests import read_forward_check
+from mail.judging.machine_signs import (
+    AFTER_PHRASE,
+    LIST_HEADERS,
+    MACHINE_NAMES,
+    MAIL_PROGRAMS,
+    OUT_OF_OFFICE,
+    SPAM_HEADERS,
+    VENDOR_HEADERS,
+)
+from mail.types import Action, Bounce, Facts, Mail, Verdict
+
+# From so many mails of one sender to one channel within so many seconds on, the rest waits in the quarantine.
+STORM_LIMIT, STORM_SECONDS = 60, 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the rules look at. `envelope_from` is empty for the null sender, None if nobody knows it."""
+
+    mail: Mail
+    facts: Facts
+    bounce: Bounce | None
+    envelope_from: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`applies` answers with the words of the mail that made it apply (may be empty), else None."""
+
+    action: Action
+    reason: str
+    applies: Callable[[Case], str | None]
+
+
+def judge(mail: Mail, facts: Facts, bounce: Bounce | None, envelope_from: str | None = None) -> Verdict:
+    """The verdict on a mail.
+
+    `envelope_from` is the MAIL FROM of our own receiver. For fetched mail it is None, and the
+    Return-Path that the last server wrote (RFC 5321 section 4.4) stands in for it.
+    """
+    return _first_opinion(RULES, _case(mail, facts, bounce, envelope_from)) or Verdict(Action.FILE, "person")
+
+
+def as_machine(mail: Mail, bounce: Bounce | None, envelope_from: str | None = None) -> Verdict | None:
+    """Whether a machine wrote it and by which sign, whatever else (spam, a storm) may come first."""
+    return _first_opinion(MACHINE_RULES, _case(mail, Facts(), bounce, envelope_from))
+
+
+def own_mail(case: Case) -> str | None:
+    if case.facts.own_message_id or case.facts.own_loop_header:
+        return case.mail.message_id
+    return None
+
+
+def bounced(case: Case) -> str | None:
+    if case.bounce and case.bounce.is_final:
+        return next((recipient.words for recipient in case.bounce.recipients if recipient.permanent), "")
+    return None
+
+
+def delayed(case: Case) -> str | None:
+    """A warning: the server goes on trying. Tied to the sent mail like a bounce, but no failure."""
+    if case.bounce and not case.bounce.is_final:
+        return case.bounce.recipients[0].words
+    return None
+
+
+def disposition(case: Case) -> str | None:
+    """RFC 8098: it was read, or deleted unread."""
+    return _report_type(case.mail, "disposition-notification")
+
+
+def other_report(case: Case) -> str | None:
+    """Any other RFC 6522 report: a success, a complaint (RFC 5965), TLS and DMARC statistics."""
+    return _report_type(case.mail, r"[\w-]+")
+
+
+def private_link(case: Case) -> str | None:
+    """Whoever reads the link that it quotes can choose the password of somebody else."""
+    return "" if case.facts.holds_a_link else None
+
+
+def blocked_sender(case: Case) -> str | None:
+    return case.mail.sender.address if case.facts.sender_blocked else None
+
+
+def storm(case: Case) -> str | None:
+    """`recent_from_sender` counts the mails before this one."""
+    return case.mail.sender.address if case.facts.recent_from_sender >= STORM_LIMIT else None
+
+
+def forward_check(case: Case) -> str | None:
+    """A provider asks whether it may forward to us. Before the spam filter's word: setting up waits for it."""
+    asked = read_forward_check(case.mail)
+    return asked.provider if asked else None
+
+
+def spam_header(case: Case) -> str | None:
+    return _first_match(case.mail, SPAM_HEADERS)
+
+
+def auto_submitted(case: Case) -> str | None:
+    """RFC 3834: everything but `no`."""
+    return _first_match(case.mail, {"auto-submitted": r"(?!no\b)\w.*"})
+
+
+def precedence(case: Case) -> str | None:
+    found = _first_match(case.mail, {"precedence": r"(bulk|junk|list|auto[_-]?reply)\b.*"})
+    return None if found and "list" in found and is_own_list(case.mail, case.facts) else found
+
+
+def list_mail(case: Case) -> str | None:
+    """RFC 2369, RFC 2919. A list that is our own address (a group that takes in our mail) says nothing."""
+    return None if is_own_list(case.mail, case.facts) else _first_match(case.mail, LIST_HEADERS)
+
+
+def auto_response_suppress(case: Case) -> str | None:
+    """`All` is what programs write of themselves.
+
+    The shorter lists (`DR, OOF, AutoReply`) say nothing about the writer: Exchange adds them to
+    the mails of persons that pass through a distribution group.
+    """
+    return _first_match(case.mail, {"x-auto-response-suppress": r"all"})
+
+
+def vendor_header(case: Case) -> str | None:
+    return _first_match(case.mail, VENDOR_HEADERS)
+
+
+def out_of_office_subject(case: Case) -> str | None:
+    """The phrase begins the subject: an answer to such a mail (`AW: Abwesenheitsnotiz`) is a person's."""
+    found = OUT_OF_OFFICE.fullmatch(case.mail.subject)
+    if found and (AFTER_PHRASE.match(found["rest"]) or case.mail.in_reply_to):
+        return case.mail.subject
+    return None
+
+
+def null_sender(case: Case) -> str | None:
+    """RFC 5321 section 4.5.5: nobody wants to hear of what becomes of this mail."""
+    return "<>" if case.envelope_from == "" else None
+
+
+def mailer_daemon(case: Case) -> str | None:
+    """A name behind which nobody reads; but a contact form that names the person in Reply-To is answered,
+    and a postmaster who sits at a mail program is a person."""
+    address = case.mail.sender.address
+    if not MACHINE_NAMES.fullmatch(address):
+        return None
+    if address.lower().startswith("postmaster") and _first_match(case.mail, MAIL_PROGRAMS):
+        return None
+    person = any(not MACHINE_NAMES.fullmatch(other.address) for other in case.mail.reply_to)
+    return None if person else address
+
+
+def is_mail_server(mail: Mail) -> bool:
+    """A report or another mail of a mail server itself: nobody who could be a requester."""
+    return is_server_address(mail.sender.address or mail.sender.name)
+
+
+def is_server_address(address: str) -> bool:
+    return re.match(r"mailer-?daemon\b", address, re.I) is not None
+
+
+def speaks_for_a_server(mail: Mail, envelope_from: str | None) -> bool:
+    """Whether a delivery report may be one: from the null sender (RFC 3464 section 2) or a machine's name."""
+    case = _case(mail, Facts(), None, envelope_from)
+    return null_sender(case) is not None or MACHINE_NAMES.fullmatch(mail.sender.address) is not None
+
+
+def unreadable(case: Case) -> str | None:
+    """It broke the limits of reading: a person looks at the original."""
+    return "" if "unreadable" in case.mail.defects else None
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(Action.DROP, "own_mail", own_mail),
+    Rule(Action.BOUNCE, "bounce", bounced),
+    Rule(Action.BOUNCE, "delayed", delayed),
+    Rule(Action.HOLD, "private_link", private_link),
+    Rule(Action.DROP, "blocked_sender", blocked_sender),
+    Rule(Action.HOLD, "storm", storm),
+    Rule(Action.QUIET, "forward_check", forward_check),
+    Rule(Action.HOLD, "spam_header", spam_header),
+    Rule(Action.QUIET, "disposition", disposition),
+    Rule(Action.QUIET, "other_report", other_report),
+    Rule(Action.QUIET, "auto_submitted", auto_submitted),
+    Rule(Action.QUIET, "precedence", precedence),
+    Rule(Action.QUIET, "list_mail", list_mail),
+    Rule(Action.QUIET, "auto_response_suppress", auto_response_suppress),
+    Rule(Action.QUIET, "vendor_header", vendor_header),
+    Rule(Action.QUIET, "out_of_office_subject", out_of_office_subject),
+    Rule(Action.QUIET, "null_sender", null_sender),
+    Rule(Action.QUIET, "mailer_daemon", mailer_daemon),
+    Rule(Action.QUIET, "unreadable", unreadable),
+)
+
+
+MACHINE_RULES = tuple(
+    r for r in RULES if r.action in (Action.BOUNCE, Action.QUIET) and r.applies != unreadable
+)
+
+
+def _case(mail: Mail, facts: Facts, bounce: Bounce | None, envelope_from: str | None) -> Case:
+    if envelope_from is None and (noted := mail.all("return-path")):
+        envelope_from = noted[0].strip().strip("<>").strip()
+    return Case(mail, facts, bounce, envelope_from)
+
+
+def _first_opinion(rules: Iterable[Rule], case: Case) -> Verdict | None:
+    for rule in rules:
+        if (words := rule.applies(case)) is not None:
+            return Verdict(rule.action, rule.reason, words[:200])
+    return None
+
+
+def is_own_list(mail: Mail, facts: Facts) -> bool:
+    """Customers write to a group of the company (Google Groups, Microsoft 365), and it is what brings us the mail."""
+    said = " ".join(mail.header(name) for name in ("list-id", "list-post", "mailing-list")).casefold()
+    return any(
+        re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w.-])", said)
+        for own in facts.own_addresses
+        for word in (own, own.replace("@", "."))
+    )
+
+
+def _report_type(mail: Mail, kind: str) -> str | None:
+    declared = mail.header("content-type")
+    found = re.match(r"\s*multipart/report\b", declared, re.I) and re.search(
+        rf'report-type\s*=\s*"?\s*({kind})\s*"?', declared, re.I
+    )
+    return found[1].lower() if found else None
+
+
+def _first_match(mail: Mail, table: dict[str, str]) -> str | None:
+    for name, value in mail.headers:
+        if name in table and re.fullmatch(table[name], value.strip(), re.I | re.S):
+            return f"{name}: {value.strip()}"
+    return None

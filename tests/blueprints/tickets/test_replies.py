@@ -1,0 +1,110 @@
+"""The composer and what became of a reply, in the browser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from config import Relay
+from desk.office import Office
+from desk.sending import replies
+from desk.tickets import drafts
+from models import Agent, Channel, Draft, Kind, MailState, OutboundMail, RecipientState, Ticket, db, now
+from tests.support.browsing import PageClient
+from tests.support.letters import arrive, mail, ticket_of
+
+
+@pytest.fixture
+def ticket(channel: Channel) -> Ticket:
+    return ticket_of(arrive(channel, mail(reply_to='"carol@customer.example" <mallory@evil.example>')))
+
+
+@pytest.fixture
+def sent(ticket: Ticket, bob: Agent) -> OutboundMail:
+    return replies.send_reply(ticket, bob, replies.Written(text="We look into it.")).mail
+
+
+def page_of(client: PageClient, ticket: Ticket, tab: str = "reply") -> str:
+    url = f"/tickets/{ticket.number}?tab={tab}"
+    db.session.rollback()  # that the ticket was seen is noted beside the request
+    page = client.get(url).get_data(as_text=True)
+    db.session.rollback()
+    return page
+
+
+def delivery(client: PageClient, sent: OutboundMail) -> str:
+    db.session.commit()
+    return client.get(f"/messages/{sent.message_fk}/delivery", htmx=True).get_data(as_text=True)
+
+
+def test_the_composer_shows_the_address_and_not_only_its_name(as_bob: PageClient, ticket: Ticket) -> None:
+    assert "carol@customer.example</bdi> &lt;mallory@evil.example&gt;" in page_of(as_bob, ticket)
+
+
+@pytest.mark.parametrize(("tab", "path"), [("reply", "replies"), ("note", "notes")])
+def test_a_form_that_is_sent_twice_is_written_once(
+    as_bob: PageClient, ticket: Ticket, tab: str, path: str
+) -> None:
+    once = page_of(as_bob, ticket, tab).partition('name="once" value="')[2].partition('"')[0]
+    assert once
+    for _ in range(2):
+        as_bob.post(f"/tickets/{ticket.number}/{path}", {"body": "Only once.", "once": once})
+    assert page_of(as_bob, ticket, tab).count("Only once.") == 1
+
+
+def test_a_kept_reply_can_be_sent_once_there_is_a_server(
+    as_bob: PageClient, sent: OutboundMail, office: Office
+) -> None:
+    sent.state = MailState.KEPT
+    shown = delivery(as_bob, sent)
+    assert "Send now" in shown and "MAIL_SERVER" not in shown
+    url = f"/messages/{sent.message_fk}/resend"
+    assert "No outgoing server is set up." in as_bob.post(url, status=200, htmx=True).get_data(as_text=True)
+    assert sent.state == MailState.KEPT
+    office.settings = replace(office.settings, relay=Relay("127.0.0.1", 25, "none"))
+    assert "The reply is being sent." in as_bob.post(url, status=200, htmx=True).get_data(as_text=True)
+
+
+def test_administrators_read_who_sets_the_server(as_alice: PageClient, sent: OutboundMail) -> None:
+    sent.state = MailState.KEPT
+    assert "MAIL_SERVER" in delivery(as_alice, sent)
+
+
+def test_a_retry_says_why_and_when(as_bob: PageClient, sent: OutboundMail) -> None:
+    assert "Sending …" in delivery(as_bob, sent)
+    sent.attempts, sent.send_after = 2, now() + timedelta(minutes=5)
+    sent.reason, sent.words = "server_busy", "451 come back"
+    shown = delivery(as_bob, sent)
+    assert "next try" in shown and "The server is busy." in shown and "451 come back" in shown
+    assert 'hx-trigger="every 15s"' in shown and "Undo" not in shown and "Sending …" not in shown
+
+
+def test_each_recipient_in_trouble_is_named_whatever_became_of_the_mail(
+    as_bob: PageClient, sent: OutboundMail
+) -> None:
+    (recipient,) = sent.recipients
+    recipient.state, recipient.reason = RecipientState.UNDELIVERABLE, "recipients_refused"
+    recipient.reply = "550 no such user"
+    for sent.state in (MailState.QUEUED, MailState.DONE):
+        shown = delivery(as_bob, sent)
+        assert f"{recipient.address}: undeliverable" in shown and "550 no such user" in shown
+    # The mail failed for its only recipient: what was said of the mail is not said again.
+    sent.state, sent.reason, sent.words = MailState.FAILED, recipient.reason, recipient.reply
+    shown = delivery(as_bob, sent)
+    assert "Not delivered." in shown and shown.count("550 no such user") == 1
+
+
+def test_two_first_drafts_at_once_keep_the_later_one(
+    as_bob: PageClient, ticket: Ticket, bob: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts.save(ticket, bob, Kind.REPLY, "Dear")  # the other request was faster
+    look, answers = drafts.of, [None]  # but was not there yet when this one looked
+
+    def before_the_other(*given: object) -> Draft | None:
+        return answers.pop() if answers else look(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(drafts, "of", before_the_other)
+    as_bob.post(f"/tickets/{ticket.number}/drafts/reply", {"body": "Dear Carol"}, status=200, htmx=True)
+    assert db.session.get(Draft, (bob.id, ticket.id, "reply")).body == "Dear Carol"  # type: ignore[union-attr]

@@ -1,0 +1,264 @@
+"""Our own check of a sender, against name servers that a test plays: what is confirmed, and what is left open."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import Any
+
+import dkim
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from mail.judging import authentication_results
+from mail.judging.authentication_results import SenderState
+from mail.providers.lookup import Unanswered
+from mail.reading.parse import parse
+from wire import sender_check
+from wire.sender_check import NameServers, check
+
+CAROL = "carol@customer.example"
+PEER = "93.184.215.14"
+RAW = (
+    b"From: Carol <carol@customer.example>\r\nTo: a@b.example\r\nSubject: Hello\r\nDate: x\r\n\r\nHello.\r\n"
+)
+
+_key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+PRIVATE = _key.private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+)
+PUBLIC = base64.b64encode(
+    _key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+)
+ZONE: dict[tuple[str, str], list[Any]] = {
+    ("customer.example", "TXT"): [b"v=spf1 ip4:93.184.215.0/24 include:more.example mx -all"],
+    ("more.example", "TXT"): [b"v=spf1 a:relay.example -all"],
+    ("relay.example", "A"): ["93.184.216.1"],
+    ("customer.example", "MX"): [(10, "mx.customer.example")],
+    ("mx.customer.example", "A"): ["93.184.217.1"],
+    ("s1._domainkey.customer.example", "TXT"): [b"v=DKIM1; k=rsa; p=" + PUBLIC],
+    ("s1._domainkey.evil.example", "TXT"): [b"v=DKIM1; k=rsa; p=" + PUBLIC],
+    ("evil.example", "TXT"): [b"v=spf1 +all"],
+    ("_dmarc.strict.example", "TXT"): [b"v=spf1", b"v=DMARC1; p=Reject; rua=mailto:x@strict.example"],
+}
+
+
+def zone(name: str, kind: str) -> list[Any]:
+    return ZONE.get((name.lower(), kind), [])
+
+
+def signed(domain: str, raw: bytes = RAW) -> bytes:
+    line = dkim.sign(raw, b"s1", domain.encode(), PRIVATE, include_headers=[b"from", b"subject"])
+    return line + raw
+
+
+def judged(raw: bytes = RAW, envelope: str = CAROL, peer: str = PEER, lookup=zone):
+    mail = parse(raw)
+    return authentication_results.verdict(mail, check(raw, mail.sender.address, envelope, peer, lookup))
+
+
+def test_spf_confirms_the_domain_of_the_envelope():
+    for peer in (PEER, "93.184.216.1", "93.184.217.1"):
+        assert (judged(peer=peer).state, judged(peer=peer).proof) == (SenderState.CONFIRMED, "SPF"), peer
+
+
+def test_dkim_confirms_the_domain_that_signed():
+    found = judged(signed("customer.example"), "bounce@elsewhere.example", "198.51.100.1")
+    assert (found.state, found.proof) == (SenderState.CONFIRMED, "DKIM")
+    assert judged(signed("customer.example")).proof == "DKIM, SPF"
+
+
+@pytest.mark.parametrize(
+    ("raw", "envelope", "peer"),
+    [
+        (RAW, CAROL, "8.8.8.8"),  # SPF fails: a redirect, or a forgery
+        (RAW, "x@evil.example", "8.8.8.8"),
+        (signed("evil.example"), "x@evil.example", "8.8.8.8"),
+        (signed("customer.example").replace(b"Hello.", b"Pills."), "x@evil.example", "8.8.8.8"),
+        (signed("unknown.example"), "x@evil.example", "8.8.8.8"),
+    ],
+)
+def test_what_proves_nothing_is_unconfirmed_and_no_reproach(raw, envelope, peer):
+    found = judged(raw, envelope, peer)
+    assert (found.state, found.refuted) == (SenderState.UNCONFIRMED, False)
+
+
+def test_a_domain_that_refuses_what_it_did_not_confirm_is_believed():
+    raw = RAW.replace(b"customer.example", b"mail.strict.example")
+    found = judged(raw, "x@evil.example", "8.8.8.8")
+    assert (found.state, found.proof, found.refuted) == (SenderState.UNCONFIRMED, "DMARC", True)
+
+
+SUFFIX, STRICT = [b"v=DMARC1; p=reject; psd=y"], [b"v=DMARC1; p=reject"]
+
+
+@pytest.mark.parametrize(
+    ("author", "signer", "records", "state", "proof", "refuted"),
+    [
+        # One organisation, whichever of its names signs.
+        ("b.shop.co.uk", "a.shop.co.uk", {"shop.co.uk": [b"v=DMARC1; p=reject"]}, "confirmed", "DMARC", False),
+        ("shop.co.uk", "a.shop.co.uk", {"shop.co.uk": [b"v=DMARC1; p=reject"]}, "confirmed", "DKIM, DMARC", False),
+        # It asks that only the very same name counts.
+        ("shop.co.uk", "a.shop.co.uk", {"shop.co.uk": [b"v=DMARC1; p=reject; adkim=s"]}, "unconfirmed", "DMARC", True),
+        ("shop.co.uk", "a.shop.co.uk", {"shop.co.uk": [b"v=DMARC1; p=none; adkim=s"]}, "unconfirmed", "", False),
+        ("shop.co.uk", "a.shop.co.uk", {"shop.co.uk": [b"v=DMARC1; p=reject; adkim=s; t=y"]}, "unconfirmed", "", False),
+        # A suffix and its customers are no organisation, in either direction.
+        ("shop.co.uk", "co.uk", {"shop.co.uk": [b"v=DMARC1; p=none"]}, "unconfirmed", "", False),
+        ("gv.at", "a.gv.at", {"gv.at": SUFFIX}, "unconfirmed", "DMARC", True),
+        ("b.gv.at", "a.gv.at", {"gv.at": SUFFIX}, "unconfirmed", "DMARC", True),
+        # The policy of shop.co.uk holds for its names; co.uk's own would be nobody's.
+        ("mail.shop.co.uk", "evil.example", {"shop.co.uk": [b"v=DMARC1; p=reject"]}, "unconfirmed", "DMARC", True),
+        # A record that does not count, and none at all: names above and below are believed, as ever.
+        ("shop.co.uk", "a.shop.co.uk", {"shop.co.uk": [b"v=DMARC1; p=nonsense"]}, "confirmed", "DKIM", False),
+        ("shop.co.uk", "a.shop.co.uk", {}, "confirmed", "DKIM", False),
+    ],
+)  # fmt: skip
+def test_a_policy_says_which_names_speak_for_the_author(author, signer, records, state, proof, refuted):
+    zone = {(f"_dmarc.{name}", "TXT"): texts for name, texts in records.items()}
+    zone[f"s1._domainkey.{signer}", "TXT"] = ZONE["s1._domainkey.evil.example", "TXT"]
+    raw = signed(signer, RAW.replace(b"customer.example", author.encode()))
+    found = judged(raw, "x@elsewhere.example", "8.8.8.8", lambda name, kind: zone.get((name, kind), []))
+    assert (found.state, found.proof, found.refuted) == (state, proof, refuted)
+
+
+def test_what_is_confirmed_anyway_costs_no_question_about_a_policy():
+    asked = []
+
+    def lookup(name: str, kind: str) -> list[Any]:
+        asked.append((name.lower(), kind))
+        return STRICT if name == "_dmarc.evil.example" else zone(name, kind)
+
+    assert judged(signed("customer.example"), lookup=lookup).proof == "DKIM, SPF"
+    assert [name for name, _ in asked] == ["s1._domainkey.customer.example", "customer.example"]
+    asked.clear()
+    raw = signed("evil.example", RAW.replace(b"customer.example", b"mail.evil.example"))
+    assert judged(raw, "x@evil.example", "8.8.8.8", lookup).proof == "DKIM, SPF, DMARC"
+    assert len(asked) == len(set(asked)) and ("_dmarc.evil.example", "TXT") in asked, "each question once"
+
+
+def test_a_policy_that_nobody_answers_for_leaves_the_sender_unchecked():
+    def lookup(name: str, kind: str) -> list[Any]:
+        if name.startswith("_dmarc."):
+            raise Unanswered(name)
+        return zone(name, kind)
+
+    assert judged(RAW, "x@evil.example", "8.8.8.8", lookup).state == SenderState.UNCHECKED
+
+
+def test_a_silent_server_behind_an_address_is_no_reproach():
+    """RFC 7208 goes on without its names; we do not say of a sender what a silent server may have hidden."""
+    records = {("customer.example", "TXT"): [b"v=spf1 ptr -all"], ("_dmarc.customer.example", "TXT"): STRICT}
+
+    def lookup(name: str, kind: str) -> list[Any]:
+        if kind == "PTR":
+            raise Unanswered(name)
+        return records.get((name, kind), [])
+
+    assert judged(lookup=lookup).state == SenderState.UNCHECKED
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "10.0.0.5", "::1", "", "nonsense", "local"])
+def test_a_neighbour_is_not_the_one_that_spf_speaks_of(peer):
+    assert judged(peer=peer).state == SenderState.UNCHECKED
+    assert judged(signed("customer.example"), peer=peer).proof == "DKIM"
+
+
+def test_without_name_servers_nothing_is_said():
+    def lookup(name: str, kind: str) -> list[Any]:
+        raise Unanswered(name)
+
+    assert check(signed("customer.example"), CAROL, CAROL, PEER, lookup) == ()
+
+
+def test_all_questions_together_have_a_limit(monkeypatch):
+    monkeypatch.setattr(sender_check, "ALL", 0.2)
+    ZONE_LOOP = {f"n{n}.example": [f"v=spf1 include:n{n + 1}.example -all".encode()] for n in range(500)}
+    asked = []
+
+    def slow(name: str, kind: str) -> list[Any]:
+        asked.append(name)
+        time.sleep(0.06)
+        return ZONE_LOOP.get(name, [])
+
+    assert check(RAW, CAROL, "x@n0.example", PEER, slow) == ()
+    assert len(asked) < 10
+
+
+@pytest.mark.parametrize(
+    "record",
+    [b"v=spf1 include:customer.example -all", b"v=spf1 exists:%{i}.%{d} %{x", b"v=spf1 \xff\xfe", b"v=spf1 " + b"a " * 500],
+)  # fmt: skip
+def test_odd_records_do_no_harm(record):
+    def odd(name: str, kind: str) -> list[Any]:
+        return [record] if kind == "TXT" else []
+
+    assert all(
+        result.value != "pass" for result in check(signed("customer.example"), CAROL, CAROL, PEER, odd)
+    )
+
+
+@pytest.mark.parametrize(
+    "field", [b"v=1", b"v=1; a=rsa-sha256; d=x; s=y; b=!!; bh=!!; h=from", b"\xff" * 200]
+)
+def test_odd_signatures_do_no_harm(field):
+    results = check(b"DKIM-Signature: " + field + b"\r\n" + RAW, CAROL, "", "127.0.0.1", zone)
+    assert all(result.value != "pass" for result in results)
+
+
+class Slow:
+    """Name servers that take their time, by a clock of their own; with `silent` none of them answers."""
+
+    def __init__(self, seconds: float, silent: bool = False) -> None:
+        self.now, self.seconds, self.silent, self.asked = 1000.0, seconds, silent, 0
+
+    def resolve(self, name: str, kind: str, lifetime: float, **_: object) -> list[Any]:
+        self.asked += 1
+        self.now += min(self.seconds, lifetime)
+        if self.silent or self.seconds > lifetime:
+            raise sender_check.dns.exception.Timeout
+        raise sender_check.dns.resolver.NXDOMAIN
+
+    def waits(self, servers: NameServers) -> float:
+        """Seconds that the check of one more mail takes."""
+        began = self.now
+        check(signed("customer.example"), CAROL, CAROL, PEER, servers)
+        return self.now - began
+
+
+@pytest.mark.parametrize(
+    "slow", [Slow(9, silent=True), Slow(0.9), Slow(0.5), Slow(1.05)], ids=["silent", "0.9", "0.5", "1.05"]
+)
+def test_slow_or_silent_name_servers_hold_up_one_mail_of_a_minute(slow):
+    servers = NameServers(slow.resolve, lambda: slow.now)
+    first = slow.waits(servers)
+    assert 0.9 <= first <= 2 * sender_check.PATIENCE
+    later = [slow.waits(servers) for _ in range(20)]
+    assert sum(later) < 1, "not even all of the others together wait for a second"
+    asked = slow.asked
+    assert slow.waits(servers) == 0 and slow.asked == asked, "nobody is asked"
+    slow.now += sender_check.RESTS
+    slow.seconds, slow.silent = 0.02, False
+    slow.waits(servers)
+    assert slow.asked > asked, "a minute later they are asked again"
+
+
+def test_name_servers_as_they_usually_are_never_rest():
+    usual = Slow(0.08)
+    servers = NameServers(usual.resolve, lambda: usual.now)
+    asked = [usual.waits(servers) and usual.asked for _ in range(200)]
+    assert asked == sorted(set(asked)), "every mail had its questions"
+
+
+@pytest.mark.parametrize(
+    "name", ["\\999.example", "a..example", "x" * 64 + ".example", "x." * 130 + "example", "\ud800.example"]
+)
+def test_a_name_that_cannot_exist_sends_no_name_server_to_rest(name):
+    """Strangers write such names into selectors, envelopes and From."""
+    usual = Slow(0.01)
+    servers = NameServers(usual.resolve, lambda: usual.now)
+    assert servers(name, "TXT") == [] and usual.asked == 0
+    servers("customer.example", "TXT")
+    assert usual.asked == 1

@@ -1,0 +1,221 @@
+"""IMAP on the wire: greeting, STARTTLS, signing in, and every fault as a TransportFailure."""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import re
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
+
+from wire import Credentials, Encryption, PermanentFailure, ServerAddress, TemporaryFailure, TransportFailure
+from wire import tls as encryption
+from wire.address import drop, server_name
+from wire.bearer import sign_in_by_token
+from wire.failures import network_failure, refuse_control_characters, sign_in_failure, words
+
+_LARGEST_LITERAL = 1024 * 1024
+_GOODBYE_PATIENCE = 5.0  # seconds
+_LONGEST_LINE = 32 * 1024 * 1024  # a SEARCH answer of three million mails
+
+NEWS = re.compile(rb"\* \d+ EXISTS\b", re.IGNORECASE)
+
+
+def greet(server: ServerAddress, connection: socket.socket, largest: int = _LARGEST_LITERAL) -> IMAPClient:
+    """Hear the greeting on a connection (encrypted already for SSL). `largest` literal in bytes."""
+    with answers():
+        try:
+            return _Client(server, connection, largest)
+        except BaseException:
+            drop(connection)
+            raise
+
+
+def encrypt(client: IMAPClient, server: ServerAddress) -> bool:
+    """STARTTLS, where it is not SSL. Answers whether the connection is encrypted now.
+
+    It is an error if the server does not offer it, unless `allow_plaintext` was set.
+    """
+    if server.encryption == Encryption.STARTTLS:
+        with answers():
+            if client.has_capability("STARTTLS"):
+                client.starttls(encryption.client_context())
+                return True
+        if not server.allow_plaintext:
+            raise PermanentFailure("starttls_missing")
+    if not server.allow_plaintext:
+        raise PermanentFailure("plaintext_refused")
+    return False
+
+
+def sign_in(client: IMAPClient, server: ServerAddress, credentials: Credentials) -> None:
+    """PLAIN where it is offered, since it alone carries other than ASCII characters; else LOGIN."""
+    refuse_control_characters(credentials.user + credentials.password, "auth_failed")
+    if credentials.token is not None:
+        is_offered = client.has_capability("AUTH=XOAUTH2")
+        sign_in_by_token(
+            client.socket(), is_offered, server, credentials, lambda answer: _bearer(client, answer)
+        )
+        return
+    with answers():
+        try:
+            _sign_in(client, credentials)
+        except LoginError as error:
+            cause = error.__context__
+            if isinstance(cause, IMAPClientAbortError):
+                raise cause from None
+            # The context is dropped: a server may have echoed the command, with the password.
+            raise sign_in_failure(cause or error, server.host, credentials) from None
+
+
+def select(client: IMAPClient, folder: str) -> str:
+    """Open the folder; its UIDVALIDITY."""
+    with answers():
+        try:
+            generation = str(client.select_folder(folder)[b"UIDVALIDITY"])
+            wire_of(client).news = False  # it says what is there, not what has come
+            return generation
+        except IMAPClientAbortError:
+            raise
+        except IMAPClientError as error:
+            raise PermanentFailure("folder_missing", words(error)) from error
+
+
+def unread_and_total(client: IMAPClient, folder: str) -> tuple[int, int]:
+    """The counts of a folder, without opening it: nothing changes, not even \\Recent."""
+    with answers():
+        try:
+            status = client.folder_status(folder, ["UNSEEN", "MESSAGES"])
+        except IMAPClientAbortError:
+            raise
+        except IMAPClientError as error:
+            raise PermanentFailure("folder_missing", words(error)) from error
+    return int(status[b"UNSEEN"]), int(status[b"MESSAGES"])
+
+
+def hang_up(client: IMAPClient, politely: bool = True) -> None:
+    """Log out and close; after a fault not `politely`, since nobody may be there to answer. Never raises."""
+    with contextlib.suppress(OSError, IMAPClientError):
+        if politely:
+            connection = client.socket()
+            connection.settimeout(min(_GOODBYE_PATIENCE, connection.gettimeout() or _GOODBYE_PATIENCE))
+            client.logout()
+            return
+    with contextlib.suppress(OSError):
+        client.shutdown()
+
+
+def wire_of(client: IMAPClient) -> Wire:
+    """What is under a client of ours."""
+    wire = client._imap
+    assert isinstance(wire, Wire)
+    return wire
+
+
+@contextlib.contextmanager
+def answers() -> Iterator[None]:
+    """Translate what imaplib, ssl and the socket raise."""
+    try:
+        yield
+    except TransportFailure:
+        raise
+    except IMAPClientAbortError as error:
+        text = words(error)
+        raise TemporaryFailure(
+            "protocol_error" if "unexpected" in text else "connection_lost", text
+        ) from error
+    except IMAPClientError as error:
+        raise TemporaryFailure("protocol_error", words(error)) from error
+    except OSError as error:
+        raise network_failure(error) from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # An answer that is no IMAP makes the libraries stumble in their own ways.
+        raise TemporaryFailure("protocol_error", str(error)) from error
+
+
+class _Client(IMAPClient):
+    """IMAPClient over a connection that exists already."""
+
+    def __init__(self, server: ServerAddress, connection: socket.socket, largest: int) -> None:
+        self._connection, self._largest = connection, largest
+        super().__init__(
+            server_name(server.host),
+            server.port,
+            ssl=server.encryption == Encryption.SSL,
+            timeout=SocketTimeout(server.timeouts.command, server.timeouts.command),
+        )
+        self.normalise_times = False  # INTERNALDATE with its zone
+
+    def _create_IMAP4(self) -> imaplib.IMAP4:
+        self._connection.settimeout(self._timeout.read)
+        return Wire(self._connection, self.host, self.port, self._largest)
+
+
+class Wire(imaplib.IMAP4):
+    """imaplib over a connection that exists already. `news`: the server told of a mail since this was reset."""
+
+    def __init__(self, connection: socket.socket, host: str, port: int, largest: int) -> None:
+        self._connection, self._largest, self._greeted = connection, largest, False
+        self.news = False
+        super().__init__(host, port)
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        return self._connection
+
+    def read(self, size: int) -> bytes:
+        if size > self._largest:
+            raise self.abort(f"literal of {size} bytes")
+        return super().read(size)
+
+    def append(self, mailbox: Any, flags: Any, date_time: Any, message: Any) -> Any:
+        """APPEND without imaplib's mending of line ends: a mail is put back as it came."""
+        self.literal = message
+        return self._simple_command("APPEND", mailbox, flags, date_time)
+
+    def readline(self) -> bytes:
+        line = self.file.readline(_LONGEST_LINE + 1)
+        if len(line) > _LONGEST_LINE:
+            raise self.abort("endless line")
+        assert isinstance(line, bytes)
+        if not self._greeted and line and not line.startswith(b"*"):
+            # imaplib takes the "+OK" of a POP3 server for a continuation and waits for ever.
+            raise self.abort(f"unexpected response: {words(line)}")
+        self._greeted = True
+        self.news = self.news or NEWS.match(line) is not None
+        return line
+
+
+def _bearer(client: IMAPClient, answer: str) -> str | None:
+    """One try of XOAUTH2. None, or what the server said: in its challenge, else in its refusal."""
+    challenges: list[bytes] = []
+
+    def respond(challenge: bytes) -> bytes:
+        challenges.append(challenge)
+        return answer.encode() if len(challenges) == 1 else b""
+
+    with answers():
+        try:
+            client.sasl_login("XOAUTH2", respond)
+        except LoginError as error:
+            if isinstance(error.__context__, IMAPClientAbortError):
+                raise error.__context__ from None
+            return " ".join([words(error.__context__ or error), *map(words, challenges[1:])])
+    return None
+
+
+def _sign_in(client: IMAPClient, credentials: Credentials) -> None:
+    if client.has_capability("AUTH=PLAIN"):
+        client.plain_login(credentials.user, credentials.password)
+    elif client.has_capability("LOGINDISABLED"):
+        has_oauth = any(client.has_capability(f"AUTH={name}") for name in ("XOAUTH2", "OAUTHBEARER"))
+        raise PermanentFailure("oauth_required" if has_oauth else "plaintext_refused")
+    elif not (credentials.user + credentials.password).isascii():
+        raise PermanentFailure("auth_unsupported")
+    else:
+        # imaplib quotes the password, but not the user.
+        user = credentials.user.replace("\\", "\\\\").replace('"', '\\"')
+        client.login(f'"{user}"', credentials.password)
