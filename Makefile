@@ -74,6 +74,10 @@ pictures: test-needs ## Take the pictures of the documentation anew
 	$(BIN)/python docs/take_pictures.py
 	$(BIN)/python docs/take_mail_pictures.py
 
+.PHONY: rooms
+rooms: python-dev ## Draw the rooms of the code from its imports
+	@PYTHONPATH=. $(BIN)/python docs/draw_rooms.py
+
 .PHONY: test-needs
 test-needs: python-dev assets-needed translations
 	@.ci/debian chromium=chromium playwright=libatomic1 dovecot=dovecot-imapd,dovecot-pop3d strace=strace
@@ -143,6 +147,10 @@ bench: test-needs ## Measure start, idle memory, and how fast mail is taken in b
 	@$(BIN)/python bench/ingest.py
 	@$(BIN)/python bench/replies.py
 	@$(BIN)/python bench/arrival.py
+
+.PHONY: bench-trees
+bench-trees: python ## CPU time and statements per mail and page beside another checkout: make bench-trees OLD=folder
+	@$(BIN)/python bench/trees.py "$(OLD)" .
 
 .PHONY: bench-ledger
 bench-ledger: python ## Measure the mail ledger with half a million rows

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib.metadata import packages_distributions
@@ -15,7 +16,7 @@ import jinja2
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("blueprints", "desk", "models", "mail", "wire", "jobs")
+PACKAGES = ("blueprints", "cli", "desk", "models", "mail", "wire", "jobs")
 MODULES = sorted([*ROOT.glob("*.py"), *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))])
 TEMPLATES = sorted((ROOT / "templates").rglob("*.*"))
 MAIL_TEMPLATES = ROOT / "templates" / "mail"
@@ -177,6 +178,21 @@ def test_the_states_of_outgoing_mail_are_written_in_one_place(path):
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_a_module_is_read_in_one_sitting(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, "split it by story"
+
+
+def test_a_room_can_be_surveyed():
+    """A folder with more modules than this has become a drawer: cut it by story."""
+    count = Counter(
+        path.parent.relative_to(ROOT)
+        for path in ROOT.rglob("*.py")
+        if not {".venv", ".cache", "node_modules", "data"} & set(path.relative_to(ROOT).parts)
+    )
+    crowded = {
+        folder.as_posix(): number
+        for folder, number in count.items()
+        if number > (16 if folder.parts[:1] in (("desk",), ("mail",)) else 26)
+    }
+    assert crowded == {}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)

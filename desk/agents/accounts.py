@@ -28,7 +28,7 @@ SCHEMES = ("", "light", "dark")  # empty: as the system
 
 
 class AccountRefused(Refusal):
-    """It was not done. `code` says why; the views have the words (blueprints/people.py)."""
+    """It was not done. `code` says why; blueprints/labels/agents.py has the words."""
 
 
 class AlreadySetUp(AccountRefused):
