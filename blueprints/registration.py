@@ -11,7 +11,7 @@ from blueprints.channels import channels, deliverability, oauth
 from blueprints.labels import in_templates
 from blueprints.mailroom import blocked_senders, ledger, outbox_page, quarantine
 from blueprints.notices import bell, mail_designs, notifications, requester_languages
-from blueprints.page import access, assets, errors, frame, limits, locale, numbers, security
+from blueprints.page import access, assets, errors, limits, locale, numbers, rail, security
 from blueprints.tickets import attachments, drafts, merging, replies, tickets
 
 csrf = CSRFProtect()
@@ -27,7 +27,7 @@ def init_app(app: Flask) -> None:
     access.init_app(app)
     limits.init_app(app)
     in_templates.init_app(app)
-    frame.init_app(app)
+    rail.init_app(app)
     errors.init_app(app)
     for blueprint in (
         agents.blueprint,

@@ -24,6 +24,11 @@ class LeaseHeld(Exception):
     """Another living process, or another thread of this one, holds the lease."""
 
 
+def of_mailbox(channel_id: int) -> str:
+    """The lease under which one process at a time fetches a mailbox."""
+    return f"fetch:{channel_id}"
+
+
 @contextmanager
 def held(name: str, wait_seconds: float = 0) -> Iterator[None]:
     """Hold the lease while the block runs. Raises LeaseHeld when it is not free within `wait_seconds`."""

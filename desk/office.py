@@ -26,7 +26,7 @@ from models.base import writing as writing
 from models.blobs import BlobStore
 from wire import Source
 from wire.discovery import Internet
-from wire.idle import IdleWatch
+from wire.idle_watch import IdleWatch
 from wire.sender_check import NameServers
 
 Given = ParamSpec("Given")

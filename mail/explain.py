@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from mail.judging.clues import find_clues
 from mail.judging.forward_requests import read_forward_check
-from mail.judging.guards import as_machine, judge
+from mail.judging.rules import as_machine, judge
+from mail.judging.ticket_clues import find_clues
 from mail.reading.part_count import count_leaves
 from mail.safe_reading import read
 from mail.showing.clean import clean_html, fold_text, is_forward

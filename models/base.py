@@ -38,7 +38,7 @@ from sqlalchemy.orm import DeclarativeBase, InstanceState, Session, make_transie
 from sqlalchemy.orm.attributes import set_committed_value
 
 # SQLite: a transaction that will write takes the write lock when it begins, so that two of them wait
-# for each other instead of losing an update. Views that only read say so (see `app.py`).
+# for each other instead of losing an update. Views that only read say so (blueprints/page/security.py).
 writing: ContextVar[bool] = ContextVar("writing", default=True)
 
 

@@ -14,7 +14,7 @@ from blueprints.labels.decisions import REASON, WHY
 from blueprints.labels.in_templates import Labels
 from blueprints.labels.ledger import COPY, EVENT, FINDING, PERIOD, PUT_BACK, SIGN, VERDICT, VIA
 from desk.mailroom import balance, ledger
-from mail.judging import guards
+from mail.judging import rules
 from mail.types import ClueKind
 from models import Outcome, ServerCopy
 
@@ -81,8 +81,8 @@ def whys(path: Path) -> Iterator[str]:
 
 
 def test_every_reason_of_the_ledger_has_its_sentence() -> None:
-    written = {rule.reason for rule in guards.RULES} | {"person"}
-    for file in (*WRITERS, "mail/judging/guards.py"):
+    written = {rule.reason for rule in rules.RULES} | {"person"}
+    for file in (*WRITERS, "mail/judging/rules.py"):
         written |= set(reasons(ROOT / file))
     # The look into the code finds what is known to be there; else it would prove nothing.
     assert written >= {

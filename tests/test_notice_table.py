@@ -25,7 +25,7 @@ from desk.notices import notice_mails, previews
 from desk.office import the_account
 from desk.sending import mail_rendering
 from desk.telling import who_hears
-from desk.texts import mail_designs, notice_table, notice_texts
+from desk.texts import mail_designs, notice_placeholders, notice_table, notice_texts
 from desk.texts.notice_table import BY_NAME, CHOICES, Notice
 from models import Agent, Channel, NoticeItem, OutboundMail, db
 from tests.support.browsing import PageClient
@@ -94,8 +94,8 @@ def of_placeholders(notice: Notice) -> Iterator[str]:
         "quote_line": "On Monday, Maria wrote:",
     }
     for name in notice.placeholders:
-        if name not in notice_texts.MEANING:
-            yield f"{file(notice_texts)}: no meaning of {name}"
+        if name not in notice_placeholders.MEANING:
+            yield f"{file(notice_placeholders)}: no meaning of {name}"
         elif not meant(name, given):
             yield f"{file(previews)}: the invented ticket says nothing for {name}"
 
@@ -132,7 +132,7 @@ def said(event: Any) -> str:
 
 def meant(name: str, given: dict[str, Any]) -> str:
     try:
-        return notice_texts.MEANING[name](given)
+        return notice_placeholders.MEANING[name](given)
     except (KeyError, AttributeError):
         return ""
 
@@ -187,7 +187,7 @@ def worked_out(app: Flask, made_up: None, monkeypatch: pytest.MonkeyPatch) -> No
             lazy_gettext("Mentioned"), lazy_gettext("to all agents"), "inbox", LABELS["delivery_failed"].event
         ),
     )
-    monkeypatch.setitem(notice_texts.MEANING, "weather.forecast", lambda given: given["details"]["to"])
+    monkeypatch.setitem(notice_placeholders.MEANING, "weather.forecast", lambda given: given["details"]["to"])
     monkeypatch.setattr(app.jinja_env, "loader", ChoiceLoader([DictLoader(MAIL), app.jinja_env.loader]))  # type: ignore[list-item]
 
 
@@ -195,7 +195,7 @@ def test_a_row_alone_is_told_each_place_that_it_needs(app: Flask, alice: Agent, 
     assert missing(app, alice) == [
         f"{file(who_hears)}: nothing tells of it (notice weather_report)",
         f"{file(notices)}: no label (notice weather_report)",
-        f"{file(notice_texts)}: no meaning of weather.forecast (notice weather_report)",
+        f"{file(notice_placeholders)}: no meaning of weather.forecast (notice weather_report)",
         "templates/mail/weather_report/subject.txt: not there (notice weather_report)",
         "templates/mail/weather_report/body.txt: not there (notice weather_report)",
         "templates/mail/weather_report/body.html: not there (notice weather_report)",

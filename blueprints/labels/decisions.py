@@ -36,7 +36,7 @@ SENDER = {
     "unconfirmed": lazy_gettext("Sender not verified"),
     "unchecked": lazy_gettext("Sender not checked"),
 }
-# Why a mail became what it is: the reasons of the rules (mail/judging/guards.py), of the fetch and of
+# Why a mail became what it is: the reasons of the rules (mail/judging/rules.py), of the fetch and of
 # persons.
 REASON = {
     "person": lazy_gettext("A person wrote this mail."),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask_babel import lazy_gettext as _l
 
 from blueprints.labels.codes import FAILURE
+from blueprints.labels.oauth_failures import SIGN_IN_REFUSED
 from desk.channels import oauth_providers
 from desk.channels.channel_values import ChannelValues, completed, grant_of
 from models import Channel, OauthKind
@@ -15,14 +16,6 @@ KIND = {
     "google": _l("Google"),
     "microsoft": _l("Microsoft 365"),
     "other": _l("Another provider"),
-}
-SIGN_IN_REFUSED = {
-    "unknown": _l("This sign-in is too old or belongs to another window. Please connect again."),
-    "denied": _l("The provider gave no permission. Please connect again and allow the access."),
-    "no_refresh": _l(
-        "The provider gave a permission for an hour only. Add the scope for lasting access, often “offline_access”, "
-        "to the settings of the provider."
-    ),
 }
 PROVIDER_ERRORS = {
     "required": _l("Please fill in this field."),

@@ -1,4 +1,4 @@
-"""What a sign-in by OAuth 2 can fail of, and what to do about it; part of the tables of codes.py."""
+"""What OAuth 2 can fail of: the sign-in at the provider in the browser, and the token at the mail server."""
 
 from __future__ import annotations
 
@@ -33,5 +33,14 @@ ADVICE = {
     "oauth_client_refused": lazy_gettext(
         "Check client ID and client secret under “OAuth 2 providers”. Secrets expire: the provider's page for "
         "developers makes a new one."
+    ),
+}
+# Why an administrator's sign-in at the provider came to nothing.
+SIGN_IN_REFUSED = {
+    "unknown": lazy_gettext("This sign-in is too old or belongs to another window. Please connect again."),
+    "denied": lazy_gettext("The provider gave no permission. Please connect again and allow the access."),
+    "no_refresh": lazy_gettext(
+        "The provider gave a permission for an hour only. Add the scope for lasting access, often “offline_access”, "
+        "to the settings of the provider."
     ),
 }

@@ -15,7 +15,7 @@ from config import LOCALES
 from desk.channels import channels
 from desk.notices import previews
 from desk.telling import who_hears
-from desk.texts import languages, notice_texts
+from desk.texts import languages, notice_placeholders, notice_texts
 from desk.texts.notice_table import NOTICES, Notice
 from desk.texts.notice_texts import Words
 from desk.tickets import tickets
@@ -99,9 +99,9 @@ def _fields(chosen: Notice) -> dict[str, Any]:
     return {
         "with_subject": chosen.subject,
         "quotes": chosen.quotes,
-        "only_if_confirmed": notice_texts.CONFIRMED if chosen.confirmed_only else (),
+        "only_if_confirmed": notice_placeholders.CONFIRMED if chosen.confirmed_only else (),
         "placeholders": chosen.placeholders,
-        "quote_placeholders": notice_texts.QUOTE_LINE,
+        "quote_placeholders": notice_placeholders.QUOTE_LINE,
     }
 
 

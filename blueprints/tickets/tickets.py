@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from blueprints.labels.codes import PRIORITY, STATUS
-from blueprints.page import frame
+from blueprints.page import rail
 from blueprints.page.access import me
 from blueprints.page.htmx import change, go, page, wants_fragment
 from blueprints.page.numbers import whole_number
@@ -66,7 +66,7 @@ def show(number: int) -> ResponseReturnValue:
         return redirect(url_for("tickets.show", number=ticket.number), 302)
     tab = request.args.get("tab", "reply")
     tab = tab if tab in ("reply", "note", "history") else "reply"
-    rings = frame.looked_at(ticket)
+    rings = rail.looked_at(ticket)
     response = page("tickets/show.html", **ticket_page(ticket, tab), copied=request.args.get("cc", ""))
     _mark_seen_later(response, ticket, rings)
     return response
@@ -219,7 +219,7 @@ def _here() -> str:
 
 def _rings() -> bool:
     """Whether the bell counts something else than the page that asks."""
-    return frame.unread().count != request.args.get("bell", 0, type=whole_number)
+    return rail.unread().count != request.args.get("bell", 0, type=whole_number)
 
 
 def _mark_seen_later(response: Response, ticket: Ticket, rings: bool) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from desk.office import office
 from desk.receiving import intake
-from mail.judging import guards
+from mail.judging import rules
 from models import Agent, InboundEvent, InboundMail, InboundState, Outcome, RawMail, db, now
 from models.base import rows_changed
 from models.inbound import moved
@@ -42,7 +42,7 @@ def waits(row: InboundMail) -> bool:
 
 def is_private(row: InboundMail) -> bool:
     """For administrators only: reports, also those that we did not recognise, and links for a password."""
-    return row.reason in PRIVATE or row.envelope_from == "" or guards.is_server_address(row.sender)
+    return row.reason in PRIVATE or row.envelope_from == "" or rules.is_server_address(row.sender)
 
 
 def can_be_let_in(row: InboundMail) -> bool:

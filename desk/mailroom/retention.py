@@ -1,5 +1,7 @@
 """How long raw mails are kept: messages and attachments stay for ever, the bytes as they came do not.
 
+30 days, unless the administrator says otherwise (`keep_raw_days`, models/account.py).
+
 The row is first marked as going, then the file is removed, then the row says that it is gone. Whatever dies in
 between, no row claims bytes that are not there, and what is going is found again and finished.
 """

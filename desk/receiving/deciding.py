@@ -13,7 +13,7 @@ from typing import Protocol
 
 from desk.receiving.matching import Match
 from desk.receiving.speakers import Speaker
-from mail.judging import guards
+from mail.judging import rules
 from mail.judging.authentication_results import Result
 from mail.safe_reading import Reading
 from mail.types import Action, Bounce, Clue, ClueKind, Facts, Mail, Verdict
@@ -145,7 +145,7 @@ class Asked(Protocol):
     """The questions of a decision; each is asked only when its answer matters."""
 
     def facts(self, mail: Mail, delivery: Delivery) -> Facts:
-        """What the rules of mail/judging/guards.py need to know."""
+        """What the rules of mail/judging/rules.py need to know."""
 
     def speaker(self, mail: Mail, delivery: Delivery) -> Speaker:
         """Who speaks, and how far they can be believed."""
@@ -178,13 +178,13 @@ class Asked(Protocol):
 def decide(reading: Reading, delivery: Delivery, asked: Asked) -> Decision:
     """The one decision about a mail that was read.
 
-    1. The rules of mail/judging/guards.py say what kind of mail it is; what a person let in is not held
+    1. The rules of mail/judging/rules.py say what kind of mail it is; what a person let in is not held
     again. 2. What is held or dropped ends here. 3. A delivery report is tied to the mail of ours that it
     speaks of; without one it waits in the quarantine. 4. All else goes into a ticket, an old or a new one;
     MAILER-DAEMON never opens one. 5. Of what a person wrote somebody hears, unless it is older than the
     channel.
     """
-    verdict = guards.judge(
+    verdict = rules.judge(
         reading.mail, asked.facts(reading.mail, delivery), reading.bounce, delivery.envelope_from
     )
     if delivery.released and verdict.action in (Action.HOLD, Action.DROP):
@@ -217,7 +217,7 @@ def _report(
     assert bounce is not None
     sent = asked.sent(bounce)
     ticket = asked.standing(sent) if sent is not None else None
-    if sent is not None and guards.speaks_for_a_server(mail, delivery.envelope_from):
+    if sent is not None and rules.speaks_for_a_server(mail, delivery.envelope_from):
         match = Match(ticket, "bounce") if ticket is not None else None
         notice = "delivery_failed" if asked.returns_to_author(sent, bounce) else ""
         told = Told(notice=notice)
@@ -236,7 +236,7 @@ def _for_a_ticket(
 ) -> Decision:
     decision = _filed(mail, delivery, asked, verdict, speaker, asked.clues(mail, delivery))
     is_new = decision.match is not None and decision.match.ticket is None
-    if is_new and verdict.action == Action.QUIET and guards.is_mail_server(mail) and not delivery.released:
+    if is_new and verdict.action == Action.QUIET and rules.is_mail_server(mail) and not delivery.released:
         return _ends(Outcome.HELD, verdict, speaker)  # MAILER-DAEMON is never a requester
     return decision
 

@@ -13,11 +13,10 @@ from desk.receiving import blocking, delivery_reports, matching, speakers
 from desk.receiving.deciding import Delivery
 from desk.receiving.matching import Match
 from desk.receiving.speakers import Speaker
-from desk.sending.delivery_results import reached
 from desk.telling import who_hears
 from desk.tickets import tickets
 from mail import ids
-from mail.judging import clues, guards
+from mail.judging import rules, ticket_clues
 from mail.showing.forwarded_mail import says_forwarded
 from mail.types import Bounce, Clue, Facts, Mail
 from models import Channel, InboundMail, Message, OutboundMail, Ticket, db, now
@@ -58,7 +57,7 @@ class DatabaseFacts:
 
     def recent(self, sender: str, channel: Channel) -> int:
         """How many mails of this sender came to the channel before this one, within the window of a storm."""
-        since = now() - timedelta(seconds=guards.STORM_SECONDS)
+        since = now() - timedelta(seconds=rules.STORM_SECONDS)
         values = {"channel_id": channel.id, "sender": sender, "since": since}
         return db.session.connection().scalar(RECENT_FROM_SENDER, values) or 0
 
@@ -67,7 +66,9 @@ class DatabaseFacts:
         return speakers.speaker_of(mail, verdict, delivery.channel)
 
     def clues(self, mail: Mail, delivery: Delivery) -> Iterable[Clue]:
-        return clues.find_clues(mail, signing_key(), [delivery.envelope_to] if delivery.envelope_to else [])
+        return ticket_clues.find_clues(
+            mail, signing_key(), [delivery.envelope_to] if delivery.envelope_to else []
+        )
 
     def match(self, mail: Mail, found: Iterable[Clue], speaker: Speaker, channel: Channel) -> Match:
         return matching.find_ticket(found, speaker, channel, says_forwarded(mail))
@@ -96,7 +97,8 @@ class DatabaseFacts:
         if sent.purpose != "ticket_reply" or sent.ticket_id is None or sent.message_fk is None:
             return False
         return any(
-            recipient.permanent and reached(sent, recipient) for recipient in delivery_reports.named(bounce)
+            recipient.permanent and delivery_reports.reached(sent, recipient)
+            for recipient in delivery_reports.named(bounce)
         )
 
     def is_heard(self, mail: Mail, ticket: Ticket | None, channel: Channel) -> bool:

@@ -34,7 +34,7 @@ from models import (
 )
 from models.inbound import first_verdict
 from wire import Fetched, Listed, Source, TemporaryFailure, TransportFailure
-from wire.idle import IdleWatch
+from wire.idle_watch import IdleWatch
 
 BATCH = 50  # mails between two looks at the lease and the channel, and between two removals
 BYTES_AT_ONCE = 8 * 1024 * 1024  # of raw mail that is stored together; beyond that nothing is won
@@ -98,7 +98,7 @@ def finish_owed(channel_id: int | None, wait_seconds: float = 0) -> int:
 
 
 def _fetch(channel_id: int, wait_seconds: float, only_removals: bool = False) -> Fetch:
-    with leases.held(_lease(channel_id), wait_seconds):
+    with leases.held(leases.of_mailbox(channel_id), wait_seconds):
         channel = db.session.get(Channel, channel_id)
         if channel is None or not (channel.is_own and channel.active and channel.living):
             return Fetch(channel.key if channel else "")
@@ -370,7 +370,7 @@ class Session:
         self._renew_lease()
 
     def _renew_lease(self) -> None:
-        if not leases.take(_lease(self.channel_id)):
+        if not leases.take(leases.of_mailbox(self.channel_id)):
             raise Stopped
 
     def _channel(self) -> Channel:
@@ -389,7 +389,3 @@ class Session:
     @property
     def _is_pop3(self) -> bool:
         return self.source.protocol == Protocol.POP3
-
-
-def _lease(channel_id: int) -> str:
-    return f"fetch:{channel_id}"

@@ -13,9 +13,7 @@ from desk.sending import alert_routes, retry_delays, sent_copies
 from desk.sending.retry_delays import PATIENCE, TELL_AFTER
 from desk.telling import who_hears
 from desk.tickets import tickets, undeliverable
-from mail.domains import mailbox_key
 from mail.judging.refusals import reason_of
-from mail.types import BounceRecipient
 from models import Agent, MailState, OutboundMail, OutboundRecipient, RecipientState, Status, Ticket, db, now
 from models.outbound import ENDED, UNSENT
 from wire import Handover, PermanentFailure, TransportFailure
@@ -130,44 +128,6 @@ def back_to_author(mail: OutboundMail, failed: Iterable[OutboundRecipient]) -> N
     if mail.ticket.assignee_id is None:
         mail.ticket.assignee_id = mail.message.agent_id
     who_hears.undeliverable(mail.ticket, mail.message, first.address, first.reason, first.reply)
-
-
-def came_back(mail: OutboundMail, report: BounceRecipient) -> None:
-    """A delivery report for one recipient of a mail that left, in the running transaction.
-
-    It counts only for who was really handed over: what never left cannot come back, and who copied a
-    Message-ID of ours makes nobody undeliverable who had nothing from us.
-    """
-    hit = reached(mail, report)
-    for recipient in hit:
-        recipient.reply = report.words[:1000] or report.status
-        if report.permanent:
-            recipient.move(RecipientState.UNDELIVERABLE)
-            recipient.reason = reason_of(report.words, "bounced", report.status)
-        elif recipient.state == RecipientState.ACCEPTED:
-            recipient.reason = "delayed"  # the other server has it: it is not ours to send again
-    if hit and report.permanent:
-        if mail.state == MailState.DONE:  # while others still wait, the sending goes on
-            mail.move(MailState.FAILED)
-            mail.reason, mail.words = hit[0].reason, report.words
-        undeliverable.mark(hit, came_back=True)
-        back_to_author(mail, hit)
-
-
-def reached(mail: OutboundMail, report: BounceRecipient) -> list[OutboundRecipient]:
-    """The recipients that a report means and that the mail was handed over for.
-
-    It may name the mailbox that the recipient's mail is passed on to, or nobody: a single recipient is meant.
-    """
-    known = [r for r in mail.recipients if r.address_key == mailbox_key(report.address)]
-    meant = known or (mail.recipients if len(mail.recipients) == 1 else [])
-    return [recipient for recipient in meant if _was_handed_over(mail, recipient)]
-
-
-def _was_handed_over(mail: OutboundMail, recipient: OutboundRecipient) -> bool:
-    """While a mail is being sent, its report may be faster than our note of its hand-over."""
-    under_way = mail.state == MailState.SENDING and recipient.state in UNSENT
-    return recipient.state == RecipientState.ACCEPTED or under_way
 
 
 def note(mail: OutboundMail, kind: str, by: Agent | None = None, **details: str) -> None:

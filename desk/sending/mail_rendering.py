@@ -18,7 +18,7 @@ from sqlalchemy import select
 from config import LOCALES
 from desk.channels import channels
 from desk.office import office, signing_key, the_account
-from desk.texts import languages, mail_designs, notice_texts
+from desk.texts import languages, mail_designs, notice_placeholders, notice_texts
 from desk.texts.notice_table import of_mail
 from mail import ids
 from mail.showing.clean import markup, with_breaks
@@ -260,7 +260,7 @@ def one_line(text: str) -> str:
 FILTERS = {
     "in_words": in_words,
     "quoted": quote_text,
-    "shortened": notice_texts.shortened,
+    "shortened": notice_placeholders.shortened,
     "cleaned": markup,
     "line": one_line,
     "with_breaks": with_breaks,

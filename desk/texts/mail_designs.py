@@ -12,8 +12,8 @@ from sqlalchemy import func, select, update
 
 from desk.office import the_account
 from desk.refusal import Invalid, Refusal
-from mail.reading import placeholders
 from mail.types import Part
+from mail.writing import placeholders
 from mail.writing.pictures import ink_on, read_picture
 from models import Channel, MailLook, db
 from models.base import unless_taken

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from desk.texts import notice_placeholders
+
 # What an agent can choose to hear of, by mail and at the bell: each lets through less than the one before.
 CHOICES = ("all", "mine", "mentions", "none")
-
-_TICKET = ("ticket.number", "ticket.subject", "requester.name", "channel.address", "company.name")
-_AGENTS = (*_TICKET, "ticket.link", "requester.address", "agent.name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +51,14 @@ NOTICES = (
         "confirmation",
         "requester",
         per_channel=True,
-        placeholders=(*_TICKET, "channel.signature"),
+        placeholders=notice_placeholders.TO_REQUESTERS,
         confirmed_only=True,
     ),
     Notice(
         "ticket_reply",
         "requester",
         fixed=True,
-        placeholders=("reply.body", "quoted_history", "agent.name", *_TICKET, "channel.signature"),
+        placeholders=notice_placeholders.REPLY,
         required="reply.body",
         subject=False,
         quotes=True,
@@ -69,14 +68,14 @@ NOTICES = (
         "requester",
         on=False,
         per_channel=True,
-        placeholders=(*_TICKET, "channel.signature"),
+        placeholders=notice_placeholders.TO_REQUESTERS,
         confirmed_only=True,
     ),
     Notice(
         "new_ticket",
         "agents",
         per_channel=True,
-        placeholders=(*_AGENTS, "sender.name", "sender.address", "message.text"),
+        placeholders=notice_placeholders.OF_A_MAIL,
     ),
     Notice(
         "customer_reply",
@@ -84,20 +83,20 @@ NOTICES = (
         per_channel=True,
         choice="mine",
         own_with_mine=True,
-        placeholders=(*_AGENTS, "sender.name", "sender.address", "message.text"),
+        placeholders=notice_placeholders.OF_A_MAIL,
     ),
-    Notice("assigned", "agents", choice="mine", placeholders=(*_AGENTS, "colleague.name")),
+    Notice("assigned", "agents", choice="mine", placeholders=notice_placeholders.OF_A_COLLEAGUE),
     Notice(
         "mentioned",
         "agents",
         choice="mentions",
-        placeholders=(*_AGENTS, "colleague.name", "message.text"),
+        placeholders=notice_placeholders.OF_A_NOTE,
     ),
     Notice(
         "delivery_failed",
         "agents",
         choice="mentions",
-        placeholders=(*_AGENTS, "recipient.address", "server.words"),
+        placeholders=notice_placeholders.OF_A_FAILURE,
     ),
     Notice("channel_trouble", "administrators"),
     Notice("channel_recovered", "administrators"),

@@ -1,47 +1,21 @@
-"""The words of notices as administrators changed them, and what their placeholders mean."""
+"""The words of notices as administrators changed them, and the mails that they make."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from flask import render_template
-from flask_babel import get_locale, gettext
+from flask_babel import gettext
 from sqlalchemy import delete
 
 from config import LOCALES
 from desk.refusal import Refusal
+from desk.texts import notice_placeholders
 from desk.texts.notice_table import BY_NAME, Notice, of_mail
-from mail.reading import placeholders
+from mail.writing import placeholders
 from models import NoticeText, db
 
 LONGEST_SUBJECT, LONGEST_BODY = 200, 20_000  # characters; the line above a quotation is as long as a subject
-EXCERPT = 2000  # characters of a mail that a notice to agents shows
-
-QUOTE_LINE = ("message.date", "sender.name")  # the placeholders of the line above a quotation
-CONFIRMED = ("ticket.subject", "requester.name")  # empty while a sender is not confirmed, where that matters
-
-# What stands for each name, from what a notice is rendered with.
-MEANING: dict[str, Callable[[dict[str, Any]], str]] = {
-    "ticket.number": lambda given: str(given["ticket"].number),
-    "ticket.subject": lambda given: given["ticket"].subject or _no_subject(),
-    "ticket.link": lambda given: given["ticket_url"],
-    "requester.name": lambda given: given["ticket"].contact.name or given["ticket"].contact.address,
-    "requester.address": lambda given: given["ticket"].contact.address,
-    "channel.address": lambda given: given["ticket"].channel.address,
-    "channel.signature": lambda given: given["look"].signature,
-    "company.name": lambda given: given["account"].company,
-    "agent.name": lambda given: given["agent"].name,
-    "colleague.name": lambda given: given["actor"],
-    "sender.name": lambda given: given["message"].from_name or given["message"].from_address,
-    "sender.address": lambda given: given["message"].from_address,
-    "message.text": lambda given: shortened(given["message"].new_text),
-    "recipient.address": lambda given: given["details"].get("to", ""),
-    "server.words": lambda given: given["details"].get("words", ""),
-    "reply.body": lambda given: given["reply_text"].strip(),
-    "quoted_history": lambda given: render_template("mail/_quoted.txt", **given).strip(),
-}
-_BLOCKS = ("reply.body", "quoted_history", "message.text")  # paragraphs of their own
 
 
 class Words(NamedTuple):
@@ -107,7 +81,7 @@ def checked(notice: str, words: Words, locale: str) -> Words:
 
 def allowed(notice: Notice, field: str) -> tuple[str, ...]:
     """The placeholders of a field."""
-    return QUOTE_LINE if field == "quote_line" else notice.placeholders
+    return notice_placeholders.QUOTE_LINE if field == "quote_line" else notice.placeholders
 
 
 def _check(notice: Notice, field: str, text: str, most: int) -> None:
@@ -141,7 +115,7 @@ def worded(notice: str, words: Words, given: dict[str, Any]) -> tuple[str, str, 
         title = f"{title} {number}"  # an answer finds its ticket by it where everything else is lost
     footer_stands = "quoted_history" in placeholders.names(body)  # above the history
     text = ended(placeholders.fill(body, values), "" if footer_stands else given["look"].footer, marker)
-    pieces = placeholders.pieces(body, values, _BLOCKS)
+    pieces = placeholders.pieces(body, values, notice_placeholders.BLOCKS)
     excerpt = values.get("message.text", "")
     html = render_template(
         "mail/_worded.html", pieces=pieces, excerpt=excerpt, footer_stands=footer_stands, **given
@@ -157,18 +131,7 @@ def ended(text: str, footer: str, marker: str) -> str:
 
 
 def _values(notice: Notice, given: dict[str, Any]) -> dict[str, str]:
-    values = {name: MEANING[name](given) for name in notice.placeholders}
+    values = {name: notice_placeholders.MEANING[name](given) for name in notice.placeholders}
     if notice.confirmed_only and given["message"].sender_state != "confirmed":
-        values |= dict.fromkeys(CONFIRMED, "")
+        values |= dict.fromkeys(notice_placeholders.CONFIRMED, "")
     return values
-
-
-def _no_subject() -> str:
-    """In a language without a catalogue of ours, a sign instead of English words."""
-    return gettext("(no subject)") if str(get_locale()) in LOCALES else "–"
-
-
-def shortened(text: str) -> str:
-    """Enough of a mail to know what it is about; a notice is no second home for it."""
-    text = text.strip()
-    return text if len(text) <= EXCERPT else text[:EXCERPT].rstrip() + " …"

@@ -1,7 +1,8 @@
 """Tickets that belong together, and mails that do not: merge, split, and the way back.
 
-A ticket that became part of another one stays as a number that leads there, for pages and for mails. Whoever
-takes no part in the ticket that his messages came to is marked as newly involved: an agent's click lets him in.
+A ticket that became part of another one stays as a number that leads there, for pages and for mails
+(`tickets.standing`). Whoever takes no part in the ticket that their messages came to is marked as newly involved: an
+agent's click lets them in.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The list of tickets: its views and their filters, the search in it, what is unread, and what is new."""
+"""The list of tickets: its views and their filters, the search in it, what is unread, and what is new.
+
+A new view is a name in VIEWS, its condition in `_view`, and its label and icon in blueprints/page/rail.py.
+"""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ import traceback
 from pathlib import Path
 
 from mail.judging.bounces import read_bounce
-from mail.judging.clues import find_clues
 from mail.judging.forward_requests import read_forward_check
-from mail.judging.guards import judge
+from mail.judging.rules import judge
+from mail.judging.ticket_clues import find_clues
 from mail.reading.language import detect
 from mail.reading.parse import parse
 from mail.showing.clean import clean_html, fold_text, snippet

@@ -29,7 +29,7 @@ from config import Relay, from_environment
 from desk import schema
 from desk.agents import accounts
 from mail.judging.bounces import read_bounce
-from mail.judging.guards import as_machine
+from mail.judging.rules import as_machine
 from mail.reading.parse import parse
 from mail.reading.part_count import count_leaves
 from mail.types import Action

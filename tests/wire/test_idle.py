@@ -14,8 +14,8 @@ from imapclient import IMAPClient
 from tests.servers.ca import Authority
 from tests.servers.dovecot import Dovecot, Mailbox
 from tests.servers.scripted import ScriptedServer
-from wire import Credentials, Encryption, ServerAddress, Timeouts, TransportFailure, idle, imap_idle
-from wire.idle import IdleWatch
+from wire import Credentials, Encryption, ServerAddress, Timeouts, TransportFailure, idle_watch, imap_idle
+from wire.idle_watch import IdleWatch
 from wire.imap import ImapSource
 from wire.pop3 import Pop3Source
 
@@ -97,7 +97,7 @@ def test_what_comes_after_the_listing_and_before_the_rest_is_not_missed(
 def test_very_much_mail_is_not_called_for_one_by_one(
     calls: Calls, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idle, "GAP_SECONDS", 1.0)
+    monkeypatch.setattr(idle_watch, "GAP_SECONDS", 1.0)
     inbox = source(mailbox)
     moments = []
     for _ in range(3):
@@ -127,8 +127,8 @@ def test_an_edited_channel_is_hung_up(calls: Calls, dovecot: Dovecot) -> None:
 def test_it_is_renewed_before_the_server_ends_it(
     calls: Calls, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idle, "RENEW_SECONDS", 0.3)
-    assert idle.GAP_SECONDS < 29 * 60
+    monkeypatch.setattr(idle_watch, "RENEW_SECONDS", 0.3)
+    assert idle_watch.GAP_SECONDS < 29 * 60
     inbox = source(mailbox)
     rest(inbox)
     parked = time.monotonic()

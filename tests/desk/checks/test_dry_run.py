@@ -11,7 +11,7 @@ from desk.channels import channels
 from desk.channels.channel_values import values_of
 from desk.checks import connection_tests, dry_run
 from desk.receiving import fetching
-from mail.judging import guards
+from mail.judging import rules
 from models import InboundMail, Outcome, Ticket, db
 from models.base import writing
 from tests.desk.channels.test_channels import OWN, at_home  # noqa: F401
@@ -126,7 +126,7 @@ def test_nobody_waits_for_its_reading(channel, monkeypatch):
     """Strange mails take seconds to read: no transaction is open meanwhile, and the judging locks nothing."""
     seen = tuple(Glimpse(PERSON % (b"%d" % n, b"%d" % n), 100, source_id=f"7:{n}") for n in range(3))
     monkeypatch.setattr(dry_run, "glance", lambda *_: Glance(3, 3, seen))
-    read, judge, told = dry_run.read, guards.judge, []
+    read, judge, told = dry_run.read, rules.judge, []
 
     def reading(raw):
         told.append(("open", db.session().in_transaction()))
@@ -137,7 +137,7 @@ def test_nobody_waits_for_its_reading(channel, monkeypatch):
         return judge(*given)
 
     monkeypatch.setattr(dry_run, "read", reading)
-    monkeypatch.setattr(guards, "judge", judging)
+    monkeypatch.setattr(rules, "judge", judging)
     assert [what(mail) for mail in run(values_of(channel), channel).mails] == ["new_ticket"] * 3
     assert told == [("open", False)] * 3 + [("writes", False)] * 3
 

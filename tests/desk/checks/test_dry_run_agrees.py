@@ -32,7 +32,7 @@ from desk.receiving.deciding import Delivery, Explanation
 from desk.receiving.decision_facts import DatabaseFacts
 from desk.sending import replies
 from mail import ids, safe_reading
-from mail.judging import guards
+from mail.judging import rules
 from mail.judging.authentication_results import RESULTS_HEADER, Result, SenderState
 from mail.reading.parse import unreadable
 from mail.safe_reading import read
@@ -71,7 +71,7 @@ class Watched:
             for field in fields(Facts):
                 self.facts[field.name].add(bool(getattr(found, field.name)))
             # Every channel has an address; what counts is whether the mail came through it as a list.
-            self.facts["own_addresses"].add(guards.is_own_list(mail, found))
+            self.facts["own_addresses"].add(rules.is_own_list(mail, found))
             return found
 
         def watch(reading: Any, delivery: Delivery, given: Any) -> deciding.Decision:
@@ -186,7 +186,7 @@ def generated(there: dict[str, Any], run: str) -> Iterator[bytes]:
     yield from (first, first)
     for sender in ("Eve <eve@new.example>", "Mallory <mallory@else.example>"):
         yield mail(sender, "Re: Delivery", in_reply_to=f"<{run}-eve@new.example>", to=GROUP)
-    for number in range(guards.STORM_LIMIT + 5):
+    for number in range(rules.STORM_LIMIT + 5):
         yield mail("Storm <storm@loud.example>", message_id=f"<{run}-storm-{number}@loud.example>")
 
 
@@ -341,7 +341,7 @@ def test_every_mail_becomes_what_the_dry_run_said(
     # Every fact that a fetched mail can have was on and off, every rule decided, every clue led somewhere.
     assert watched.one_sided(field.name for field in fields(Facts)) == set()
     assert watched.one_sided(iter(("history",))) == set()
-    assert {rule.reason for rule in guards.RULES} <= {decision.reason for decision in watched.decided}
+    assert {rule.reason for rule in rules.RULES} <= {decision.reason for decision in watched.decided}
     matches = [decision.match for decision in watched.decided if decision.match is not None]
     assert {kind.value for kind in ClueKind} | {"new", "maybe", "other_channel"} <= {
         one.why for one in matches

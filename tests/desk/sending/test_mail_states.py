@@ -9,6 +9,7 @@ from itertools import product
 import pytest
 from sqlalchemy import update
 
+from desk.receiving import delivery_reports
 from desk.sending import claims, delivery_results, outbox, outbox_page, retry_delays
 from mail.types import BounceRecipient
 from models import Agent, MailState, OutboundMail, OutboundRecipient, RecipientState, TicketEvent, db, now
@@ -57,7 +58,7 @@ def delay(mail: OutboundMail, by: Agent) -> None:
 
 
 def come_back(mail: OutboundMail, _: Agent) -> None:
-    delivery_results.came_back(mail, BounceRecipient(CAROL, words="550 5.1.1 unknown"))
+    delivery_reports.came_back(mail, BounceRecipient(CAROL, words="550 5.1.1 unknown"))
     db.session.commit()
 
 

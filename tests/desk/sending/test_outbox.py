@@ -18,7 +18,8 @@ from desk.channels import channels
 from desk.channels.channel_values import ChannelValues
 from desk.notices import notice_mails
 from desk.office import Office, signing_key
-from desk.sending import delivery_results, outbox
+from desk.receiving import delivery_reports
+from desk.sending import outbox
 from desk.tickets import tickets, uploads
 from mail import ids
 from mail.types import BounceRecipient
@@ -275,7 +276,7 @@ def test_a_bounce_of_one_does_not_stop_the_others(
     relay.reject("later@x.example", "450 4.2.1 Greylisted")
     outbox.deliver_due()
     db.session.expire_all()
-    delivery_results.came_back(sent, BounceRecipient("carol@customer.example"))
+    delivery_reports.came_back(sent, BounceRecipient("carol@customer.example"))
     db.session.commit()
     relay.rejected.clear()
     outbox.deliver_due(at_once=True)
@@ -287,8 +288,8 @@ def test_a_report_of_a_delay_sends_nothing_again(relay: SmtpSink, reply: Callabl
     sent = reply(cc=("dave@x.example",))
     outbox.deliver_due()
     db.session.expire_all()
-    delivery_results.came_back(sent, BounceRecipient("carol@customer.example", permanent=False))
-    delivery_results.came_back(sent, BounceRecipient("dave@x.example"))
+    delivery_reports.came_back(sent, BounceRecipient("carol@customer.example", permanent=False))
+    delivery_reports.came_back(sent, BounceRecipient("dave@x.example"))
     db.session.commit()
     outbox.send_again(sent)
     outbox.deliver_due()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mail.judging.forward_requests import read_forward_check
-from mail.judging.guards import judge
+from mail.judging.rules import judge
 from mail.types import Action, Address, Facts, ForwardCheck, Mail
 
 GMAIL = """alice.muster@gmail.com has requested to automatically forward mail to your email address

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from mail.ids import sign_marker, sign_message_id, sign_reply_address, system_message_id
-from mail.judging.clues import find_clues
+from mail.judging.ticket_clues import find_clues
 from mail.types import Address, Clue, ClueKind, Mail
 
 KEY = b"k" * 32
