@@ -172,6 +172,14 @@ def test_the_states_of_outgoing_mail_are_written_in_one_place(path):
     assert writes_of_state(path.read_text(encoding="utf-8")) == []
 
 
+def test_the_image_has_every_room():
+    """A folder that the image leaves out is missed when it starts, and nowhere before."""
+    kept = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    folders = {path.parent.relative_to(ROOT).parts[0] for path in MODULES if path.parent != ROOT}
+    assert {f"!{folder}" for folder in folders} <= set(kept)
+    assert folders == set(PACKAGES)
+
+
 # --- sizes and names ---
 
 
