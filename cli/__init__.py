@@ -27,4 +27,3 @@ def init_app(app: Flask) -> None:
     # Flask-Migrate's own group stays for developers; two are ours: up makes a copy first, down does not exist.
     migrate_cli.commands["upgrade"] = serve.db_upgrade
     migrate_cli.commands["downgrade"] = serve.db_downgrade
-    app.cli.add_command(assets_cli)

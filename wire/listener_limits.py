@@ -2,6 +2,8 @@
 
 Strangers come from public addresses. Neighbours (loopback and private addresses, unix sockets) are the
 company's own servers, or a container's gateway that stands for the world: they pass on whatever comes in.
+
+The largest mail is a setting of all ways in: `max_mail_bytes` in config.py (POSTSTELLE_MAX_MAIL_MB).
 """
 
 from __future__ import annotations

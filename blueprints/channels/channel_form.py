@@ -25,7 +25,7 @@ from desk.agents import groups
 from desk.channels import oauth, oauth_providers
 from desk.channels.channel_values import ChannelValues, port_for, smtp_port_for, values_of
 from desk.channels.oauth import PASSWORD
-from desk.texts import languages, mail_designs
+from desk.texts import mail_designs, requester_languages
 from models import Channel, OauthSignIn
 
 PROVIDER = {"standard": _l("Standard (Poststelle)"), "own": _l("Use your own mail server")}
@@ -105,7 +105,7 @@ class ChannelForm(FlaskForm):
     )
     locale = SelectField(
         _l("Language"),
-        choices=lambda: choices(("", _l("Language of the company")), *languages.offered().items()),
+        choices=lambda: choices(("", _l("Language of the company")), *requester_languages.offered().items()),
         default="",
     )
     group_id = SelectField(

@@ -15,7 +15,7 @@ from config import LOCALES
 from desk.channels import channels
 from desk.notices import previews
 from desk.telling import who_hears
-from desk.texts import languages, notice_placeholders, notice_texts
+from desk.texts import notice_placeholders, notice_texts, requester_languages
 from desk.texts.notice_table import NOTICES, Notice
 from desk.texts.notice_texts import Words
 from desk.tickets import tickets
@@ -34,7 +34,7 @@ def shown(chosen: Notice, typed: Words | None = None, **more: Any) -> dict[str, 
         error, checked = error or refused, saved
     # Our own words keep their form in HTML; what was changed is shown as it would be sent.
     changed = checked if typed is not None or saved is not None else None
-    spoken = locale if changed is not None else languages.of_mail(chosen.name, locale)
+    spoken = locale if changed is not None else requester_languages.of_mail(chosen.name, locale)
     return {
         "groups": [(title, _of(audience)) for audience, title in AUDIENCE.items()],
         "chosen": chosen,
@@ -43,15 +43,15 @@ def shown(chosen: Notice, typed: Words | None = None, **more: Any) -> dict[str, 
         "language": locale,
         "spoken": spoken,
         # A language without a text of its own: what stands in the form is another one's, to be translated.
-        "stand_in": languages.NAMES[spoken] if spoken != locale else "",
+        "stand_in": requester_languages.NAMES[spoken] if spoken != locale else "",
         "words": words,
         "is_ours": saved is None,
         "is_further": locale not in LOCALES,
         "errors": {error.field: _sentence(chosen, error)} if error else {},
         "frame": _frame(chosen.name, locale, ticket, changed if changed != saved else None),
         "channel_choices": _channel_choices(chosen),
-        "further": {code: languages.NAMES[code] for code in languages.further()},
-        "addable": languages.addable(),
+        "further": {code: requester_languages.NAMES[code] for code in requester_languages.further()},
+        "addable": requester_languages.addable(),
         **_fields(chosen),
         **_mail(chosen, locale, ticket, changed),
         **more,
@@ -127,7 +127,7 @@ def _missing(shown: Ticket | None) -> int:
 
 def _choosable(chosen: Notice) -> dict[str, str]:
     """The languages that a notice can have words in: requesters speak more than agents."""
-    offered = languages.offered()
+    offered = requester_languages.offered()
     return offered if chosen.audience == "requester" else {code: offered[code] for code in LOCALES}
 
 

@@ -8,7 +8,7 @@ from flask_babel import gettext
 
 from blueprints.page.access import AdminBlueprint
 from blueprints.page.htmx import go, page
-from desk.texts import languages
+from desk.texts import requester_languages as languages
 
 blueprint = AdminBlueprint("requester_languages", __name__, url_prefix="/system/languages")
 

@@ -6,15 +6,17 @@ from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
+from babel import Locale
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
+from config import LOCALES
 from desk.agents.accounts import SHORTEST
 
-LANGUAGES = (("de", "Deutsch"), ("en", "English"))
+LANGUAGES = tuple((code, Locale.parse(code).get_display_name()) for code in LOCALES)  # by their own names
 
 
 class Form(FlaskForm):

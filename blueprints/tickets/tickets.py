@@ -17,7 +17,7 @@ from desk.agents import accounts, groups
 from desk.checks import first_message
 from desk.office import in_background, the_account
 from desk.telling.bell import read_ticket
-from desk.texts import languages
+from desk.texts import requester_languages
 from desk.tickets import merging, thread, ticket_list, tickets
 from desk.tickets.thread import Added
 from desk.tickets.tickets import MoveRefused
@@ -136,10 +136,10 @@ def set_priority(number: int) -> ResponseReturnValue:
 def set_language(number: int) -> ResponseReturnValue:
     ticket = _locked(number)
     wanted = request.form.get("language", "")
-    if wanted not in languages.offered():
+    if wanted not in requester_languages.offered():
         abort(400)
     tickets.set_language(ticket, wanted, me())
-    return _changed(ticket, gettext("Language: %(language)s", language=languages.NAMES[wanted]))
+    return _changed(ticket, gettext("Language: %(language)s", language=requester_languages.NAMES[wanted]))
 
 
 @blueprint.post("/tickets/<int:number>/tags")
@@ -165,7 +165,7 @@ def first() -> ResponseReturnValue:
 
 def ticket_page(ticket: Ticket, tab: str, added: Added | None = None, **more: Any) -> dict[str, Any]:
     """Everything that the ticket page shows; the swaps use parts of it. `added`: see `thread.shown`."""
-    spoken = languages.offered()
+    spoken = requester_languages.offered()
     return {
         **thread.shown(ticket, me(), tab, added),
         "ticket": ticket,

@@ -12,7 +12,7 @@ from desk.channels import oauth, oauth_providers
 from desk.channels.oauth import PASSWORD
 from desk.office import the_account
 from desk.refusal import Invalid
-from desk.texts import languages, mail_designs
+from desk.texts import mail_designs, requester_languages
 from mail.providers.presets import MailServers
 from mail.reading.addresses import ascii_address, valid_address
 from models import AfterFetch, Channel, Existing, OauthGrant, Protocol, Provider, db
@@ -248,7 +248,7 @@ def _address(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
 
 
 def _language(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
-    return {} if values.locale in ("", *languages.offered()) else {"locale": "choice"}
+    return {} if values.locale in ("", *requester_languages.offered()) else {"locale": "choice"}
 
 
 def _look(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from desk.channels import channels
 from desk.notices import notice_mails
 from desk.sending import mail_rendering
-from desk.texts import languages, mail_designs, notice_texts
+from desk.texts import mail_designs, notice_texts, requester_languages
 from desk.texts.notice_table import BY_NAME
 from desk.texts.notice_texts import Words
 from mail.types import Address
@@ -22,7 +22,7 @@ from models import Agent, Incident, Kind, Message, Ticket, Trouble, db, now
 
 def to_edit(notice: str, locale: str) -> Words:
     """What a person begins with: the words that are sent, in another language where there are none in this one."""
-    locale = languages.of_mail(notice, locale)
+    locale = requester_languages.of_mail(notice, locale)
     return notice_texts.text_of(notice, locale) or ours(notice, locale)
 
 

@@ -12,7 +12,7 @@ from desk.receiving.deciding import Decision
 from desk.receiving.matching import Match
 from desk.receiving.speakers import Speaker
 from desk.telling import who_hears
-from desk.texts import languages
+from desk.texts import requester_languages
 from desk.tickets import search, tickets, undeliverable
 from desk.tickets.attachments import add_attachments
 from desk.tickets.contacts import as_rows, contact_of
@@ -73,7 +73,7 @@ def _open(row: InboundMail, mail: Mail, match: Match) -> Ticket:
         subject=mail.subject,
         channel=row.channel,
         contact=contact,
-        locale=languages.of_requester(contact, row.channel),
+        locale=requester_languages.of_requester(contact, row.channel),
         continues=match.continues,
         maybe=match.maybe,
     )

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from config import LOCALES
 from desk.channels import channels
 from desk.office import office, signing_key, the_account
-from desk.texts import languages, mail_designs, notice_placeholders, notice_texts
+from desk.texts import mail_designs, notice_placeholders, notice_texts, requester_languages
 from desk.texts.notice_table import of_mail
 from mail import ids
 from mail.showing.clean import markup, with_breaks
@@ -151,7 +151,7 @@ def render(
     In this `look`, else in that of the ticket's channel; mails to agents wear the default one.
     """
     if words is None:
-        locale = languages.of_mail(purpose, locale)
+        locale = requester_languages.of_mail(purpose, locale)
         words = notice_texts.text_of(purpose, locale)
     look = look or _look_of(purpose, context.get("ticket"))
     context |= {

@@ -14,7 +14,7 @@ from desk.office import nothing_stored_after, office, signing_key, the_account
 from desk.refusal import Refusal
 from desk.sending import mail_rendering, outbox
 from desk.telling import who_hears
-from desk.texts import languages
+from desk.texts import requester_languages
 from desk.tickets import drafts, participants, search, thread, tickets
 from desk.tickets.attachments import add_attachments
 from desk.tickets.contacts import as_rows
@@ -103,7 +103,9 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     channel, answered = channels.sending_channel(ticket), circle.last
     readers = (*to, *written.cc, *written.bcc)
     quoted = answered if answered and participants.may_be_quoted(answered, readers, circle.known) else None
-    subject = reply_subject(ticket.subject, ticket.number, languages.of_mail("ticket_reply", ticket.locale))
+    subject = reply_subject(
+        ticket.subject, ticket.number, requester_languages.of_mail("ticket_reply", ticket.locale)
+    )
     message = Message(
         ticket_id=ticket.id,
         kind=Kind.REPLY,

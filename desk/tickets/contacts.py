@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import bindparam, select
 
-from desk.texts import languages
+from desk.texts import requester_languages
 from mail.domains import mailbox_key
 from mail.reading.language import detect
 from mail.types import Address, Mail
@@ -20,7 +20,9 @@ CONTACT = select(Contact).where(Contact.address_key == bindparam("key"))
 def contact_of(mail: Mail) -> Contact:
     """The requester, by the address of From; made at the first mail, with the language it is written in."""
     return contact_for(
-        mail.sender.name, mail.sender.address, lambda: detect(mail.text, mail.headers, languages.further())
+        mail.sender.name,
+        mail.sender.address,
+        lambda: detect(mail.text, mail.headers, requester_languages.further()),
     )
 
 

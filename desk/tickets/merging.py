@@ -11,7 +11,7 @@ from sqlalchemy import or_, select, update
 
 from desk.office import nothing_stored_after
 from desk.refusal import Refusal
-from desk.texts import languages
+from desk.texts import requester_languages
 from desk.tickets import participants, requester, tickets
 from mail.showing.clean import snippet
 from models import (
@@ -91,7 +91,7 @@ def split(message: Message, by: Agent) -> Ticket:
         subject=message.subject or source.subject,
         channel=source.channel,
         contact=contact,
-        locale=languages.of_requester(contact, source.channel),
+        locale=requester_languages.of_requester(contact, source.channel),
         continues=None,
         maybe=None,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from desk.refusal import Refusal
-from desk.texts import languages
+from desk.texts import requester_languages
 from desk.tickets import participants, tickets
 from desk.tickets.contacts import contact_for
 from mail.domains import mailbox_key
@@ -59,8 +59,8 @@ def author_of(message: Message, name: str, address: str) -> Contact:
         mail = Mail(sender=Address("", message.from_address), subject=message.subject, text=message.text)
         passed_on = read_forward(mail)
         if passed_on is None or passed_on.author.key != mailbox_key(address):
-            return detect(message.text, (), languages.further())
-        return detect(passed_on.text, (), languages.further())
+            return detect(message.text, (), requester_languages.further())
+        return detect(passed_on.text, (), requester_languages.further())
 
     return contact_for(name, address, language)
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from desk.office import nothing_stored_after, the_account
 from desk.refusal import Refusal
 from desk.telling import who_hears
-from desk.texts import languages
+from desk.texts import requester_languages
 from models import (
     Agent,
     Channel,
@@ -170,7 +170,7 @@ def set_priority(ticket: Ticket, priority: Priority, by: Agent) -> None:
 
 def set_language(ticket: Ticket, locale: str, by: Agent) -> None:
     """The language that the requester is written to in, here and in tickets to come. KeyError: not offered."""
-    names = languages.offered()
+    names = requester_languages.offered()
     if locale != ticket.locale:
         old = names.get(ticket.locale, ticket.locale)
         note_event(ticket, "language", by, old=old, new=names[locale])

@@ -16,7 +16,7 @@ from desk.office import Office
 from jobs import JOBS, Clock
 from models import Channel, Incident, Ticket, db, now
 from tests.jobs.test_kill import mail
-from tests.servers.faulty import FaultyImap, running_servers
+from tests.servers.faulty_mailbox import FaultyImap, running_servers
 from tests.servers.serving import until
 
 LANE = next(job.threads for job in JOBS if job.name == "fetch_failing")

@@ -13,7 +13,7 @@ from desk.channels import channels
 from desk.channels.channel_values import ChannelValues
 from desk.notices import previews
 from desk.telling import who_hears
-from desk.texts import languages, notice_texts
+from desk.texts import notice_texts, requester_languages
 from desk.texts.notice_table import BY_NAME, NOTICES
 from models import OutboundMail, db
 from tests.support.letters import arrive, mail, ticket_of
@@ -232,13 +232,13 @@ def test_a_language_is_added_worded_and_removed(as_alice):
     assert "text=en" in editor and "text=fr" not in editor, "agents read German or English"
     assert "1 text in this language is deleted" in as_alice.get("/system/languages/fr/remove").text
     as_alice.post("/system/languages/fr/remove")
-    assert languages.further() == () and notice_texts.text_of("confirmation", "fr") is None
+    assert requester_languages.further() == () and notice_texts.text_of("confirmation", "fr") is None
 
 
 @pytest.mark.parametrize("locale", ["de", "klingon", "", "../x"])
 def test_what_is_no_further_language_is_neither_added_nor_removed(as_alice, locale):
     as_alice.post("/system/languages", {"locale": locale})
-    assert languages.further() == ()
+    assert requester_languages.further() == ()
     as_alice.get(f"/system/languages/{locale or 'fr'}/remove", status=404)
 
 
@@ -253,7 +253,7 @@ def test_the_line_above_a_quotation_is_changed_with_the_reply(as_alice):
 
 def test_added_languages_stand_where_one_is_chosen(as_alice, channel):
     number, place = ticket_of(arrive(channel, mail())).number, channel.id
-    languages.add("fr")
+    requester_languages.add("fr")
     db.session.rollback()  # the page notes afterwards that the ticket was seen
     assert '<option value="fr">français</option>' in as_alice.get(f"/system/channels/{place}").text
     page = as_alice.get(f"/tickets/{number}").text

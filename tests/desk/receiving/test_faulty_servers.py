@@ -21,7 +21,7 @@ from desk.channels import channels, connections
 from desk.channels.channel_values import ChannelValues
 from desk.receiving import fetching
 from models import Channel, FetchRecord, InboundMail, Incident, ServerCopy, Ticket, db, now
-from tests.servers.faulty import FaultyImap, FaultyPop3, FaultyServer, running_servers
+from tests.servers.faulty_mailbox import FaultyImap, FaultyPop3, FaultyServer, running_servers
 from wire import ServerAddress, Timeouts
 
 EVERYWHERE = ("reset", "close", "hang", "no", "garbage", "half")

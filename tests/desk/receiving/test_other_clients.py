@@ -22,7 +22,7 @@ from desk.receiving import fetching, uidls
 from models import Channel, InboundMail, Incident, Ticket, db
 from tests.servers.ca import Authority
 from tests.servers.dovecot import Mailbox
-from tests.servers.faulty import FaultyImap, FaultyPop3, running_servers
+from tests.servers.faulty_mailbox import FaultyImap, FaultyPop3, running_servers
 from tests.support.browsing import PageClient
 from tests.support.letters import mail
 

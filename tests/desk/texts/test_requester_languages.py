@@ -12,7 +12,7 @@ from config import LOCALES
 from desk.notices import notice_mails, previews
 from desk.office import Office
 from desk.sending import mail_rendering, replies
-from desk.texts import languages, notice_texts
+from desk.texts import notice_texts, requester_languages
 from desk.tickets import tickets
 from models import Agent, Channel, Contact, Message, OutboundMail, Ticket, TicketEvent, db
 from tests.support.letters import arrive, mail, ticket_of
@@ -23,7 +23,7 @@ FRENCH = "Bonjour, j'ai commandé deux articles la semaine dernière et je n'ai 
 @pytest.fixture
 def claires(channel: Channel) -> Ticket:
     """Of a requester who writes French, where that was added before."""
-    languages.add("fr")
+    requester_languages.add("fr")
     return ticket_of(arrive(channel, mail("Claire <claire@client.example>", text=FRENCH)))
 
 
@@ -39,9 +39,11 @@ def answer(ticket: Ticket, alice: Agent, office: Office) -> str:
 
 
 def test_the_table_has_the_names_that_babel_has() -> None:
-    assert {code: Locale.parse(code).get_display_name() for code in languages.NAMES} == languages.NAMES
-    assert list(languages.NAMES)[:2] == list(LOCALES)
-    assert max(map(len, languages.NAMES)) <= 5, "as long as the columns"
+    assert {
+        code: Locale.parse(code).get_display_name() for code in requester_languages.NAMES
+    } == requester_languages.NAMES
+    assert list(requester_languages.NAMES)[:2] == list(LOCALES)
+    assert max(map(len, requester_languages.NAMES)) <= 5, "as long as the columns"
 
 
 def test_a_language_that_was_added_is_found_and_spoken_where_it_has_words(
@@ -80,43 +82,45 @@ def test_which_language_a_mail_to_a_requester_speaks(
     app: object, locale: str, added: bool, words: bool, speaks: str
 ) -> None:
     if added:
-        languages.add("fr")
+        requester_languages.add("fr")
     if words:
         notice_texts.save("resolved", "fr", "Fini", "C'est fini.")
-    company = languages.the_account().locale
-    assert languages.of_mail("resolved", locale) == (company if speaks == "company" else speaks)
-    assert languages.of_mail("confirmation", locale) == (locale if locale in LOCALES else company)
+    company = requester_languages.the_account().locale
+    assert requester_languages.of_mail("resolved", locale) == (company if speaks == "company" else speaks)
+    assert requester_languages.of_mail("confirmation", locale) == (locale if locale in LOCALES else company)
 
 
 def test_a_language_that_somebody_just_added_is_refused(app: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    languages.add("fr")
-    monkeypatch.setattr(languages, "addable", lambda: {"fr": "Français"})  # asked before the other's commit
+    requester_languages.add("fr")
+    monkeypatch.setattr(
+        requester_languages, "addable", lambda: {"fr": "Français"}
+    )  # asked before the other's commit
     with pytest.raises(KeyError):
-        languages.add("fr")
-    assert languages.further() == ("fr",)
+        requester_languages.add("fr")
+    assert requester_languages.further() == ("fr",)
 
 
 def test_a_language_goes_with_its_texts(claires: Ticket) -> None:
     notice_texts.save("resolved", "fr", "Fini", "C'est fini.")
     claires.channel.locale = "fr"
     db.session.commit()
-    assert languages.texts("fr") == 1
-    languages.remove("fr")
+    assert requester_languages.texts("fr") == 1
+    requester_languages.remove("fr")
     assert claires.channel.locale == "", "or its form could not be saved any more"
-    assert (languages.texts("fr"), languages.further()) == (0, ())
-    assert (claires.locale, languages.of_mail("resolved", claires.locale)) == ("fr", "en")
-    languages.add("fr")
-    assert languages.of_mail("resolved", "fr") == "en", "its texts are gone"
+    assert (requester_languages.texts("fr"), requester_languages.further()) == (0, ())
+    assert (claires.locale, requester_languages.of_mail("resolved", claires.locale)) == ("fr", "en")
+    requester_languages.add("fr")
+    assert requester_languages.of_mail("resolved", "fr") == "en", "its texts are gone"
     with pytest.raises(KeyError):
-        languages.add("fr")
+        requester_languages.add("fr")
     with pytest.raises(KeyError):
-        languages.add("klingon")
+        requester_languages.add("klingon")
 
 
 def test_who_spoke_before_the_language_was_added_is_told_by_an_agent(channel: Channel, alice: Agent) -> None:
     ticket = ticket_of(arrive(channel, mail("Claire <claire@client.example>", text=FRENCH)))
     assert (ticket.locale, ticket.contact.locale) == ("en", "")
-    languages.add("fr")
+    requester_languages.add("fr")
     tickets.set_language(ticket, "fr", alice)
     assert (ticket.locale, db.session.query(Contact).one().locale) == ("fr", "fr")
     event = db.session.query(TicketEvent).filter_by(kind="language").one()
@@ -127,7 +131,7 @@ def test_who_spoke_before_the_language_was_added_is_told_by_an_agent(channel: Ch
 
 
 def test_a_text_begins_with_what_is_sent_without_it(app: object) -> None:
-    languages.add("fr")
+    requester_languages.add("fr")
     assert previews.to_edit("resolved", "fr") == previews.ours("resolved", "en")
     notice_texts.save("resolved", "en", "Done", "It is done.")
     assert previews.to_edit("resolved", "fr").subject == "Done"
@@ -145,14 +149,14 @@ def test_a_text_begins_with_what_is_sent_without_it(app: object) -> None:
 def test_the_line_above_a_quotation_is_needed_in_a_language_of_its_own(
     app: object, line: str, code: str
 ) -> None:
-    languages.add("fr")
+    requester_languages.add("fr")
     with pytest.raises(notice_texts.TextRefused) as refused:
         notice_texts.save("ticket_reply", "fr", "", "{{reply.body}}", line)
     assert (refused.value.field, refused.value.code) == ("quote_line", code)
 
 
 def test_arabic_is_written_from_the_right_and_dated_in_arabic(channel: Channel, alice: Agent) -> None:
-    languages.add("ar")
+    requester_languages.add("ar")
     notice_texts.save(
         "ticket_reply", "ar", "", "{{reply.body}}\n\n{{quoted_history}}", "{{message.date}} {{sender.name}}:"
     )
@@ -164,7 +168,7 @@ def test_arabic_is_written_from_the_right_and_dated_in_arabic(channel: Channel, 
 
 
 def test_agents_are_never_written_to_in_it(channel: Channel, alice: Agent) -> None:
-    languages.add("fr")
+    requester_languages.add("fr")
     arrive(channel, mail("claire@client.example", text=FRENCH))
     notice_mails.gather(at_once=True)
     (queued,) = db.session.query(OutboundMail).filter_by(purpose="new_ticket")
