@@ -22,7 +22,7 @@ from waitress.server import create_server
 from config import Settings, SettingsError
 from desk.office import Office, account
 from desk.receiving import receiver
-from jobs import Clock
+from jobs.clock import Clock
 from models import db
 
 Given = TypeVar("Given")

@@ -23,13 +23,14 @@ BLOCK_REFUSED = {
 
 def show(mail: InboundMail, place: str) -> ResponseReturnValue:
     """`place` is the blueprint whose page it is: ledger or quarantine."""
+    message = ledger.message_of(mail)
     return page(
         "mailroom/show.html",
         mail=mail,
         place=place,
         look=raw_mail.look(mail),
-        message=ledger.message_of(mail),
-        decision=explanations.stored(mail),
+        message=message,
+        decision=explanations.stored(mail, message),
         copies=ledger.copies_of(mail),
         steps=mail_steps.of(mail),
         can_be_let_in=quarantine.can_be_let_in(mail),
@@ -57,7 +58,10 @@ def let_in(mail: InboundMail, back: str) -> ResponseReturnValue:
 
 def _decided(mail: InboundMail) -> str:
     """The decision in one line."""
-    return " ".join(f"{line.label}: {line.text}" for line in decisions.lines(explanations.stored(mail)))
+    return " ".join(
+        f"{line.label}: {line.text}"
+        for line in decisions.lines(explanations.stored(mail, ledger.message_of(mail)))
+    )
 
 
 def ask_block(mail: InboundMail, place: str, status: int = 200, error: str = "") -> ResponseReturnValue:

@@ -73,7 +73,8 @@ def channels_seen() -> list[Channel]:
 
 def message_of(row: InboundMail) -> Message | None:
     """The message that the mail became; for identical bytes that of the first."""
-    return db.session.scalar(select(Message).where(Message.inbound_id == row.described.id))
+    query = select(Message).where(Message.inbound_id == row.described.id)
+    return db.session.scalar(query.options(joinedload(Message.ticket)))
 
 
 def copies_of(row: InboundMail) -> list[InboundMail]:

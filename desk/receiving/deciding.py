@@ -56,7 +56,7 @@ class Decision:
     """What a mail becomes and why; nothing of it is done yet.
 
     `reason` is a stable code, translated on screen; `details` the words of the mail behind it. `match` says
-    which ticket gets it, None for what goes into none. `speaker` is None where nothing was read. `sent`: the
+    which ticket gets it, None for what goes into none. `speaker` is None for what no ticket gets. `sent`: the
     mail of ours that a delivery report speaks of.
     """
 
@@ -189,25 +189,22 @@ def decide(reading: Reading, delivery: Delivery, asked: Asked) -> Decision:
     )
     if delivery.released and verdict.action in (Action.HOLD, Action.DROP):
         verdict = Verdict(Action.FILE, "released")
-    speaker = asked.speaker(reading.mail, delivery)
     match verdict.action:
         case Action.DROP:
-            return _ends(Outcome.DROPPED, verdict, speaker)
+            return _ends(Outcome.DROPPED, verdict)
         case Action.HOLD:
-            return _ends(Outcome.HELD, verdict, speaker)
+            return _ends(Outcome.HELD, verdict)
         case Action.BOUNCE:
-            return _report(reading, delivery, asked, verdict, speaker)
+            return _report(reading, delivery, asked, verdict)
         case Action.FILE | Action.QUIET:
-            return _for_a_ticket(reading.mail, delivery, asked, verdict, speaker)
+            return _for_a_ticket(reading.mail, delivery, asked, verdict)
 
 
-def _ends(outcome: Outcome, verdict: Verdict, speaker: Speaker) -> Decision:
-    return Decision(outcome, verdict.reason, verdict.detail, speaker=speaker)
+def _ends(outcome: Outcome, verdict: Verdict) -> Decision:
+    return Decision(outcome, verdict.reason, verdict.detail)
 
 
-def _report(
-    reading: Reading, delivery: Delivery, asked: Asked, verdict: Verdict, speaker: Speaker
-) -> Decision:
+def _report(reading: Reading, delivery: Delivery, asked: Asked, verdict: Verdict) -> Decision:
     """The returned Message-ID carries our signature, so nobody can invent one; but who got our mail can copy it.
 
     So what only looks like a report, from a person's address, marks nothing: it is filed like any answer.
@@ -221,29 +218,27 @@ def _report(
         match = Match(ticket, "bounce") if ticket is not None else None
         notice = "delivery_failed" if asked.returns_to_author(sent, bounce) else ""
         told = Told(notice=notice)
+        speaker = asked.speaker(mail, delivery)
         return Decision(Outcome.BOUNCE, verdict.reason, verdict.detail, match, speaker, told, sent)
     quiet = Verdict(Action.QUIET, verdict.reason, verdict.detail)
     if ticket is not None:
         clue = Clue(ClueKind.SIGNED_ID, ticket=ticket.number)
-        return _filed(mail, delivery, asked, quiet, speaker, (clue,))
+        return _filed(mail, delivery, asked, quiet, (clue,))
     if delivery.released:
-        return _for_a_ticket(mail, delivery, asked, quiet, speaker)
-    return _ends(Outcome.HELD, verdict, speaker)
+        return _for_a_ticket(mail, delivery, asked, quiet)
+    return _ends(Outcome.HELD, verdict)
 
 
-def _for_a_ticket(
-    mail: Mail, delivery: Delivery, asked: Asked, verdict: Verdict, speaker: Speaker
-) -> Decision:
-    decision = _filed(mail, delivery, asked, verdict, speaker, asked.clues(mail, delivery))
+def _for_a_ticket(mail: Mail, delivery: Delivery, asked: Asked, verdict: Verdict) -> Decision:
+    decision = _filed(mail, delivery, asked, verdict, asked.clues(mail, delivery))
     is_new = decision.match is not None and decision.match.ticket is None
     if is_new and verdict.action == Action.QUIET and rules.is_mail_server(mail) and not delivery.released:
-        return _ends(Outcome.HELD, verdict, speaker)  # MAILER-DAEMON is never a requester
+        return _ends(Outcome.HELD, verdict)  # MAILER-DAEMON is never a requester
     return decision
 
 
-def _filed(
-    mail: Mail, delivery: Delivery, asked: Asked, verdict: Verdict, speaker: Speaker, clues: Iterable[Clue]
-) -> Decision:
+def _filed(mail: Mail, delivery: Delivery, asked: Asked, verdict: Verdict, clues: Iterable[Clue]) -> Decision:
+    speaker = asked.speaker(mail, delivery)
     match = asked.match(mail, clues, speaker, delivery.channel)
     if match.ticket is not None and asked.has_copy(match.ticket, mail):
         return Decision(Outcome.QUIET, "copy", verdict.detail, match, speaker)

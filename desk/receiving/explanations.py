@@ -5,14 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ScalarSelect, select
 
 from desk.receiving import deciding
 from desk.receiving.deciding import Delivery, Explanation
 from desk.receiving.decision_facts import DatabaseFacts
 from desk.tickets.participants import CLUES
 from mail.safe_reading import read
-from models import Channel, InboundMail, Message, NoticeItem, OutboundMail, Outcome, TicketEvent, db
+from models import (
+    Channel,
+    InboundMail,
+    Message,
+    NoticeItem,
+    OutboundMail,
+    OutboundRecipient,
+    Outcome,
+    TicketEvent,
+    db,
+)
 
 JOINED = (*CLUES, "bounce")  # the clues that led into a ticket which was there before
 SAME_MOMENT = timedelta(seconds=5)  # a report and what is told of it are one transaction
@@ -24,17 +34,18 @@ def of_file(raw: bytes, channel: Channel) -> Explanation:
     return deciding.explain(deciding.decide(read(raw), Delivery(channel), DatabaseFacts(locks=False)))
 
 
-def stored(row: InboundMail) -> Explanation:
-    """What was decided about a mail of the ledger, as its rows tell.
+def stored(row: InboundMail, message: Message | None) -> Explanation:
+    """What was decided about a mail of the ledger, as its rows tell; `message` is what it became.
 
-    Agents may have moved its message since; notices are forgotten after a month. A mail that was never read
-    has no speaker, one that went into no ticket has none either.
+    Agents may have moved its message since; notices are forgotten after a month. One statement.
     """
     said = Explanation(str(row.state), str(row.outcome), row.reason, row.details)
-    message = db.session.scalar(select(Message).where(Message.inbound_id == row.id).limit(1))
-    if message is None:
-        return replace(said, speaker=row.described.sender)
+    if message is None or message.inbound_id != row.id:  # of identical bytes the first became one
+        return said
     ticket, opened = message.ticket, message.why not in JOINED
+    confirmation, withheld, notice = db.session.execute(
+        select(_confirmed(message), _withheld(message), _notice(row, message))
+    ).one()
     return replace(
         said,
         ticket=None if opened else ticket.number,
@@ -46,32 +57,36 @@ def stored(row: InboundMail) -> Explanation:
         sender_state=message.sender_state,
         sender_proof=message.sender_proof,
         refuted=message.refuted,
-        confirmation=_confirmed(message),
-        withheld=_withheld(message) if opened else "",
-        notice=_notice(row, message),
+        confirmation=confirmation or "",
+        withheld=(withheld or "").removeprefix(WITHHELD) if opened else "",
+        notice=notice or "",
     )
 
 
-def _confirmed(message: Message) -> str:
+def _confirmed(message: Message) -> ScalarSelect[str]:
     """The address that a confirmation of this mail went to."""
-    mail = db.session.scalar(
-        select(OutboundMail).where(
-            OutboundMail.about_id == message.id, OutboundMail.purpose == "confirmation"
-        )
+    return (
+        select(OutboundRecipient.address)
+        .join(OutboundMail, OutboundMail.id == OutboundRecipient.mail_id)
+        .where(OutboundMail.about_id == message.id, OutboundMail.purpose == "confirmation")
+        .limit(1)
+        .scalar_subquery()
     )
-    return mail.recipients[0].address if mail is not None else ""
 
 
-def _withheld(message: Message) -> str:
-    kind = db.session.scalar(
-        select(TicketEvent.kind).where(
+def _withheld(message: Message) -> ScalarSelect[str]:
+    """The ticket's event that says why there was none."""
+    return (
+        select(TicketEvent.kind)
+        .where(
             TicketEvent.ticket_id == message.ticket_id, TicketEvent.kind.startswith(WITHHELD, autoescape=True)
         )
+        .limit(1)
+        .scalar_subquery()
     )
-    return (kind or "").removeprefix(WITHHELD)
 
 
-def _notice(row: InboundMail, message: Message) -> str:
+def _notice(row: InboundMail, message: Message) -> ScalarSelect[str]:
     """What agents were told of it. Of a report they hear under the reply that did not arrive."""
     query = select(NoticeItem.notice).where(NoticeItem.about_id == message.id)
     if row.outcome == Outcome.BOUNCE and row.filed_at is not None:
@@ -80,4 +95,4 @@ def _notice(row: InboundMail, message: Message) -> str:
             NoticeItem.notice == "delivery_failed",
             NoticeItem.created_at.between(row.filed_at - SAME_MOMENT, row.filed_at + SAME_MOMENT),
         )
-    return db.session.scalar(query.limit(1)) or ""
+    return query.limit(1).scalar_subquery()

@@ -111,6 +111,11 @@ def process(inbound_id: int, raw: bytes | None = None) -> Outcome:
     A fault of ours rolls back: the row says so and the bytes are safe. Raises only when the database
     itself is in trouble; the row then stays pending.
     """
+    with batch_cache.same_for_a_batch():  # also one mail asks once who its channel and agents are
+        return _process_stored(inbound_id, raw)
+
+
+def _process_stored(inbound_id: int, raw: bytes | None) -> Outcome:
     row = db.session.get(InboundMail, inbound_id)
     if row is None or row.state not in UNDECIDED:
         db.session.rollback()

@@ -15,7 +15,7 @@ from desk.refusal import Refusal
 from desk.sending import mail_rendering, outbox
 from desk.telling import who_hears
 from desk.texts import requester_languages
-from desk.tickets import drafts, participants, search, thread, tickets
+from desk.tickets import drafts, participants, search, thread, tickets, uploads
 from desk.tickets.attachments import add_attachments
 from desk.tickets.contacts import as_rows
 from mail import ids
@@ -97,7 +97,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     if not (to := circle.recipients()):
         raise ReplyRefused("no_recipient")
     parts = written.files + drafts.files_of(ticket, agent, written.kept_files)
-    if sum(len(part.data) for part in parts) > office().settings.max_mail_bytes * 0.7:
+    if sum(len(part.data) for part in parts) > office().settings.max_mail_bytes * uploads.SHARE:
         raise ReplyRefused("too_large")  # base64 adds a third
 
     channel, answered = channels.sending_channel(ticket), circle.last

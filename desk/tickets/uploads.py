@@ -9,6 +9,9 @@ from mail.reading.addresses import split_addresses
 from mail.reading.file_names import clean_name
 from mail.types import Address, Part
 
+# So much of the largest mail (POSTSTELLE_MAX_MAIL_MB) may be files of one answer: base64 adds a third.
+SHARE = 0.7
+
 
 def addresses(text: str) -> tuple[Address, ...]:
     """Addresses as typed, separated by commas or semicolons. Raises ValueError that names the bad one."""

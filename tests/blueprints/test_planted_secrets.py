@@ -23,7 +23,7 @@ from desk.agents import accounts
 from desk.channels import channels, oauth
 from desk.channels.channel_values import values_of
 from desk.sending import replies
-from jobs import JOBS, Clock
+from jobs.clock import JOBS, Clock
 from models import Channel, InboundMail, OauthGrant, OutboundMail, db, now
 from tests.servers.authorization import CLIENT, SECRET, AuthorizationServer
 from tests.servers.dovecot import Dovecot

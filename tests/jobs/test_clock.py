@@ -16,10 +16,11 @@ from apscheduler.schedulers import SchedulerNotRunningError
 from flask import Flask
 from sqlalchemy import create_engine, select, text
 
-import jobs
 from desk.office import Office
 from desk.receiving import receiver
-from jobs import Clock, Job, process_mail
+from jobs import clock as jobs_clock
+from jobs import process_mail
+from jobs.clock import Clock, Job
 from models import Channel, Ticket, db
 from tests.jobs.test_kill import connect, imported, mail
 from tests.servers import carol
@@ -51,7 +52,7 @@ def started(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
     clocks: list[Clock] = []
 
     def start(*table: Job) -> Clock:
-        monkeypatch.setattr(jobs, "JOBS", table)
+        monkeypatch.setattr(jobs_clock, "JOBS", table)
         clocks.append(Clock(app))
         clocks[-1].start()
         return clocks[-1]

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from desk.channels import channels
 from desk.office import Office
-from jobs import Clock
+from jobs.clock import Clock
 from models import Channel, Ticket, db
 from tests.jobs.test_kill import connect, imported, mail, own_channel
 from tests.servers.ca import Authority

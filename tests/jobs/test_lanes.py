@@ -9,11 +9,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-import jobs
 from desk.channels import channels, health
 from desk.channels.channel_values import ChannelValues, values_of
 from desk.office import Office
-from jobs import JOBS, Clock
+from jobs import clock as jobs_clock
+from jobs.clock import JOBS, Clock
 from models import Channel, Incident, Ticket, db, now
 from tests.jobs.test_kill import mail
 from tests.servers.faulty_mailbox import FaultyImap, running_servers
@@ -69,7 +69,7 @@ def test_servers_that_hang_keep_no_healthy_mailbox_waiting(app: Flask, office: O
 def test_the_end_of_the_process_waits_for_no_server(
     app: Flask, office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "PATIENCE", 0.2)
+    monkeypatch.setattr(jobs_clock, "PATIENCE", 0.2)
     hanging = [FaultyImap("search", "hang", {1: mail(1)}), FaultyImap("greeting", "hang", {})]
     with running_servers(hanging):
         ids = [connect(f"hanging{number}", server) for number, server in enumerate(hanging)]
