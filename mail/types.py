@@ -191,7 +191,7 @@ class Facts:
     sender_blocked: bool = False
     holds_a_link: bool = False  # answers or quotes our mail with somebody's link for a password
     own_addresses: frozenset[str] = frozenset()  # of the channel, casefolded
-    recent_from_sender: int = 0  # earlier mails of this sender to this channel, within rules.STORM_SECONDS
+    recent_from_sender: int = 0  # earlier mails of this sender to this channel, within limits.STORM_SECONDS
 
 
 class ClueKind(StrEnum):

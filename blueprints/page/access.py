@@ -1,4 +1,7 @@
-"""Who may: a route is for agents who are signed in, unless it is marked open or belongs to an AdminBlueprint."""
+"""Who may: a route is for agents who are signed in, unless it is marked open or belongs to an AdminBlueprint.
+
+What stands below /system/ is an AdminBlueprint of its module; all else is for every agent.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from desk.receiving.speakers import Speaker
 from desk.telling import who_hears
 from desk.tickets import tickets
 from mail import ids
-from mail.judging import rules, ticket_clues
+from mail.judging import limits, ticket_clues
 from mail.showing.forwarded_mail import says_forwarded
 from mail.types import Bounce, Clue, Facts, Mail
 from models import Channel, InboundMail, Message, OutboundMail, Ticket, db, now
@@ -57,7 +57,7 @@ class DatabaseFacts:
 
     def recent(self, sender: str, channel: Channel) -> int:
         """How many mails of this sender came to the channel before this one, within the window of a storm."""
-        since = now() - timedelta(seconds=rules.STORM_SECONDS)
+        since = now() - timedelta(seconds=limits.STORM_SECONDS)
         values = {"channel_id": channel.id, "sender": sender, "since": since}
         return db.session.connection().scalar(RECENT_FROM_SENDER, values) or 0
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from mail.judging import limits
 from mail.judging.forward_requests import read_forward_check
 from mail.judging.machine_signs import (
     AFTER_PHRASE,
@@ -21,9 +22,6 @@ from mail.judging.machine_signs import (
     VENDOR_HEADERS,
 )
 from mail.types import Action, Bounce, Facts, Mail, Verdict
-
-# From so many mails of one sender to one channel within so many seconds on, the rest waits in the quarantine.
-STORM_LIMIT, STORM_SECONDS = 60, 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ def blocked_sender(case: Case) -> str | None:
 
 def storm(case: Case) -> str | None:
     """`recent_from_sender` counts the mails before this one."""
-    return case.mail.sender.address if case.facts.recent_from_sender >= STORM_LIMIT else None
+    return case.mail.sender.address if case.facts.recent_from_sender >= limits.STORM_LIMIT else None
 
 
 def forward_check(case: Case) -> str | None:

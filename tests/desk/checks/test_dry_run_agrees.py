@@ -32,7 +32,7 @@ from desk.receiving.deciding import Delivery, Explanation
 from desk.receiving.decision_facts import DatabaseFacts
 from desk.sending import replies
 from mail import ids, safe_reading
-from mail.judging import rules
+from mail.judging import limits, rules
 from mail.judging.authentication_results import RESULTS_HEADER, Result, SenderState
 from mail.reading.parse import unreadable
 from mail.safe_reading import read
@@ -186,7 +186,7 @@ def generated(there: dict[str, Any], run: str) -> Iterator[bytes]:
     yield from (first, first)
     for sender in ("Eve <eve@new.example>", "Mallory <mallory@else.example>"):
         yield mail(sender, "Re: Delivery", in_reply_to=f"<{run}-eve@new.example>", to=GROUP)
-    for number in range(rules.STORM_LIMIT + 5):
+    for number in range(limits.STORM_LIMIT + 5):
         yield mail("Storm <storm@loud.example>", message_id=f"<{run}-storm-{number}@loud.example>")
 
 

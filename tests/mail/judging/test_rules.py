@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mail.judging.bounces import read_bounce
-from mail.judging.rules import RULES, STORM_LIMIT, judge
+from mail.judging.limits import STORM_LIMIT
+from mail.judging.rules import RULES, judge
 from mail.reading.parse import parse
 from mail.types import Action, Address, Bounce, BounceRecipient, Facts, Mail
 from tests.mail.judging.test_bounces import MAILS
