@@ -1,4 +1,4 @@
-"""How channels fare: what the fetch found, when it tries again, and what arrives day by day."""
+"""How channels fare: what the fetch found, when it tries again, when that is a trouble, and what arrives day by day."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ from models import Channel, Ending, FetchRecord, Incident, Provider, Ticket, Tro
 from models.base import reading, rows_changed
 from wire import PermanentFailure, TransportFailure
 
+# A trouble counts when it lasts: the network and servers mend themselves most of the time. What a person has
+# to mend, such as a wrong password, counts at once.
+LASTING = timedelta(minutes=10)
+FAILURES = 3
 # How long a channel in trouble rests at most between two tries. What a person has to mend (a wrong
 # password, a bad certificate) is asked rarely, since many tries lock accounts; the network often.
 LONGEST_REST = {"person": timedelta(hours=1), "network": timedelta(minutes=15)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
@@ -19,10 +19,6 @@ from models import Channel, Ending, Incident, Trouble, db, now
 from models.base import rows_changed
 
 TROUBLE, RECOVERED = "channel_trouble", "channel_recovered"
-# A trouble counts when it lasts: the network and servers mend themselves most of the time. What a person has
-# to mend, such as a wrong password, counts at once.
-LASTING = timedelta(minutes=10)
-FAILURES = 3
 
 
 def look() -> int:
@@ -33,7 +29,9 @@ def look() -> int:
 
 
 def _begun(at: datetime) -> list[Incident]:
-    counts = or_(Incident.needs_person, Incident.failures >= FAILURES, Incident.began_at <= at - LASTING)
+    counts = or_(
+        Incident.needs_person, Incident.failures >= health.FAILURES, Incident.began_at <= at - health.LASTING
+    )
     query = select(Incident).where(Incident.told_at.is_(None), Incident.ended_at.is_(None), counts)
     return list(db.session.scalars(query.order_by(Incident.id)))
 

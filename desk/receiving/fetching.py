@@ -19,7 +19,7 @@ from desk.batches import batches, together
 from desk.channels import connections, health, oauth
 from desk.failpoints import reach
 from desk.office import Office, office
-from desk.receiving import deciding, intake, removal, uidls
+from desk.receiving import deciding, intake, removal, reused_uidls
 from desk.receiving.deciding import Decision
 from models import (
     AfterFetch,
@@ -268,7 +268,7 @@ class Session:
     def _sort_out(self, page: Sequence[Listed]) -> list[Listed]:
         """Which of the mails that the server shows are to be fetched; what is too large gets its row and stays."""
         if self._is_pop3:
-            page = uidls.told_apart(self.source, self.channel_id, self.prefix, page)
+            page = reused_uidls.told_apart(self.source, self.channel_id, self.prefix, page)
         known = self._known([self._ours(listed.source_id) for listed in page])
         unknown = [listed for listed in page if self._ours(listed.source_id) not in known]
         if self.only_unseen:

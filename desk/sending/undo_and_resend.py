@@ -1,4 +1,7 @@
-"""An answer is corrected: taken back before it leaves, changed after it failed, sent to another address."""
+"""An answer is corrected: taken back before it leaves, changed after it failed, sent to another address.
+
+How long it can be taken back is a setting of the account: `undo_seconds`, models/account.py.
+"""
 
 from __future__ import annotations
 

@@ -16,6 +16,11 @@ SPAM_HEADERS = {
     "x-ui-filterresults": r"junk:.*",  # GMX, web.de
 }
 
+# The standard ones, and what programs write of themselves.
+AUTO_SUBMITTED = {"auto-submitted": r"(?!no\b)\w.*"}  # RFC 3834
+PRECEDENCE = {"precedence": r"(bulk|junk|list|auto[_-]?reply)\b.*"}
+SUPPRESS_ALL = {"x-auto-response-suppress": r"all"}  # Exchange
+
 LIST_HEADERS = {
     "list-id": r".+",
     "list-unsubscribe": r".+",

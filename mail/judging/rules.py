@@ -14,11 +14,14 @@ from mail.judging import limits
 from mail.judging.forward_requests import read_forward_check
 from mail.judging.machine_signs import (
     AFTER_PHRASE,
+    AUTO_SUBMITTED,
     LIST_HEADERS,
     MACHINE_NAMES,
     MAIL_PROGRAMS,
     OUT_OF_OFFICE,
+    PRECEDENCE,
     SPAM_HEADERS,
+    SUPPRESS_ALL,
     VENDOR_HEADERS,
 )
 from mail.types import Action, Bounce, Facts, Mail, Verdict
@@ -112,11 +115,11 @@ def spam_header(case: Case) -> str | None:
 
 def auto_submitted(case: Case) -> str | None:
     """RFC 3834: everything but `no`."""
-    return _first_match(case.mail, {"auto-submitted": r"(?!no\b)\w.*"})
+    return _first_match(case.mail, AUTO_SUBMITTED)
 
 
 def precedence(case: Case) -> str | None:
-    found = _first_match(case.mail, {"precedence": r"(bulk|junk|list|auto[_-]?reply)\b.*"})
+    found = _first_match(case.mail, PRECEDENCE)
     return None if found and "list" in found and is_own_list(case.mail, case.facts) else found
 
 
@@ -131,7 +134,7 @@ def auto_response_suppress(case: Case) -> str | None:
     The shorter lists (`DR, OOF, AutoReply`) say nothing about the writer: Exchange adds them to
     the mails of persons that pass through a distribution group.
     """
-    return _first_match(case.mail, {"x-auto-response-suppress": r"all"})
+    return _first_match(case.mail, SUPPRESS_ALL)
 
 
 def vendor_header(case: Case) -> str | None:

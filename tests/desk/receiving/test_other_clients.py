@@ -18,7 +18,7 @@ from sqlalchemy import select
 from desk.channels import channels, health
 from desk.channels.channel_values import ChannelValues
 from desk.office import office
-from desk.receiving import fetching, uidls
+from desk.receiving import fetching, reused_uidls
 from models import Channel, InboundMail, Incident, Ticket, db
 from tests.servers.ca import Authority
 from tests.servers.dovecot import Mailbox
@@ -263,7 +263,7 @@ def test_a_server_that_only_estimates_sizes_is_asked_for_few_mails_again(app: An
     with running_servers([server]):
         channel = pop3(server, after_fetch="keep")
         assert (fetch(channel).fetched, server.handed_out) == (8, 8)
-        assert (fetch(channel).fetched, server.handed_out) == (0, 8 + uidls.LIES)
+        assert (fetch(channel).fetched, server.handed_out) == (0, 8 + reused_uidls.LIES)
     assert db.session.query(InboundMail).count() == 8
 
 
