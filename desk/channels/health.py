@@ -1,4 +1,4 @@
-"""How channels fare: what the fetch found, when it tries again, when that is a trouble, and what arrives day by day."""
+"""How channels fare: what the fetch found, when it tries again, when that is a trouble, and what comes day by day."""
 
 from __future__ import annotations
 
