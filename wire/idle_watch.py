@@ -15,11 +15,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from wire import Source, TransportFailure
+from wire import Source, TransportFailure, imap_idle
 
 log = logging.getLogger(__name__)
 
-RENEW_SECONDS = 25 * 60  # servers end it after 30 minutes (RFC 2177), which a fetch prevents
 GAP_SECONDS = 0.5  # between two calls for one mailbox: where very much arrives, it is fetched together
 _TICK = 1.0
 
@@ -76,7 +75,7 @@ class IdleWatch:
             if not self._closed:
                 replaced = self._remove(key)
                 dropped = [replaced.source] if replaced else []
-                resting = Resting(edition, source, time.monotonic() + RENEW_SECONDS)
+                resting = Resting(edition, source, time.monotonic() + imap_idle.RENEW_SECONDS)
                 self._resting[key] = resting
                 if source.stirred:
                     self._soon(key, resting)
@@ -162,7 +161,7 @@ class IdleWatch:
                 due.append(key)
                 self._unwatch(resting)
                 self._called[key], resting.called = moment, True
-                resting.calls_at = moment + RENEW_SECONDS
+                resting.calls_at = moment + imap_idle.RENEW_SECONDS
         for source in dropped:
             source.drop()
         return due

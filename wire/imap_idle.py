@@ -12,6 +12,9 @@ from wire import TemporaryFailure
 from wire.failures import words
 from wire.imap_wire import NEWS, answers, wire_of
 
+RENEW_SECONDS = (
+    25 * 60
+)  # servers end it after 30 minutes (RFC 2177), which a fetch prevents (wire/idle_watch.py)
 PATIENCE = 10.0  # seconds for the answers that begin and end it: a dead connection is noticed soon
 _TAG = b"IDLE1"
 _MOST_BYTES = 64 * 1024  # of a line; news are short

@@ -8,7 +8,8 @@ from datetime import datetime
 from babel.dates import format_timedelta
 from flask_babel import get_locale, gettext, ngettext
 
-from blueprints.labels.codes import ADVICE, FAILURE
+from blueprints.labels.codes import FAILURE
+from blueprints.labels.connection_advice import ADVICE
 from blueprints.labels.formats import full_time
 from desk.channels import health
 from desk.checks import forward_probe

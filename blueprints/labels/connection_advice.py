@@ -4,11 +4,102 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
-from blueprints.labels.codes import ADVICE
+from blueprints.labels import oauth_failures
+
+# By the code of a failure, whatever the provider.
+# What to do about it, in a sentence; only where there is more to say than the failure itself.
+ADVICE = oauth_failures.ADVICE | {
+    "name_not_found": _l("Check the spelling of the server name."),
+    "refused_address": _l(
+        "Addresses of this machine itself are refused. An operator can allow them "
+        "with POSTSTELLE_ALLOW_PRIVATE_HOSTS=1."
+    ),
+    "connect_refused": _l("Check the port and the protocol."),
+    "connect_timeout": _l(
+        "Check the port, and whether a firewall blocks it. Many networks block port 25: use 587 with STARTTLS "
+        "or 465 with SSL/TLS instead."
+    ),
+    "timeout": _l("Try again in a few minutes; if it stays so, check server name and port."),
+    "connection_lost": _l("Try again in a few minutes; if it stays so, check port and encryption."),
+    "tls_failed": _l(
+        "The server may only know encryption that is out of date. Its operator has to allow TLS 1.2 or newer."
+    ),
+    "certificate_invalid": _l("The operator of the server has to put a valid certificate there."),
+    "certificate_name": _l("Use the server name that the provider gives in its instructions."),
+    "certificate_expired": _l("The operator of the server has to renew it."),
+    "certificate_self_signed": _l(
+        "Put the server's certificate into the system's store, or name it with SSL_CERT_FILE."
+    ),
+    "certificate_unknown": _l(
+        "Put the authority's certificate into the system's store, or name it with SSL_CERT_FILE."
+    ),
+    "starttls_missing": _l(
+        "Use SSL (for outgoing mail SSL/TLS) with its port. Or switch on “Allow unencrypted” below the incoming "
+        "server; it counts for both directions."
+    ),
+    "plaintext_refused": _l(
+        "Choose an encryption. Or switch on “Allow unencrypted” below the incoming server; it counts for both "
+        "directions."
+    ),
+    "wrong_port_ssl": _l(
+        "SSL needs another port: 993 for IMAP, 995 for POP3, 465 for SMTP. "
+        "On 143, 110 and 587 switch SSL off; STARTTLS is used there."
+    ),
+    "wrong_port_plain": _l(
+        "Switch SSL on, or choose SSL/TLS for outgoing mail. STARTTLS works on 143, 110 and 587."
+    ),
+    "wrong_protocol": _l(
+        "Check server type and port: IMAP has 993 or 143, POP3 995 or 110, outgoing mail 465, 587 or 25."
+    ),
+    "we_are_blocked": _l(
+        "The address stands on a block list. Ask the provider's support, or let mail leave from another network."
+    ),
+    "auth_failed": _l(
+        "Check the user name and the password. Most providers want the full address as user name."
+    ),
+    "auth_unsupported": _l(
+        "Choose “Automatic” under authentication. If it stands there already, the server offers no sign-in here: "
+        "choose “No authentication”, or another port."
+    ),
+    "auth_required": _l(
+        "Choose “Automatic” under authentication and enter user name and password of the outgoing server."
+    ),
+    "app_password": _l("Create an application password in the account's security settings."),
+    "oauth_required": _l(
+        "Choose OAuth 2 as sign-in of the channel. An administrator registers this Poststelle with the provider "
+        "first: “OAuth 2 providers” on the page of the channels."
+    ),
+    "password_expired": _l("Set a new password at the provider and enter it here."),
+    "account_locked": _l("Sign in at the provider's web page and unlock it, or ask its support."),
+    "protocol_disabled": _l("Switch IMAP or POP3 on in the mailbox's settings at the provider."),
+    "folder_missing": _l("Check the name of the folder."),
+    "protocol_error": _l("Check server name, port and server type; the provider's help pages name them."),
+    "mailbox_locked": _l("Another mail program has it open by POP3. Close it and test again, or use IMAP."),
+    "server_busy": _l(
+        "Test again in a few minutes. Some providers limit how many programs are connected at once."
+    ),
+    "sender_refused": _l("The address of the channel must belong to the signed-in mailbox."),
+    "content_refused": _l("The server's own words say why; its operator can help."),
+    "over_quota": _l("Make room in the mailbox."),
+    "brake": _l("Look for a loop in the outbox. “Send now” lets a single mail through."),
+    "unknown_recipient": _l("Check the spelling, or reach the person another way."),
+    "unknown_domain": _l("Check the part behind the @."),
+    "mailbox_full": _l("Try again later, or reach the person another way."),
+    "sender_not_proven": _l("An administrator has to mend SPF, DKIM or DMARC of the channel's domain."),
+    "stale": _l("Check that the jobs of this Poststelle are running (“serve” or “worker”)."),
+    "mail_withheld": _l(
+        "All others are taken in, and these are asked for at every fetch. Open the mailbox with another mail program "
+        "and forward them to this channel or move them to another folder."
+    ),
+    "removal_refused": _l(
+        "They do not become tickets again, and removing them is tried at every fetch. Check in the mailbox's "
+        "settings whether this sign-in may delete, or choose another way after the fetch."
+    ),
+}
 
 _GOOGLE, _GMX, _WEB = "Gmail / Google Workspace", "GMX", "WEB.DE"
 
-# (code, provider as mail/providers/presets.py names it); else the code alone, in codes.ADVICE.
+# (code, provider as mail/providers/presets.py names it); else the code alone, in ADVICE.
 _AT_PROVIDER = {
     ("app_password", _GOOGLE): _l(
         "Switch two-step verification on in the Google account, make an app password at "

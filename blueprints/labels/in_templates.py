@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from flask_babel import format_number
 
-from blueprints.labels import attached_parts, codes, decisions, events, ledger
+from blueprints.labels import attached_parts, codes, connection_advice, decisions, events, ledger
 from blueprints.labels.formats import file_size, full_time, initials, relative_time
 from blueprints.labels.notices import PURPOSE, event_word
 from desk.receiving.deciding import Explanation
@@ -66,7 +66,7 @@ class Labels:
 
     def advice(self, code: str) -> str:
         """What to do about a failure; empty where there is no more to say."""
-        return str(codes.ADVICE.get(code, ""))
+        return str(connection_advice.ADVICE.get(code, ""))
 
     def effect(self, trouble: str) -> str:
         return str(codes.EFFECT[trouble])

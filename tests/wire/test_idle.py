@@ -127,7 +127,7 @@ def test_an_edited_channel_is_hung_up(calls: Calls, dovecot: Dovecot) -> None:
 def test_it_is_renewed_before_the_server_ends_it(
     calls: Calls, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idle_watch, "RENEW_SECONDS", 0.3)
+    monkeypatch.setattr(imap_idle, "RENEW_SECONDS", 0.3)
     assert idle_watch.GAP_SECONDS < 29 * 60
     inbox = source(mailbox)
     rest(inbox)
