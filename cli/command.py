@@ -13,6 +13,7 @@ from flask.cli import with_appcontext
 from config import SettingsError
 from desk import schema
 from desk.agents import accounts
+from desk.agents.passwords import SHORTEST
 from desk.channels import channels
 from desk.leases import LeaseHeld
 from desk.office import NotSetUp, account
@@ -85,7 +86,7 @@ _SENTENCES = {
     "already_set_up": "There is an account already; it is created only once.",
     "email_taken": "There is an agent with this e-mail address already.",
     "email_invalid": "This is not an e-mail address.",
-    "password_short": "The password is too short: at least 10 characters.",
+    "password_short": f"The password is too short: at least {SHORTEST} characters.",
     "empty": "There is no text on standard input.",
     "no_recipient": "The ticket has no address to answer to.",
     "too_large": "The attachments are too large.",

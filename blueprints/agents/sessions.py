@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flask import Blueprint, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
@@ -14,7 +12,7 @@ from wtforms import BooleanField
 
 from blueprints.labels.agents import refuse
 from blueprints.page import forms
-from blueprints.page.access import open_to_all, safe_next
+from blueprints.page.access import REMEMBERED, open_to_all, safe_next
 from blueprints.page.htmx import go, invalid, page
 from blueprints.page.limits import (
     LINK_REQUESTS,
@@ -32,8 +30,6 @@ from desk.office import account
 from models import Agent
 
 blueprint = Blueprint("sessions", __name__)
-
-REMEMBERED = timedelta(days=30)
 
 
 def _typed_address() -> str:

@@ -6,6 +6,7 @@ What stands below /system/ is an AdminBlueprint of its module; all else is for e
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ from desk.agents import accounts
 from desk.office import account, let_go
 from models import Agent
 
+# Who asks to stay signed in; all others until the browser is closed.
+REMEMBERED = timedelta(days=30)
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
 login_manager = LoginManager()
