@@ -10,18 +10,18 @@ from collections.abc import Iterator
 
 import click
 from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.exc import SQLAlchemyError
 
 from cli.command import (
     EX_DATAERR,
     EX_NOUSER,
     EX_TEMPFAIL,
-    channel_of,
 )
 from desk import schema
 from desk.channels import channels
-from desk.office import office
+from desk.office import NotSetUp, office
 from desk.receiving import intake, receiver
-from desk.tools.mail_explain import explain_files
+from desk.tools.mail_explain import channel_id, explain_files
 
 mail_cli = AppGroup("mail", help="Mail from a pipe.")
 
@@ -87,7 +87,14 @@ def mail_explain(files: tuple[str, ...], key: str | None) -> None:
 
     Exit code 1 if a file could not be read; the others are explained all the same.
     """
-    channel = channel_of(key) if key else None
+    try:
+        channel = channel_id(key) if key else None
+    except NotSetUp:
+        raise click.ClickException("There is no account yet: run “account create” first.") from None
+    except LookupError:
+        raise click.ClickException(f"There is no channel “{key}”.") from None
+    except SQLAlchemyError:
+        raise click.ClickException("The database cannot be asked; is it up to date (“db upgrade”)?") from None
     failed = False
     for explained in explain_files(_names(files), channel):
         failed = failed or "error" in explained

@@ -17,7 +17,8 @@ from imapclient import IMAPClient
 from wire import Credentials, Encryption, ServerAddress, TransportFailure, imap_wire, pop3_wire, tls
 from wire.address import connect
 
-READ = 256 * 1024  # bytes of a mail that are looked at; of a longer one only its beginning
+READ = 128 * 1024  # bytes of a mail that are looked at; of a longer one only its beginning
+READ_BY_POP3 = 2 * 1024 * 1024  # bytes of all mails together, one after the other; then beginnings
 LINES = 200  # below the header of a longer one, by POP3
 _PAUSE = 0.5  # seconds between two looks for a mail
 _NEWEST = 20  # mails among which it is looked for by POP3
@@ -25,18 +26,14 @@ _NEWEST = 20  # mails among which it is looked for by POP3
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """The beginning of one mail. `seen` and `arrived_at` are what IMAP alone knows; `size` in bytes."""
+    """One mail, or its beginning. `seen` and `arrived_at` are what IMAP alone knows; `size` in bytes."""
 
     raw: bytes
     size: int
     seen: bool = False
     arrived_at: datetime | None = None
     source_id: str = ""
-
-    @property
-    def cut(self) -> bool:
-        """Whether there is more of it."""
-        return self.size > READ
+    cut: bool = False  # there is more of it than was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +82,7 @@ def _glance_by_imap(server: ServerAddress, credentials: Credentials, newest: int
                     seen=b"\\Seen" in row.get(b"FLAGS", ()),
                     arrived_at=arrived_at.astimezone(UTC) if arrived_at else None,
                     source_id=f"{generation}:{uid}",
+                    cut=int(row.get(b"RFC822.SIZE") or 0) > READ,
                 )
             )
         return Glance(len(everything), len(unread), tuple(mails))
@@ -93,16 +91,15 @@ def _glance_by_imap(server: ServerAddress, credentials: Credentials, newest: int
 def _glance_by_pop3(server: ServerAddress, credentials: Credentials, newest: int) -> Glance:
     with _listed(server, credentials) as wire:
         sizes, uidls = wire.sizes(), wire.uidls()
-        shown = sorted(sizes)[-newest:]
-        mails = tuple(
-            Glimpse(
-                wire.beginning(number, LINES if sizes[number] > READ else READ) or b"",
-                sizes[number],
-                source_id=f"uidl:{uidls.get(number, '')}",
-            )
-            for number in reversed(shown)
-        )
-        return Glance(len(sizes), len(sizes), mails)
+        mails, left = [], READ_BY_POP3
+        for number in sorted(sizes)[-newest:][::-1]:
+            whole = sizes[number] <= min(READ, left)
+            raw = wire.beginning(number, READ if whole else LINES)
+            left -= len(raw or b"")
+            cut = not whole or raw is None  # without TOP nothing was read
+            source_id = f"uidl:{uidls.get(number, '')}"
+            mails.append(Glimpse(raw or b"", sizes[number], source_id=source_id, cut=cut))
+        return Glance(len(sizes), len(sizes), tuple(mails))
 
 
 def _is_there_by_imap(server: ServerAddress, credentials: Credentials, message_id: str, ends: float) -> bool:

@@ -105,7 +105,8 @@ def lines(said: Explanation) -> list[Line]:
         return found
     if said.confirmation or said.withheld:
         found.append(Line(gettext("Confirmation"), said.confirmation or str(WITHHELD.get(said.withheld, ""))))
-    found.append(Line(gettext("Notified"), str(NOTIFIED[said.notice])))
+    if said.notice is not None:
+        found.append(Line(gettext("Notified"), str(NOTIFIED[said.notice])))
     return found
 
 

@@ -13,7 +13,7 @@ from blueprints.page.numbers import whole_number
 from blueprints.tickets import drafts as draft_views
 from blueprints.tickets.tickets import ticket_page
 from desk.batch_cache import same_for_a_batch
-from desk.office import reading, relay
+from desk.office import let_go, reading, relay
 from desk.sending import outbox, replies, undo_and_resend
 from desk.sending.replies import ReplyRefused, Written
 from desk.tickets import drafts, thread, tickets, uploads
@@ -106,6 +106,7 @@ def _done(ticket: Ticket, tab: str, added: Added) -> Response:
 
 def _refused(ticket: Ticket, tab: str, error: ReplyRefused) -> Response:
     """The composer again with what was typed; what was attached waits in the draft."""
+    let_go()  # a wrong address was noticed with the ticket held
     kind = Kind.NOTE if tab == "note" else Kind.REPLY
     draft_views.keep(ticket, kind)
     drafts.keep_files(ticket, me(), kind, _files())

@@ -97,7 +97,7 @@ class Explanation:
     refuted: bool = False
     confirmation: str = ""
     withheld: str = ""
-    notice: str = ""
+    notice: str | None = ""  # None: forgotten, it is too long ago
     foreseen: bool = False  # `ticket` is still to be made, by a mail of the same dry run
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import ScalarSelect, select
 
+from desk.notices import notice_mails
 from desk.receiving import deciding
 from desk.receiving.deciding import Delivery, Explanation
 from desk.receiving.decision_facts import DatabaseFacts
@@ -22,6 +23,7 @@ from models import (
     Outcome,
     TicketEvent,
     db,
+    now,
 )
 
 JOINED = (*CLUES, "bounce")  # the clues that led into a ticket which was there before
@@ -59,8 +61,13 @@ def stored(row: InboundMail, message: Message | None) -> Explanation:
         refuted=message.refuted,
         confirmation=confirmation or "",
         withheld=(withheld or "").removeprefix(WITHHELD) if opened else "",
-        notice=notice or "",
+        notice=notice or ("" if _still_noted(row) else None),
     )
+
+
+def _still_noted(row: InboundMail) -> bool:
+    """Whether the events that agents were told of are still there (`notice_mails.forget_old`)."""
+    return row.filed_at is not None and row.filed_at > now() - notice_mails.KEPT
 
 
 def _confirmed(message: Message) -> ScalarSelect[str]:

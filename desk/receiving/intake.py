@@ -109,7 +109,7 @@ def process(inbound_id: int, raw: bytes | None = None) -> Outcome:
     """Turn a stored mail into what it is: one transaction with its verdict. `raw` saves reading the blob.
 
     A fault of ours rolls back: the row says so and the bytes are safe. Raises only when the database
-    itself is in trouble; the row then stays pending.
+    itself is in trouble; the row then stays pending. What the caller has not committed is undone.
     """
     with batch_cache.same_for_a_batch():  # also one mail asks once who its channel and agents are
         return _process_stored(inbound_id, raw)
@@ -289,8 +289,10 @@ def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
         db.session.rollback()
         if is_trouble(second):
             raise
-        row = db.session.get(InboundMail, inbound_id)
-        assert row is not None
+        row = db.session.scalar(LOCKED, {"id": inbound_id})
+        if row is None or row.state not in UNDECIDED:  # another process was quicker meanwhile
+            db.session.rollback()
+            return row.outcome if row else Outcome.PENDING
         row.attempts += 1
         row.move(Outcome.FAILED, "fault", repr(error))
         batch_cache.commit()

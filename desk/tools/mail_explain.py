@@ -12,16 +12,21 @@ from typing import Any
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from desk.batch_cache import same_for_a_batch
+from desk.channels import channels
 from desk.office import NotSetUp, office, signing_key
+from desk.receiving.deciding import Explanation
 from desk.receiving.explanations import of_file
 from mail.explain import explain
 from models import Channel, db
+from models.base import reading
 
 
-def explain_files(paths: Iterable[str], channel: Channel | None = None) -> Iterator[dict[str, Any]]:
+def explain_files(paths: Iterable[str], channel: int | None = None) -> Iterator[dict[str, Any]]:
     """One object per file, in order; what cannot be read has `file` and `error` only.
 
-    With a `channel` the database is asked, and `decision` says what would become of the mail if it came there now.
+    With the id of a `channel` the database is asked, and `decision` says what would become of the mail if it
+    came there now. Nothing is locked or open between two files.
     """
     key = _key()
     for path in paths:
@@ -30,8 +35,24 @@ def explain_files(paths: Iterable[str], channel: Channel | None = None) -> Itera
         except (OSError, ValueError) as error:
             yield {"file": _shown(path), "error": getattr(error, "strerror", None) or str(error)}
             continue
-        decided = {"decision": asdict(of_file(raw, channel))} if channel is not None else {}
+        decided = {"decision": asdict(_decided(raw, channel))} if channel is not None else {}
         yield {"file": _shown(path), **explain(raw, key), **decided}
+
+
+def channel_id(name: str) -> int:
+    """Of the channel of that ID. Raises NotSetUp where there is no database yet, LookupError for an unknown one."""
+    if not _has_database():
+        raise NotSetUp
+    with reading():
+        found = channels.by_key(name)
+        if found is None:
+            raise LookupError(name)
+        return found.id
+
+
+def _decided(raw: bytes, channel: int) -> Explanation:
+    with reading(), same_for_a_batch():
+        return of_file(raw, db.session.get_one(Channel, channel))
 
 
 def _shown(path: str) -> str:
@@ -41,12 +62,17 @@ def _shown(path: str) -> str:
 
 def _key() -> bytes:
     """Of this installation, if it is set up; else one that nothing can be signed with."""
-    file = make_url(office().settings.database_url).database or ""
-    if office().settings.is_sqlite and not Path(file).exists():
-        return secrets.token_bytes(32)  # asking would make the file
+    if not _has_database():
+        return secrets.token_bytes(32)
     try:
         return signing_key()
     except (NotSetUp, SQLAlchemyError):
         return secrets.token_bytes(32)
     finally:
         db.session.rollback()
+
+
+def _has_database() -> bool:
+    """Asking would make the file of SQLite."""
+    file = make_url(office().settings.database_url).database or ""
+    return not office().settings.is_sqlite or Path(file).exists()

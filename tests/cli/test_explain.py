@@ -14,8 +14,12 @@ from flask import Flask
 from sqlalchemy.engine import make_url
 
 import cli.mail
+from app import create_app
+from config import Settings
+from desk.tools import mail_explain
 from desk.tools.mail_explain import explain_files
 from mail.explain import explain
+from models import Channel, db
 
 MAILS = sorted((Path(__file__).parents[1] / "mails").glob("*.eml"))
 MAIL = b"""From: Carol <carol@kunde.example>
@@ -126,3 +130,33 @@ def test_before_the_set_up_nothing_is_stored(make_app: Any, settings: Any) -> No
         (said,) = explain_files([str(MAILS[0])])
     assert said["subject"]
     assert sorted(settings.data.rglob("*")) == before
+
+
+def test_a_decision_holds_nothing_while_it_waits_for_the_next_name(
+    app: Flask, channel: Channel, tmp_path: Path
+) -> None:
+    """Names may come slowly; meanwhile mail is taken in."""
+    file = tmp_path / "one.eml"
+    file.write_bytes(b"From: carol@customer.example\r\nSubject: Help\r\n\r\nHello\r\n")
+    explained = mail_explain.explain_files([str(file)] * 2, mail_explain.channel_id(channel.key))
+    first = next(explained)
+    assert (first["decision"]["outcome"], first["decision"]["notice"]) == ("new_ticket", "new_ticket")
+    assert not db.session().in_transaction()
+    assert next(explained)["decision"] == first["decision"]
+
+
+def test_an_unknown_channel_is_one_sentence(app: Flask, tmp_path: Path) -> None:
+    result = app.test_cli_runner().invoke(
+        cli.mail.mail_cli, ["explain", "--channel", "Nobody", str(tmp_path)]
+    )
+    assert (result.exit_code, result.output) == (1, "Error: There is no channel “Nobody”.\n")
+
+
+def test_where_nothing_is_set_up_a_channel_is_asked_for_in_vain_and_no_database_is_made(
+    settings: Settings,
+) -> None:
+    bare = create_app(settings)
+    result = bare.test_cli_runner().invoke(cli.mail.mail_cli, ["explain", "--channel", "Support", "x.eml"])
+    assert result.exit_code == 1 and "account create" in result.output
+    if settings.is_sqlite:
+        assert not (settings.data / "poststelle.db").exists()
