@@ -9,6 +9,8 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask --app app
 # Tests that wait for servers leave room for others: a worker more than there are cores.
 WORKERS ?= 3
+# A file's tests stay together, since journeys build on each other; files in the order of tests/conftest.py.
+SHARED := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What `make test` runs; all when it is empty.
 TESTS ?=
 # English needs no catalogue: the texts in the code are English.
@@ -84,7 +86,7 @@ test-needs: python-dev assets-needed translations
 
 .PHONY: test
 test: test-needs ## Install what tests need and run them (SQLite); TESTS=tests/mail runs a part
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile $(TESTS)
+	$(BIN)/pytest -q $(SHARED) $(TESTS)
 
 .PHONY: fresh-proof
 fresh-proof: ## Prove `make run` and `make test` in a bare Debian, as root: RELEASE=trixie, PROOF_TESTS=tests/mail
@@ -120,7 +122,7 @@ fuzz: python-dev ## 20,000 mutations of our mails, or of those below MAILS=folde
 
 .PHONY: check
 check: test-needs lint ## Everything that must hold: style, types, arrows, tests on SQLite and PostgreSQL
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -q $(SHARED)
 	@$(MAKE) test-postgres
 
 .PHONY: lint
@@ -134,7 +136,7 @@ lint: python-dev
 .PHONY: test-postgres
 test-postgres: python-dev translations ## Run the tests that touch the database on a private PostgreSQL
 	@.ci/debian postgres=postgresql
-	$(BIN)/python -m tests.servers.postgres $(BIN)/pytest -q -n $(WORKERS) --dist loadfile $(DATABASE_TESTS)
+	$(BIN)/python -m tests.servers.postgres $(BIN)/pytest -q $(SHARED) $(DATABASE_TESTS)
 
 .PHONY: format
 format: python-dev ## Format the code

@@ -58,6 +58,15 @@ def pytest_configure() -> None:
         )
 
 
+# Few tests that take long, whole stories in a browser: begun first, so that no worker is alone with them at the end.
+LONG = ("journeys", "jobs")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    root = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(root).parts[0] not in LONG)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """As from an empty environment, in a folder of its own; mailboxes may be on this machine."""
