@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy.engine import make_url
 
 import cli.mail
 from app import create_app
-from config import Settings
+from config import from_environment
 from desk.tools import mail_explain
 from desk.tools.mail_explain import explain_files
 from mail.explain import explain
@@ -153,10 +154,10 @@ def test_an_unknown_channel_is_one_sentence(app: Flask, tmp_path: Path) -> None:
 
 
 def test_where_nothing_is_set_up_a_channel_is_asked_for_in_vain_and_no_database_is_made(
-    settings: Settings,
+    tmp_path: Path,
 ) -> None:
+    settings = replace(from_environment({"POSTSTELLE_DATA": str(tmp_path)}), testing=True, assets="cdn")
     bare = create_app(settings)
     result = bare.test_cli_runner().invoke(cli.mail.mail_cli, ["explain", "--channel", "Support", "x.eml"])
     assert result.exit_code == 1 and "account create" in result.output
-    if settings.is_sqlite:
-        assert not (settings.data / "poststelle.db").exists()
+    assert not (tmp_path / "poststelle.db").exists()
