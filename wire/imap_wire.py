@@ -12,8 +12,15 @@ from typing import Any
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
-from wire import Credentials, Encryption, PermanentFailure, ServerAddress, TemporaryFailure, TransportFailure
-from wire import tls as encryption
+from wire import (
+    Credentials,
+    Encryption,
+    PermanentFailure,
+    ServerAddress,
+    TemporaryFailure,
+    TransportFailure,
+    tls,
+)
 from wire.address import drop, server_name
 from wire.bearer import sign_in_by_token
 from wire.failures import network_failure, refuse_control_characters, sign_in_failure, words
@@ -36,20 +43,16 @@ def greet(server: ServerAddress, connection: socket.socket, largest: int = _LARG
 
 
 def encrypt(client: IMAPClient, server: ServerAddress) -> bool:
-    """STARTTLS, where it is not SSL. Answers whether the connection is encrypted now.
+    """STARTTLS, as `tls.upgrade` has it."""
 
-    It is an error if the server does not offer it, unless `allow_plaintext` was set.
-    """
-    if server.encryption == Encryption.STARTTLS:
+    def start() -> bool:
         with answers():
-            if client.has_capability("STARTTLS"):
-                client.starttls(encryption.client_context())
-                return True
-        if not server.allow_plaintext:
-            raise PermanentFailure("starttls_missing")
-    if not server.allow_plaintext:
-        raise PermanentFailure("plaintext_refused")
-    return False
+            offered: bool = client.has_capability("STARTTLS")
+            if offered:
+                client.starttls(tls.client_context())
+            return offered
+
+    return tls.upgrade(server, start)
 
 
 def sign_in(client: IMAPClient, server: ServerAddress, credentials: Credentials) -> None:

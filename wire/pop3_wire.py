@@ -9,8 +9,13 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 
-from wire import Credentials, Encryption, PermanentFailure, ServerAddress, TemporaryFailure, TransportFailure
-from wire import tls as encryption
+from wire import (
+    Credentials,
+    ServerAddress,
+    TemporaryFailure,
+    TransportFailure,
+    tls,
+)
 from wire.address import drop, server_name
 from wire.bearer import sign_in_by_token
 from wire.failures import network_failure, refuse_control_characters, sign_in_failure, words
@@ -181,20 +186,16 @@ def greet(server: ServerAddress, connection: socket.socket) -> Pop3Wire:
 
 
 def encrypt(wire: Pop3Wire, server: ServerAddress) -> bool:
-    """STLS (RFC 2595), where it is not SSL. Answers whether the connection is encrypted now.
+    """STLS (RFC 2595), as `tls.upgrade` has it."""
 
-    It is an error if the server does not offer it, unless `allow_plaintext` was set.
-    """
-    if server.encryption == Encryption.STARTTLS:
-        if "STLS" in _capabilities(wire):
-            with answers():
-                wire.stls(encryption.client_context())
-            return True
-        if not server.allow_plaintext:
-            raise PermanentFailure("starttls_missing")
-    if not server.allow_plaintext:
-        raise PermanentFailure("plaintext_refused")
-    return False
+    def start() -> bool:
+        if "STLS" not in _capabilities(wire):
+            return False
+        with answers():
+            wire.stls(tls.client_context())
+        return True
+
+    return tls.upgrade(server, start)
 
 
 def sign_in(wire: Pop3Wire, server: ServerAddress, credentials: Credentials) -> None:

@@ -10,8 +10,15 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from wire import Credentials, Encryption, PermanentFailure, ServerAddress, TemporaryFailure, TransportFailure
-from wire import tls as encryption
+from wire import (
+    Credentials,
+    Encryption,
+    PermanentFailure,
+    ServerAddress,
+    TemporaryFailure,
+    TransportFailure,
+    tls,
+)
 from wire.address import connect, drop, server_name
 from wire.bearer import sign_in_by_token
 from wire.failures import network_failure, refuse_control_characters, sign_in_failure, words
@@ -58,7 +65,7 @@ def open_wire(server: ServerAddress, credentials: Credentials, local_hostname: s
     """Connect, encrypt, sign in. Raises TransportFailure."""
     connection = connect(server)
     if server.encryption == Encryption.SSL:
-        connection = encryption.wrap(connection, server)
+        connection = tls.wrap(connection, server)
     wire = greet(server, connection, local_hostname)
     try:
         if server.encryption != Encryption.SSL:
@@ -87,21 +94,17 @@ def greet(server: ServerAddress, connection: socket.socket, local_hostname: str)
 
 
 def encrypt(wire: SmtpWire, server: ServerAddress) -> bool:
-    """STARTTLS (RFC 3207), where it was chosen. Answers whether the connection is encrypted now.
+    """STARTTLS (RFC 3207), as `tls.upgrade` has it."""
 
-    It is an error if the server does not offer it, unless `allow_plaintext` was set. "none" is an
-    administrator's choice of its own and taken at its word.
-    """
-    if server.encryption != Encryption.STARTTLS:
-        return False
-    with answers():
-        if wire.has_extn("starttls"):
-            wire.starttls(context=encryption.client_context())
+    def start() -> bool:
+        with answers():
+            if not wire.has_extn("starttls"):
+                return False
+            wire.starttls(context=tls.client_context())
             wire.ehlo_or_helo_if_needed()
-            return True
-    if not server.allow_plaintext:
-        raise PermanentFailure("starttls_missing")
-    return False
+        return True
+
+    return tls.upgrade(server, start)
 
 
 def sign_in(wire: SmtpWire, server: ServerAddress, credentials: Credentials) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-from wire import PermanentFailure, ServerAddress, TemporaryFailure, TransportFailure
+from wire import Encryption, PermanentFailure, ServerAddress, TemporaryFailure, TransportFailure
 from wire.address import server_name
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h.
@@ -43,6 +44,20 @@ def wrap(connection: socket.socket, server: ServerAddress) -> ssl.SSLSocket:
     except OSError as error:
         connection.close()
         raise tls_failure(error) from error
+
+
+def upgrade(server: ServerAddress, start: Callable[[], bool]) -> bool:
+    """STARTTLS, where it is not SSL from the first byte. Answers whether the connection is encrypted now.
+
+    `start` encrypts, or answers False where the server does not offer it. Nothing goes on in plain text unless
+    an administrator allowed it: neither then nor where no encryption was chosen. Raises PermanentFailure.
+    """
+    if server.encryption == Encryption.STARTTLS and start():
+        return True
+    if not server.allow_plaintext:
+        chosen = server.encryption == Encryption.STARTTLS
+        raise PermanentFailure("starttls_missing" if chosen else "plaintext_refused")
+    return False
 
 
 def tls_failure(error: OSError) -> TransportFailure:

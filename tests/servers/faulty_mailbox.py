@@ -10,6 +10,7 @@ import re
 import socket
 import struct
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -22,7 +23,7 @@ class Ended(Exception):
 
 
 @dataclass
-class FaultyServer:
+class FaultyServer(ABC):
     """`step` is where it happens, `kind` what. Mails are numbered from 1, by UID and by POP3 number.
 
     Kinds: reset and close (before doing what was asked), reset_after (it is done, but not answered), hang,
@@ -60,11 +61,13 @@ class FaultyServer:
     def heal(self) -> None:
         self.healed = True
 
+    @abstractmethod
     def converse(self, connection: socket.socket, lines: BinaryIO) -> None:
-        raise NotImplementedError
+        """One conversation, until `Ended`."""
 
+    @abstractmethod
     def refusal(self, tag: bytes) -> bytes:
-        raise NotImplementedError
+        """The line that says no to a command."""
 
     def _accept(self) -> None:
         while True:

@@ -117,7 +117,9 @@ def test_what_is_wrong_with_a_certificate(make_smtp_sink, trusted_ca, names, opt
 
 def test_a_plain_connection_that_was_allowed_is_a_warning(make_smtp_sink):
     sink = make_smtp_sink(users={"bob": "secret"})
-    steps = check_outgoing(at(sink.port, Encryption.NONE), Credentials("bob", "secret"), SENDER)
+    steps = check_outgoing(
+        at(sink.port, Encryption.NONE, allow_plaintext=True), Credentials("bob", "secret"), SENDER
+    )
     assert states(steps) == dict.fromkeys(OUTGOING, "ok") | {"encrypted": "warning"}
     facts = dict(steps[3].facts)
     assert facts == {"size": str(sink.max_bytes), "auth": "PLAIN LOGIN CRAM-MD5", "smtputf8": "yes"}
@@ -136,7 +138,9 @@ def test_a_plain_connection_that_was_allowed_is_a_warning(make_smtp_sink):
 def test_what_is_wrong_with_sending(make_smtp_sink, stage, reply, step, code):
     sink = make_smtp_sink(users={"bob": "secret"})
     sink.fail_next(stage, reply)
-    steps = check_outgoing(at(sink.port, Encryption.NONE), Credentials("bob", "secret"), SENDER)
+    steps = check_outgoing(
+        at(sink.port, Encryption.NONE, allow_plaintext=True), Credentials("bob", "secret"), SENDER
+    )
     assert failure(steps) == (step, code)
     assert reply.split(" ", 1)[1] in next(one.words for one in steps if one.code)
 
@@ -146,7 +150,7 @@ def test_no_server_takes_longer_than_the_limit(make_smtp_sink):
     sink = make_smtp_sink()
     sink.fail_next("mail", HANG)
     started = time.monotonic()
-    address = at(sink.port, Encryption.NONE, timeouts=Timeouts(60, 60))
+    address = at(sink.port, Encryption.NONE, allow_plaintext=True, timeouts=Timeouts(60, 60))
     steps = check_outgoing(address, Credentials(), SENDER, limit=0.3)
     assert time.monotonic() - started < 1.5
     assert failure(steps) == ("sender", "timeout")

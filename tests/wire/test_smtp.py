@@ -27,6 +27,8 @@ USERS = {"bob": "pässwört", "plain bob": "simple"}
 
 
 def sender(server, credentials=NOBODY, encryption=Encryption.NONE, command=2.0, **options):
+    """Plain text is allowed where no encryption is chosen, unless a test says otherwise."""
+    options.setdefault("allow_plaintext", encryption == Encryption.NONE)
     address = ServerAddress(
         "localhost", server.port, encryption, allow_private=True, timeouts=Timeouts(2.0, command), **options
     )
@@ -304,7 +306,7 @@ def test_an_old_server_without_ehlo():
 )
 def test_our_own_name_is_one_that_servers_take(ours, said):
     with ScriptedServer(b"220 hello\r\n", [b"250 hello\r\n", b"221 bye\r\n"]) as server:
-        address = ServerAddress("localhost", server.port, Encryption.NONE, allow_private=True)
+        address = ServerAddress("localhost", server.port, Encryption.NONE, True, allow_private=True)
         with SmtpSender(address, NOBODY, ours):
             pass
     assert server.heard[0] == b"ehlo " + said + b"\r\n"
@@ -327,3 +329,9 @@ def test_flask_mails_signal_tells_of_every_mail(smtp_sink):
     with email_dispatched.connected_to(hear):
         send(smtp_sink)
     assert heard == [RAW]
+
+
+def test_nothing_leaves_unencrypted_where_nobody_allowed_it(make_smtp_sink):
+    sink = make_smtp_sink()
+    failure = failure_of(sink, allow_plaintext=False)
+    assert (failure.code, type(failure)) == ("plaintext_refused", PermanentFailure) and not sink.mails
