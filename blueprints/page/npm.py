@@ -24,7 +24,6 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
-DEFAULT = ""
 SECONDS = 15  # for the connection and for each silence
 MOST_FETCHED = 20 * 1024 * 1024  # bytes of a package
 MOST_UNPACKED = 100 * 1024 * 1024
@@ -64,11 +63,17 @@ class Package:
 
 
 def configured(npmrc: Iterable[Path], url: str = "", ca_file: str = "") -> Registry:
-    """The registry of the files, the first of which counts most; `url` and `ca_file` count more than they."""
+    """The registry of the files, the first of which counts most; `url` and `ca_file` count more than they.
+
+    Without one its address is empty.
+    """
     settings: dict[str, str] = {}
     for path in npmrc:
         settings = _settings(path) | settings
-    url = (url or settings.get("registry", "") or DEFAULT).rstrip("/")
+    ca_file = ca_file or settings.get("cafile", "")
+    url = (url or settings.get("registry", "")).rstrip("/")
+    if not url:
+        return Registry("", ca_file=ca_file)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise PackageError(
@@ -84,7 +89,7 @@ def configured(npmrc: Iterable[Path], url: str = "", ca_file: str = "") -> Regis
     elif parts.username:
         pair = f"{parts.username}:{parts.password or ''}"
         authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    return Registry(url, authorization, ca_file or settings.get("cafile", ""))
+    return Registry(url, authorization, ca_file)
 
 
 def locked(name: str, lock: Path) -> Package:
@@ -124,21 +129,28 @@ def _settings(npmrc: Path) -> dict[str, str]:
 def _fetch(package: Package, registry: Registry) -> bytes:
     # The address that npm derives as well when a lock file names none.
     file = f"{package.name.rpartition('/')[2]}-{package.version}.tgz"
-    request = Request(f"{registry.url}/{package.name}/-/{file}", headers={"User-Agent": "poststelle"})
-    if registry.authorization:  # for the registry itself, not for where it may send us
-        request.add_unredirected_header("Authorization", registry.authorization)
+    address = f"{registry.url}/{package.name}/-/{file}"
+    return download(str(package), address, registry.ca_file, registry.authorization)
+
+
+def download(what: str, url: str, ca_file: str = "", authorization: str = "") -> bytes:
+    """The bytes at an address, unchecked. Raises PackageError, which names `what` and the host."""
+    host = urlsplit(url).netloc
+    request = Request(url, headers={"User-Agent": "poststelle"})
+    if authorization:  # for the host itself, not for where it may send us
+        request.add_unredirected_header("Authorization", authorization)
     try:
-        opener = build_opener(_OnlyToHttps, HTTPSHandler(context=_trust(registry.ca_file)))
+        opener = build_opener(_OnlyToHttps, HTTPSHandler(context=_trust(ca_file)))
         with opener.open(request, timeout=SECONDS) as answer:
-            archive: bytes = answer.read(MOST_FETCHED + 1)
+            content: bytes = answer.read(MOST_FETCHED + 1)
     except (OSError, HTTPException) as error:
         if isinstance(error, HTTPError):
             error.close()
         reason = getattr(error, "reason", "") or error
-        raise PackageError(f"{package} could not be fetched from {registry.host}: {reason}.") from error
-    if len(archive) > MOST_FETCHED:
-        raise PackageError(f"{package} from {registry.host} is larger than {MOST_FETCHED >> 20} MB.")
-    return archive
+        raise PackageError(f"{what} could not be fetched from {host}: {reason}.") from error
+    if len(content) > MOST_FETCHED:
+        raise PackageError(f"{what} from {host} is larger than {MOST_FETCHED >> 20} MB.")
+    return content
 
 
 class _OnlyToHttps(HTTPRedirectHandler):
