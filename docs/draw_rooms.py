@@ -111,5 +111,6 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(draw(*rooms()), encoding="utf-8")
-    print(f"{PICTURE.relative_to(ROOT)} shows {len(rooms()[0])} rooms.")
+    sizes, arrows = rooms()
+    PICTURE.write_text(draw(sizes, arrows), encoding="utf-8")
+    print(f"{PICTURE.relative_to(ROOT)} shows {len(sizes)} rooms.")
