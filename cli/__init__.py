@@ -5,8 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from flask_migrate.cli import db as migrate_cli
 
-from blueprints.page.assets import assets_cli
-from cli import accounts, channels, export, jobs, mail, serve, tickets
+from cli import accounts, assets, channels, export, jobs, mail, serve, tickets
 
 
 def init_app(app: Flask) -> None:
@@ -21,7 +20,7 @@ def init_app(app: Flask) -> None:
         mail.mail_cli,
         export.export_cli,
         export.seed,
-        assets_cli,
+        assets.assets_cli,
     ):
         app.cli.add_command(command)
     # Flask-Migrate's own group stays for developers; two are ours: up makes a copy first, down does not exist.

@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 
 from blueprints.page import assets
+from cli.assets import AssetError, sync
 from config import SettingsError
 
 SHA384_OF_HELLO = "WeF0h3dEjGnea4ANejO7+5/xtGPkQ1TDVTvNucZm+pASWjx5+QOXvfX2oT3oKGhP"  # printf hello | openssl dgst -sha384 -binary | base64 -w0
@@ -54,7 +55,7 @@ def test_the_tag_follows_the_setting_and_what_is_there(tmp_path, mode, copied, e
     files = table(tmp_path)
     static = tmp_path / "static"
     if copied:
-        assets.sync(files, CONTENTS, static)
+        sync(files, CONTENTS, static)
     printed, chosen = tags(files, static, mode)
     assert printed == expected
     assert chosen.origins == origins
@@ -69,15 +70,15 @@ def test_local_without_copies_is_one_clear_sentence(tmp_path):
 
 def test_a_damaged_copy_counts_as_missing(tmp_path):
     files = table(tmp_path)
-    copy = assets.sync(files, CONTENTS, tmp_path / "static")[0]
+    copy = sync(files, CONTENTS, tmp_path / "static")[0]
     copy.write_text("something else")
     assert tags(files, tmp_path / "static", "auto")[0] == CDN
 
 
 def test_a_file_with_another_hash_is_refused_and_nothing_is_copied(tmp_path):
     files = table(tmp_path, sha384="A" * 64)
-    with pytest.raises(assets.AssetError, match="SHA-384 differs"):
-        assets.sync(files, CONTENTS, tmp_path / "static")
+    with pytest.raises(AssetError, match="SHA-384 differs"):
+        sync(files, CONTENTS, tmp_path / "static")
     assert not (tmp_path / "static").exists()
 
 
@@ -86,7 +87,7 @@ def test_copies_of_older_versions_go(tmp_path):
     old = tmp_path / "static/vendor/thing-1.0.0.js"
     old.parent.mkdir(parents=True)
     old.write_text("old")
-    assets.sync(files, CONTENTS, tmp_path / "static")
+    sync(files, CONTENTS, tmp_path / "static")
     assert sorted(path.name for path in old.parent.iterdir()) == ["thing-1.2.3.js", "thing-css-1.2.3.css"]
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from blueprints.page import assets, npm
+from blueprints.page.assets import ROOT, Asset
+from cli import assets, npm
 from tests.servers.ports import free_port
 
 HELLO = b"hello"
@@ -215,7 +216,7 @@ def test_a_registry_is_a_web_address(url):
 
 def test_without_a_registry_the_files_come_from_where_the_pages_take_them(shelf, tmp_path):
     good = base64.b64encode(hashlib.sha384(HELLO).digest()).decode()
-    asset = assets.Asset("thing", "thing", "1.2.3", "dist/thing.js", good, shelf.url)
+    asset = Asset("thing", "thing", "1.2.3", "dist/thing.js", good, shelf.url)
     shelf.has["/thing@1.2.3/dist/thing.js"] = HELLO
     contents = assets.fetch({"thing": asset}, tmp_path / "no lock file", npm.configured([]))
     (copy,) = assets.sync({"thing": asset}, contents, tmp_path)
@@ -226,7 +227,7 @@ def test_without_a_registry_the_files_come_from_where_the_pages_take_them(shelf,
 
 
 def test_a_registry_with_other_packages_leaves_nothing(shelf, tmp_path):
-    for name, version in json.loads((assets.ROOT / "package.json").read_text())["dependencies"].items():
+    for name, version in json.loads((ROOT / "package.json").read_text())["dependencies"].items():
         shelf.has[f"/{name}/-/{name}-{version}.tgz"] = GOOD
     app = Flask("t", static_folder=str(tmp_path / "static"))
     app.cli.add_command(assets.assets_cli)
