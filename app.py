@@ -81,7 +81,7 @@ def _prepare_data(settings: Settings) -> None:
 def _engine_options(settings: Settings) -> dict[str, object]:
     if settings.is_sqlite:
         # No limit but the number of threads: whoever waits for the write lock holds a connection meanwhile,
-        # and a page that only reads must not wait behind him for one. Five are kept open, the others are closed.
+        # and a page that only reads must not wait behind them for one. Five are kept open, the others are closed.
         return {
             "connect_args": {"timeout": settings.busy_seconds, "check_same_thread": False},
             "pool_size": 5,

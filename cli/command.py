@@ -17,6 +17,7 @@ from desk.agents.passwords import SHORTEST
 from desk.channels import channels
 from desk.leases import LeaseHeld
 from desk.office import NotSetUp, account
+from desk.refusal import Refusal
 from desk.sending import replies
 from desk.tickets import tickets
 from models import Agent, Channel, Ticket
@@ -75,11 +76,10 @@ def ticket_of(number: int) -> Ticket:
     return ticket
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: SettingsError | Refusal) -> str:
     if isinstance(error, SettingsError):
         return str(error)
-    code = getattr(error, "code", "") or str(error)
-    return _SENTENCES.get(code, f"Refused: {code}.")
+    return _SENTENCES.get(error.code, f"Refused: {error.code}.")
 
 
 _SENTENCES = {

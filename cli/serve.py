@@ -6,12 +6,8 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from cli.command import (
-    ready,
-)
-from desk import (
-    schema,
-)
+from cli.command import ready
+from desk import schema
 from jobs import server
 from models import db
 

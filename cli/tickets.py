@@ -7,11 +7,7 @@ import sys
 import click
 from flask.cli import AppGroup
 
-from cli.command import (
-    agent_of,
-    ready,
-    ticket_of,
-)
+from cli.command import agent_of, ready, ticket_of
 from desk.sending import replies
 from desk.tickets import uploads
 from models import Status
@@ -33,8 +29,8 @@ def ticket_reply(
     ticket, agent = ticket_of(number), agent_of(email)
     try:
         copies = uploads.addresses(", ".join(cc))
-    except ValueError as error:
-        raise click.ClickException(f"--cc: not an e-mail address: {getattr(error, 'text', error)}") from error
+    except uploads.AddressError as error:
+        raise click.ClickException(f"--cc: not an e-mail address: {error.text}") from error
     written = replies.Written(
         text=sys.stdin.read(), cc=copies, files=tuple(uploads.from_disk(p) for p in attach)
     )

@@ -62,7 +62,7 @@ def asked_once(question: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
 
 
 def commit() -> None:
-    """Commit one mail of a batch: what is about it alone is forgotten, the circumstances are kept."""
+    """Commit one mail of a batch: what is about it alone is forgotten, what is the same for all is kept."""
     session = db.session()
     session.commit()
     if (answers := session.info.get(ANSWERS)) is None:

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from app import create_app
-from config import from_environment
+from config import LOCALES, from_environment
 from desk import schema
 from desk.agents import accounts
 from desk.channels import channels
@@ -30,7 +30,6 @@ from models import Agent, Kind, Message, db, now
 from tests.servers.browser import chromium
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
-LANGUAGES = ("de", "en")
 SCHEMES = ("light", "dark")
 WIDTHS = (600, 380)
 MAILS = (
@@ -76,7 +75,7 @@ def main() -> None:
                 "Standard", signature="Acme Kundendienst\n+43 1 234 56 78", footer=FOOTER, logo=png(120, 80),
                 logo_alt="Acme", logo_height=48,
             ))  # fmt: skip
-            for locale in LANGUAGES:
+            for locale in LOCALES:
                 for name in MAILS:
                     take(browser, name, locale, written(name, locale, accounts.agents()[0]))
             db.session.remove()

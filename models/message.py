@@ -69,7 +69,7 @@ class Message(Base):
     sender_proof: Mapped[str] = mapped_column(String(100), default="")
     refuted: Mapped[bool] = mapped_column(default=False)  # the check spoke against the sender
     posing: Mapped[bool] = mapped_column(default=False)  # an agent's address in From, and nothing proves it
-    # Whom a forwarded mail is from, {"name", "address"}; an agent may make him the requester.
+    # Whom a forwarded mail is from, {"name", "address"}; an agent may make them the requester.
     forwarded_from: Mapped[dict[str, str] | None] = mapped_column(JSON)
     # The composer that wrote it: the same form sent twice (a double click, a retry) is one message.
     once: Mapped[str | None] = mapped_column(String(64), unique=True)

@@ -542,3 +542,10 @@ def test_the_picture_of_the_rooms_is_that_of_the_imports():
     """`make rooms` draws it anew."""
     drawn = runpy.run_path(str(ROOT / "docs" / "draw_rooms.py"))
     assert drawn["draw"](*drawn["rooms"]()) == drawn["PICTURE"].read_text(encoding="utf-8")
+
+
+def test_persons_are_they():
+    """Half of those who are meant are no »he«. (The cast of the tests is known by name.)"""
+    texts = [path for path in MODULES + TEMPLATES if path.suffix in (".py", ".html", ".txt")]
+    hits = found(r"\b(he|his|him|himself)\b(?!\")", [*texts, *(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
+    assert hits == []

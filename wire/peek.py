@@ -47,7 +47,8 @@ class Glance:
 
 def glance(protocol: str, server: ServerAddress, credentials: Credentials, newest: int) -> Glance:
     """What lies in the inbox. Raises TransportFailure."""
-    return (_glance_by_imap if protocol == "imap" else _glance_by_pop3)(server, credentials, newest)
+    by = {"imap": _glance_by_imap, "pop3": _glance_by_pop3}
+    return by[protocol](server, credentials, newest)
 
 
 def wait_for(
@@ -55,7 +56,7 @@ def wait_for(
 ) -> bool:
     """Whether a mail with that Message-ID arrives in the inbox within so many seconds. Never raises."""
     ends = time.monotonic() + seconds
-    look = _is_there_by_imap if protocol == "imap" else _is_there_by_pop3
+    look = {"imap": _is_there_by_imap, "pop3": _is_there_by_pop3}[protocol]
     while time.monotonic() < ends:
         with contextlib.suppress(TransportFailure):
             if look(server, credentials, message_id, ends):

@@ -56,7 +56,8 @@ def check_incoming(
     `told` hears of each step when it has been taken, in another thread.
     """
     server = _impatient(server, limit)
-    walk = _imap(server, credentials, folder) if protocol == "imap" else _pop3(server, credentials)
+    walks = {"imap": lambda: _imap(server, credentials, folder), "pop3": lambda: _pop3(server, credentials)}
+    walk = walks[protocol]()
     return _run(INCOMING, walk, limit, told)
 
 

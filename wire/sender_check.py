@@ -142,7 +142,7 @@ def _spf(envelope_from: str, peer: str, asked: _Questions) -> Result | None:
     if address is None or not address.is_global or not envelope_from:
         return None
     domain = ascii_domain(_domain(envelope_from))
-    value = spf.check_host(address, domain, envelope_from, asked, helo=domain)
+    value = spf.check_host(address, domain, envelope_from, asked, helo=domain)  # HELO is not kept
     if value != "pass" and asked.unanswered:
         raise Unanswered(domain)
     return Result("spf", "pass" if value == "pass" else "none", {"smtp.mailfrom": envelope_from.lower()})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _l
 
 from blueprints.page.forms import Form
-from desk.agents.accounts import LONGEST, LONGEST_NAME, SHORTEST, AccountRefused
+from desk.agents.accounts import LONGEST, LONGEST_NAME, AccountRefused
+from desk.agents.passwords import SHORTEST
 
 # Codes of desk.agents.accounts.AccountRefused: which field is wrong, and what to do about it.
 REFUSALS = {

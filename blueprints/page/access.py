@@ -1,6 +1,6 @@
 """Who may: a route is for agents who are signed in, unless it is marked open or belongs to an AdminBlueprint.
 
-What stands below /system/ is an AdminBlueprint of its module; all else is for every agent.
+Every blueprint below /system/ is an AdminBlueprint; all others are for every agent.
 """
 
 from __future__ import annotations

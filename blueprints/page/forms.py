@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
-from babel import Locale
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField, StringField
@@ -14,9 +13,10 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
 from config import LOCALES
-from desk.agents.accounts import SHORTEST
+from desk.agents.passwords import SHORTEST
+from desk.texts import requester_languages
 
-LANGUAGES = tuple((code, Locale.parse(code).get_display_name()) for code in LOCALES)  # by their own names
+LANGUAGES = tuple((code, requester_languages.NAMES[code]) for code in LOCALES)
 
 
 class Form(FlaskForm):

@@ -136,8 +136,8 @@ def _written(kind: Kind) -> Written:
 def _addresses(field: str) -> tuple[uploads.Address, ...]:
     try:
         return uploads.addresses(request.form.get(field, ""))
-    except ValueError as error:
-        raise ReplyRefused("address", field, getattr(error, "text", "")) from error
+    except uploads.AddressError as error:
+        raise ReplyRefused("address", field, error.text) from error
 
 
 def _files() -> tuple[uploads.Part, ...]:

@@ -21,7 +21,7 @@ def open_source(channel: Channel) -> Source:
     """The mailbox of an own channel, not yet connected. Raises PermanentFailure without a password."""
     if not channel.has_way_in:
         raise PermanentFailure("password_missing")
-    kind = ImapSource if channel.protocol == Protocol.IMAP else Pop3Source
+    kind = {Protocol.IMAP: ImapSource, Protocol.POP3: Pop3Source}[Protocol(channel.protocol)]
     credentials = incoming_credentials(channel, channel.password, channel.grant)
     source: Source = kind(incoming_server(channel), credentials, office().settings.max_mail_bytes)
     return source

@@ -160,6 +160,6 @@ def _clean(
 
 
 def _forwarded_from(mail: Mail, attached: Mail | None) -> dict[str, str] | None:
-    """Whom a mail is from that a colleague passed on; an agent decides whether he is the requester."""
+    """Whom a mail is from that a colleague passed on; an agent decides whether they are the requester."""
     found = read_forward(mail, attached)
     return as_rows([found.author])[0] if found else None

@@ -49,7 +49,7 @@ def compose_queued(mail: OutboundMail) -> bytes:
     channel = channels.sending_channel(ticket)
     marker = ids.sign_marker(signing_key(), ticket.number)
     letter = render(mail.purpose, ticket.locale, ticket=ticket, message=message, marker=marker)
-    # Who sends with a false name would have us carry it to whom he likes.
+    # Who sends with a false name would have us carry it to whom they like.
     known_name = ticket.contact.name if message.sender_state == "confirmed" else ""
     return compose(
         Outgoing(
@@ -147,7 +147,7 @@ def render(
 ) -> Letter:
     """A mail for a reader of this language.
 
-    In `words`, in those that were saved, else in ours; without any in his language in the company's.
+    In `words`, in those that were saved, else in ours; without any in their language in the company's.
     In this `look`, else in that of the ticket's channel; mails to agents wear the default one.
     """
     if words is None:

@@ -144,7 +144,7 @@ def stop(mail: OutboundMail, by: Agent) -> None:
         words="",
         done_at=now(),
         settled_at=now(),
-        claimed_at=now(),
+        claimed_at=now(),  # from now on »undo« is too late, as for a mail that was tried
     )
     if not stopped:
         db.session.rollback()

@@ -225,6 +225,10 @@ def freeze(
     quoted: Message | None,
     parts: Sequence[Part],
 ) -> bytes:
+    """The MIME of a reply as it will leave, also when it is tried again (RFC 5322).
+
+    It answers `answered`; `quoted` is the message whose text stands below, if its readers may see it.
+    """
     channel = channels.sending_channel(ticket)
     letter = mail_rendering.render(
         "ticket_reply",

@@ -106,11 +106,12 @@ def customer_answered(ticket: Ticket, message: Message) -> None:
 
 
 def readers_of_mail(channel: Channel, assignee_id: int | None, author: str) -> list[Agent]:
-    """Whom a mail concerns that came in: the assignee, else the group of the channel, else all; nobody hears
-    of his own. `author` is the address of From as it is compared."""
-    people = accounts.active_agents()
-    assigned = [agent for agent in people if agent.id == assignee_id]
-    found = assigned or groups.of_channel(channel, people) or people
+    """Whom a mail concerns that came in: the assignee, else whom nobody's matters concern; not its author.
+
+    `author` is the address of From as it is compared.
+    """
+    assigned = [agent for agent in accounts.active_agents() if agent.id == assignee_id]
+    found = assigned or _first_to_hear(channel)
     return [agent for agent in found if agent.email_key != author]
 
 
@@ -131,7 +132,13 @@ def undeliverable(ticket: Ticket, reply: Message, address: str, reason: str, wor
     author = [agent for agent in people if agent.id == reply.agent_id]
     stand_in = [agent for agent in people if agent.id == ticket.assignee_id]
     details = {"to": address, "reason": reason, "words": words[:300]}
-    _tell(author or stand_in or _first_to_hear(ticket), "delivery_failed", ticket, reply, details=details)
+    _tell(
+        author or stand_in or _first_to_hear(ticket.channel),
+        "delivery_failed",
+        ticket,
+        reply,
+        details=details,
+    )
 
 
 def moved(ticket: Ticket, before: Status, by: Agent | None) -> None:
@@ -154,10 +161,10 @@ def forget(ticket: Ticket) -> None:
 # --- below
 
 
-def _first_to_hear(ticket: Ticket) -> list[Agent]:
+def _first_to_hear(channel: Channel) -> list[Agent]:
     """Of what concerns nobody alone: the group of the channel; all agents where none of it can sign in."""
     people = accounts.active_agents()
-    return groups.of_channel(ticket.channel, people) or people
+    return groups.of_channel(channel, people) or people
 
 
 def _tell_of_mail(notice: str, ticket: Ticket, message: Message) -> None:

@@ -1,4 +1,4 @@
-"""The languages of requesters: our own two, and those that an administrator added with texts of his."""
+"""The languages of requesters: our own two, and those that an administrator added with texts of their own."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ NAMES = {
 
 
 def of_mail(notice: str, locale: str) -> str:
-    """The language that a mail speaks to a requester of this language: his own where there are words in it."""
+    """The language that a mail speaks to a requester of this language: their own where there are words in it."""
     if locale in LOCALES or (locale in further() and notice_texts.text_of(notice, locale) is not None):
         return locale
     return the_account().locale
@@ -122,7 +122,7 @@ def texts(locale: str) -> int:
 
 def remove(locale: str) -> None:
     """With its texts. Channels get the company's language again, and so do mails: a requester's language stays
-    noted, since he still speaks it, but there are no words in it. Commits."""
+    noted, since they still speak it, but there are no words in it. Commits."""
     row = db.session.get(RequesterLanguage, locale)
     if row is not None:
         db.session.delete(row)

@@ -58,7 +58,7 @@ class Circle:
     own: frozenset[str]  # our own addresses, never written to
 
     def recipients(self) -> tuple[Address, ...]:
-        """Who gets the answer: the author of the last mail that a person wrote, at the address he asks for.
+        """Who gets the answer: the author of the last mail that a person wrote, at the address they ask for.
 
         A Reply-To is a wish of whoever wrote the mail. It leads to somebody new only where a ticket begins
         or where the sender is confirmed; and never to our own addresses or a crowd.
@@ -131,7 +131,7 @@ def last_inbound(ticket: Ticket) -> Message | None:
 def may_be_quoted(answered: Message, readers: Iterable[Address], known: Set[str] | None = None) -> bool:
     """A quote never brings history to somebody whom only a mail named: in its Cc, or as a newcomer.
 
-    Nor what a colleague wrote above the mail that he passed on. `known`: who takes part, if that was asked before.
+    Nor what a colleague wrote above the mail that they passed on. `known`: who takes part, if that was asked before.
     """
     if answered.forwarded_from:
         return False

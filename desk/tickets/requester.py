@@ -20,7 +20,7 @@ class NotForwarded(Refusal):
 
 
 def admit(message: Message, by: Agent) -> None:
-    """An agent lets a newcomer in: from now on he takes part like everybody else here."""
+    """An agent lets a newcomer in: from now on they take part like everybody else here."""
     key = mailbox_key(message.from_address)
     known = participants.participants(message.ticket) | {key}
     for other in db.session.scalars(

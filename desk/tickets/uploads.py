@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 from pathlib import Path
 
+from mail.reading.addresses import AddressError as AddressError  # views know the desk alone
 from mail.reading.addresses import split_addresses
 from mail.reading.file_names import clean_name
 from mail.types import Address, Part
@@ -14,7 +15,7 @@ SHARE = 0.7
 
 
 def addresses(text: str) -> tuple[Address, ...]:
-    """Addresses as typed, separated by commas or semicolons. Raises ValueError that names the bad one."""
+    """Addresses as typed, separated by commas or semicolons. Raises AddressError that names the bad one."""
     return split_addresses(text) if text.strip() else ()
 
 

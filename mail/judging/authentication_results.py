@@ -61,7 +61,7 @@ class Result:
 
 
 UNCHECKED = SenderVerdict()
-# No author, or several: what the other fields say of the sender is not taken for his word.
+# No author, or several: what the other fields say of the sender is not taken for their word.
 NOBODY = SenderVerdict(SenderState.UNCONFIRMED, "From", refuted=True)
 
 

@@ -88,7 +88,7 @@ def may_pass_on(mail: Mail) -> bool:
 def read_forward(mail: Mail, attached: Mail | None = None) -> Forward | None:
     """The forwarded mail's author, or None. `attached` is the only mail among the attachments, read.
 
-    Never the one who forwards: a block with his own address says nothing new.
+    Never the one who forwards: a block with their own address says nothing new.
     """
     if not (may_pass_on(mail) if attached else says_forwarded(mail)):
         return None
