@@ -547,5 +547,7 @@ def test_the_picture_of_the_rooms_is_that_of_the_imports():
 def test_persons_are_they():
     """Half of those who are meant are no »he«. (The cast of the tests is known by name.)"""
     texts = [path for path in MODULES + TEMPLATES if path.suffix in (".py", ".html", ".txt")]
-    hits = found(r"\b(he|his|him|himself)\b(?!\")", [*texts, *(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
+    hits = found(
+        r"\b(he|his|him|himself)\b(?!\")", [*texts, *(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    )
     assert hits == []

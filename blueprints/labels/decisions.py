@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from flask_babel import gettext, lazy_gettext
 
-from desk.receiving.deciding import Explanation
+from desk.receiving.explanations import Explanation
 
 # »Warum hier?«: the clue that led a message into its ticket.
 WHY = {

@@ -8,7 +8,7 @@ from flask_babel import format_number
 from blueprints.labels import attached_parts, codes, connection_advice, decisions, events, ledger
 from blueprints.labels.formats import file_size, full_time, initials, relative_time
 from blueprints.labels.notices import PURPOSE, event_word
-from desk.receiving.deciding import Explanation
+from desk.receiving.explanations import Explanation
 from models import InboundEvent, NoticeItem, TicketEvent
 
 

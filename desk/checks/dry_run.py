@@ -18,8 +18,9 @@ from desk.channels.connections import incoming_credentials, incoming_server
 from desk.checks.connection_tests import LONGEST, trials
 from desk.checks.foreseen import ForeseenFacts
 from desk.office import in_background, office
-from desk.receiving import deciding, intake
-from desk.receiving.deciding import Decision, Delivery, Explanation
+from desk.receiving import deciding, explanations, intake
+from desk.receiving.deciding import Decision, Delivery
+from desk.receiving.explanations import Explanation
 from mail.safe_reading import Reading, read
 from models import Channel, Existing, InboundMail, db
 from models.base import reading
@@ -146,7 +147,7 @@ class _DryRun:
         mail = its.mail
         name = mail.sender.name or mail.sender.address
         known = self._is_known(glimpse.source_id)
-        decision = None if known else deciding.explain(self._decided(glimpse, its))
+        decision = None if known else explanations.explain(self._decided(glimpse, its))
         return Foreseen(mail.subject, name, glimpse.arrived_at, decision, glimpse.cut)
 
     def _decided(self, glimpse: Glimpse, its: Reading) -> Decision:
@@ -154,18 +155,22 @@ class _DryRun:
             return stays
         if not glimpse.cut and (same := self._same_bytes(glimpse.raw)) is not None:
             return same
-        delivery = Delivery(self._channel, history=self._is_history(glimpse))
+        activated_at = self._stored.activated_at if self._stored is not None else None
+        history = deciding.is_history(glimpse.arrived_at, activated_at, self.first)
+        delivery = Delivery(self._channel, history=history)
         decision = deciding.decide(its, delivery, self._facts)
         self._facts.remember(its.mail, delivery, decision)
         return decision
 
     def _stays(self, glimpse: Glimpse) -> Decision | None:
-        """What the fetch leaves on the server without reading it."""
-        if self.first and self._values.existing == Existing.LEAVE:
-            return deciding.EXISTING
-        if glimpse.seen and (self.first or self._values.only_unseen):
-            return deciding.WAS_READ
-        return deciding.OVERSIZE if glimpse.size > office().settings.max_mail_bytes else None
+        return deciding.stays(
+            glimpse.seen,
+            glimpse.size,
+            office().settings.max_mail_bytes,
+            only_unseen=self._values.only_unseen,
+            first=self.first,
+            existing=self._values.existing,
+        )
 
     def _is_known(self, source_id: str) -> bool:
         if self._stored is None:
@@ -180,14 +185,8 @@ class _DryRun:
         digest = hashlib.sha256(raw).hexdigest()
         known = intake.first_of(self._stored.id, [digest]) if self._stored is not None else {}
         if digest in known:
-            return deciding.DUPLICATE if known[digest][1] is None else deciding.PUT_BACK
+            return deciding.of_known_bytes(known[digest][1])
         if digest in self._digests:
             return deciding.DUPLICATE
         self._digests.add(digest)
         return None
-
-    def _is_history(self, glimpse: Glimpse) -> bool:
-        """As `fetching` sees it: older than the channel, which is still to be made or was just activated."""
-        if self._stored is None or glimpse.arrived_at is None:
-            return self.first
-        return intake.older_than(self._stored.activated_at, glimpse.arrived_at)

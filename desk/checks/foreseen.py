@@ -7,19 +7,14 @@ here exist in memory only; their numbers are those that come next.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 from sqlalchemy import select
 
-from desk.notices import notice_mails
-from desk.receiving import matching
 from desk.receiving.deciding import Decision, Delivery
 from desk.receiving.decision_facts import DatabaseFacts
 from desk.receiving.matching import SAME_ID, KnownTickets, Match
-from desk.receiving.speakers import Speaker
 from desk.tickets import participants
 from mail.domains import mailbox_key
-from mail.showing.forwarded_mail import says_forwarded
 from mail.types import Clue, ClueKind, Mail
 from models import Channel, Counter, Status, Ticket, db
 
@@ -28,8 +23,8 @@ class ForeseenFacts(DatabaseFacts):
     """Answers `deciding.Asked` as the database will when the mails before are filed. Takes no locks."""
 
     def __init__(self) -> None:
-        super().__init__(locks=False)
         self._tickets = ForeseenTickets()
+        super().__init__(locks=False, known=self._tickets)
         self._counted: defaultdict[str, int] = defaultdict(int)
         self._confirmed: defaultdict[str, int] = defaultdict(int)
 
@@ -44,20 +39,8 @@ class ForeseenFacts(DatabaseFacts):
     def recent(self, sender: str, channel: Channel) -> int:
         return super().recent(sender, channel) + self._counted[sender]
 
-    def match(self, mail: Mail, found: Iterable[Clue], speaker: Speaker, channel: Channel) -> Match:
-        return matching.find_ticket(found, speaker, channel, says_forwarded(mail), self._tickets)
-
-    def has_copy(self, ticket: Ticket, mail: Mail) -> bool:
-        if self._tickets.has_copy(ticket, mail):
-            return True
-        return ticket.id is not None and super().has_copy(ticket, mail)
-
-    def confirmation(self, mail: Mail, speaker: Speaker, channel: Channel) -> tuple[str, str]:
-        address, withheld = super().confirmation(mail, speaker, channel)
-        before = self._confirmed[mailbox_key(address)] if address else 0
-        if address and before and not notice_mails.brake_allows(address, before):
-            return "", "withheld"
-        return address, withheld
+    def confirmed_before(self, address: str) -> int:
+        return self._confirmed[mailbox_key(address)]
 
 
 class ForeseenTickets(KnownTickets):
@@ -97,6 +80,6 @@ class ForeseenTickets(KnownTickets):
         return known | self._writers.get(ticket.number, set())
 
     def has_copy(self, ticket: Ticket, mail: Mail) -> bool:
-        if not mail.message_id:
-            return False
-        return (mail.message_id, mail.sender.address, mail.text) in self._copies[ticket.number]
+        if (mail.message_id, mail.sender.address, mail.text) in self._copies[ticket.number]:
+            return True
+        return ticket.id is not None and super().has_copy(ticket, mail)

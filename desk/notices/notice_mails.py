@@ -252,17 +252,19 @@ def _queue_for_requester(purpose: str, ticket: Ticket, about: Message, address: 
     )
 
 
-def refusal(address: str, refuted: bool) -> str:
-    """Why no automatic mail goes to an address outside: address, refuted, withheld; empty: it may."""
+def refusal(address: str, refuted: bool, more: int = 0) -> str:
+    """Why no automatic mail goes to an address outside: address, refuted, withheld; empty: it may.
+
+    `more` mails to it are not in the database yet (the dry run).
+    """
     if not valid_address(address) or channels.untagged(address) in channels.own_addresses():
         return "address"
     if refuted:  # whoever's address was forged never wrote to us
         return "refuted"
-    return "" if brake_allows(address) else "withheld"
+    return "" if _brake_allows(address, more) else "withheld"
 
 
-def brake_allows(address: str, more: int = 0) -> bool:
-    """Whether one more automatic mail may go there; `more` are still to be counted."""
+def _brake_allows(address: str, more: int) -> bool:
     at = now()
     in_day, in_hour = (
         db.session.connection()

@@ -8,7 +8,8 @@ decision down and carries it out.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from desk.receiving.matching import Match
@@ -17,7 +18,7 @@ from mail.judging import rules
 from mail.judging.authentication_results import Result
 from mail.safe_reading import Reading
 from mail.types import Action, Bounce, Clue, ClueKind, Facts, Mail, Verdict
-from models import Channel, InboundState, OutboundMail, Outcome, Ticket
+from models import Channel, Existing, InboundState, OutboundMail, Outcome, Ticket
 from models.inbound import STATE_OF
 
 
@@ -73,72 +74,51 @@ class Decision:
         return STATE_OF[self.outcome]
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A decision as people and scripts read it: codes and numbers in place of rows.
-
-    `ticket` is the number of the ticket that the mail joins, None where it opens one or goes into none; then
-    `continues` and `maybe` may name others. `why` is the clue that decided, »Warum hier?«. `speaker` is the
-    address of From as it is compared. The rest as in Decision, Match, SenderVerdict and Told.
-    """
-
-    end: str
-    outcome: str
-    reason: str
-    details: str = ""
-    ticket: int | None = None
-    why: str = ""
-    newcomer: bool = False
-    continues: int | None = None
-    maybe: int | None = None
-    speaker: str = ""
-    sender_state: str = ""
-    sender_proof: str = ""
-    refuted: bool = False
-    confirmation: str = ""
-    withheld: str = ""
-    notice: str | None = ""  # None: forgotten, it is too long ago
-    foreseen: bool = False  # `ticket` is still to be made, by a mail of the same dry run
-
-
-def explain(decision: Decision) -> Explanation:
-    """What was decided and why, detached from the database."""
-    match, speaker, told = decision.match, decision.speaker, decision.told
-    said = Explanation(str(decision.end), str(decision.outcome), decision.reason, decision.details)
-    if match is not None:
-        said = replace(
-            said,
-            ticket=_number(match.ticket),
-            why=str(match.why),
-            newcomer=match.newcomer,
-            continues=_number(match.continues),
-            maybe=_number(match.maybe),
-            foreseen=match.ticket is not None and match.ticket.id is None,
-            confirmation=told.confirmation,
-            withheld=told.withheld,
-        )
-    if speaker is not None:
-        verdict = speaker.verdict
-        said = replace(
-            said,
-            speaker=speaker.key,
-            sender_state=str(verdict.state),
-            sender_proof=verdict.proof,
-            refuted=verdict.refuted,
-        )
-    return replace(said, notice=told.notice)
-
-
-def _number(ticket: Ticket | None) -> int | None:
-    return ticket.number if ticket is not None else None
-
-
 # What is decided before a mail is read.
 DUPLICATE = Decision(Outcome.DUPLICATE, "duplicate")  # the channel has these bytes
 PUT_BACK = Decision(Outcome.LEFT_ALONE, "put_back")  # we put these bytes into the mailbox ourselves
 EXISTING = Decision(Outcome.LEFT_ALONE, "existing")  # there before the channel, and nobody wants it
 WAS_READ = Decision(Outcome.LEFT_ALONE, "was_read")  # somebody reads this mailbox with a mail program
 OVERSIZE = Decision(Outcome.HELD, "oversize")  # above the size limit: not fetched
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The mail of ours that a delivery report speaks of, and its ticket by now.
+
+    `tells_author`: it is a failure that the author of a reply has to hear of.
+    """
+
+    sent: OutboundMail
+    ticket: Ticket | None = None
+    tells_author: bool = False
+
+
+def stays(
+    seen: bool, size: int, largest: int, *, only_unseen: bool, first: bool = False, existing: str = ""
+) -> Decision | None:
+    """What the fetch leaves on the server without reading it, or None. `size` and `largest` in bytes.
+
+    `first`: nothing was fetched yet, so what is there may be meant to stay.
+    """
+    if first and existing == Existing.LEAVE:
+        return EXISTING
+    if seen and (first or only_unseen):
+        return WAS_READ
+    return OVERSIZE if size > largest else None
+
+
+def of_known_bytes(put_back_at: datetime | None) -> Decision:
+    """Of bytes that the channel has already, by when we put them back into the mailbox ourselves, if we did."""
+    return DUPLICATE if put_back_at is None else PUT_BACK
+
+
+def is_history(arrived_at: datetime | None, activated_at: datetime | None, first: bool) -> bool:
+    """Whether a mail is older than its channel: by its arrival (servers count whole seconds), else by its presence
+    at the first fetch. `activated_at` is None for a channel that is still to be made."""
+    if arrived_at is None or activated_at is None:
+        return first
+    return arrived_at < activated_at - timedelta(seconds=1)
 
 
 class Asked(Protocol):
@@ -159,20 +139,11 @@ class Asked(Protocol):
     def has_copy(self, ticket: Ticket, mail: Mail) -> bool:
         """Whether the ticket has the same mail already, by another of our addresses."""
 
-    def sent(self, bounce: Bounce) -> OutboundMail | None:
-        """The mail of ours that a delivery report speaks of."""
+    def reported(self, bounce: Bounce) -> Reported | None:
+        """What a delivery report speaks of; None for nothing of ours."""
 
-    def standing(self, sent: OutboundMail) -> Ticket | None:
-        """The ticket that this mail of ours belongs to, by now."""
-
-    def returns_to_author(self, sent: OutboundMail, bounce: Bounce) -> bool:
-        """Whether a report tells of a failure that the author of a reply has to hear of."""
-
-    def confirmation(self, mail: Mail, speaker: Speaker, channel: Channel) -> tuple[str, str]:
-        """The address of a confirmation of a new ticket, or why there is none (`Told`)."""
-
-    def is_heard(self, mail: Mail, ticket: Ticket | None, channel: Channel) -> bool:
-        """Whether there is an agent whom a mail in this ticket (None: in a new one) concerns."""
+    def told(self, mail: Mail, ticket: Ticket | None, speaker: Speaker, channel: Channel) -> Told:
+        """Who hears of what a person wrote in this ticket; None: in a new one."""
 
 
 def decide(reading: Reading, delivery: Delivery, asked: Asked) -> Decision:
@@ -212,14 +183,13 @@ def _report(reading: Reading, delivery: Delivery, asked: Asked, verdict: Verdict
     """
     mail, bounce = reading.mail, reading.bounce
     assert bounce is not None
-    sent = asked.sent(bounce)
-    ticket = asked.standing(sent) if sent is not None else None
-    if sent is not None and rules.speaks_for_a_server(mail, delivery.envelope_from):
+    found = asked.reported(bounce)
+    ticket = found.ticket if found is not None else None
+    if found is not None and rules.speaks_for_a_server(mail, delivery.envelope_from):
         match = Match(ticket, "bounce") if ticket is not None else None
-        notice = "delivery_failed" if asked.returns_to_author(sent, bounce) else ""
-        told = Told(notice=notice)
+        told = Told(notice="delivery_failed" if found.tells_author else "")
         speaker = asked.speaker(mail, delivery)
-        return Decision(Outcome.BOUNCE, verdict.reason, verdict.detail, match, speaker, told, sent)
+        return Decision(Outcome.BOUNCE, verdict.reason, verdict.detail, match, speaker, told, found.sent)
     quiet = Verdict(Action.QUIET, verdict.reason, verdict.detail)
     if ticket is not None:
         clue = Clue(ClueKind.SIGNED_ID, ticket=ticket.number)
@@ -245,12 +215,5 @@ def _filed(mail: Mail, delivery: Delivery, asked: Asked, verdict: Verdict, clues
     if verdict.action == Action.QUIET:
         return Decision(Outcome.QUIET, verdict.reason, verdict.detail, match, speaker)
     outcome = Outcome.NEW_TICKET if match.ticket is None else Outcome.REPLY
-    told = Told() if delivery.history else _told(mail, match, speaker, delivery.channel, asked)
+    told = Told() if delivery.history else asked.told(mail, match.ticket, speaker, delivery.channel)
     return Decision(outcome, verdict.reason, verdict.detail, match, speaker, told)
-
-
-def _told(mail: Mail, match: Match, speaker: Speaker, channel: Channel, asked: Asked) -> Told:
-    heard = asked.is_heard(mail, match.ticket, channel)
-    if match.ticket is not None:
-        return Told(notice="customer_reply" if heard else "")
-    return Told(*asked.confirmation(mail, speaker, channel), "new_ticket" if heard else "")

@@ -10,8 +10,8 @@ from sqlalchemy import bindparam, func, select
 from desk.notices import notice_mails
 from desk.office import signing_key
 from desk.receiving import blocking, delivery_reports, matching, speakers
-from desk.receiving.deciding import Delivery
-from desk.receiving.matching import Match
+from desk.receiving.deciding import Delivery, Reported, Told
+from desk.receiving.matching import KnownTickets, Match
 from desk.receiving.speakers import Speaker
 from desk.telling import who_hears
 from desk.tickets import tickets
@@ -19,16 +19,13 @@ from mail import ids
 from mail.judging import limits, ticket_clues
 from mail.showing.forwarded_mail import says_forwarded
 from mail.types import Bounce, Clue, Facts, Mail
-from models import Channel, InboundMail, Message, OutboundMail, Ticket, db, now
+from models import Channel, InboundMail, OutboundMail, Ticket, db, now
 
-# Asked for every mail, so they are put together once.
+# Asked for every mail, so it is put together once.
 RECENT_FROM_SENDER = select(func.count()).where(
     InboundMail.channel_id == bindparam("channel_id"),
     InboundMail.sender == bindparam("sender"),
     InboundMail.received_at > bindparam("since"),
-)
-SAME_MAIL = select(Message.from_address, Message.text).where(
-    Message.ticket_id == bindparam("ticket_id"), Message.message_id == bindparam("message_id")
 )
 
 
@@ -39,8 +36,8 @@ class DatabaseFacts:
     notes meanwhile is overwritten. Who only looks takes no locks.
     """
 
-    def __init__(self, locks: bool = True) -> None:
-        self._locks = locks
+    def __init__(self, locks: bool = True, known: KnownTickets | None = None) -> None:
+        self._locks, self._known = locks, known or KnownTickets()
 
     def facts(self, mail: Mail, delivery: Delivery) -> Facts:
         key, sender = signing_key(), mail.sender.key[:320]
@@ -71,44 +68,44 @@ class DatabaseFacts:
         )
 
     def match(self, mail: Mail, found: Iterable[Clue], speaker: Speaker, channel: Channel) -> Match:
-        return matching.find_ticket(found, speaker, channel, says_forwarded(mail))
+        return matching.find_ticket(found, speaker, channel, self._known, says_forwarded(mail))
 
     def has_copy(self, ticket: Ticket, mail: Mail) -> bool:
-        if not mail.message_id:
-            return False
-        known = db.session.connection().execute(
-            SAME_MAIL, {"ticket_id": ticket.id, "message_id": mail.message_id}
-        )
-        return any(author == mail.sender.address and text == mail.text for author, text in known)
+        return bool(mail.message_id) and self._known.has_copy(ticket, mail)
 
-    def sent(self, bounce: Bounce) -> OutboundMail | None:
+    def reported(self, bounce: Bounce) -> Reported | None:
         if not bounce.returned_message_id:
             return None
         query = select(OutboundMail).where(OutboundMail.message_id == bounce.returned_message_id).limit(1)
         if self._locks:  # it may be on its way out
             query = query.with_for_update().execution_options(populate_existing=True)
-        return db.session.scalar(query)
-
-    def standing(self, sent: OutboundMail) -> Ticket | None:
+        sent = db.session.scalar(query)
+        if sent is None:
+            return None
         ticket = db.session.get(Ticket, sent.ticket_id) if sent.ticket_id else None
-        return tickets.standing(ticket) if ticket is not None else None
+        named = delivery_reports.named(bounce)
+        failed = any(one.permanent and delivery_reports.reached(sent, one) for one in named)
+        is_reply = sent.purpose == "ticket_reply" and ticket is not None and sent.message_fk is not None
+        return Reported(sent, tickets.standing(ticket) if ticket is not None else None, failed and is_reply)
 
-    def returns_to_author(self, sent: OutboundMail, bounce: Bounce) -> bool:
-        if sent.purpose != "ticket_reply" or sent.ticket_id is None or sent.message_fk is None:
-            return False
-        return any(
-            recipient.permanent and delivery_reports.reached(sent, recipient)
-            for recipient in delivery_reports.named(bounce)
-        )
-
-    def is_heard(self, mail: Mail, ticket: Ticket | None, channel: Channel) -> bool:
-        assignee = ticket.assignee_id if ticket is not None else None
+    def told(self, mail: Mail, ticket: Ticket | None, speaker: Speaker, channel: Channel) -> Told:
         of = ticket.channel if ticket is not None and ticket.id is not None else channel
-        return bool(who_hears.readers_of_mail(of, assignee, mail.sender.key))
+        assignee = ticket.assignee_id if ticket is not None else None
+        heard = bool(who_hears.readers_of_mail(of, assignee, mail.sender.key))
+        if ticket is not None:
+            return Told(notice="customer_reply" if heard else "")
+        return Told(*self._confirmation(mail, speaker, channel), "new_ticket" if heard else "")
 
-    def confirmation(self, mail: Mail, speaker: Speaker, channel: Channel) -> tuple[str, str]:
+    def confirmed_before(self, address: str) -> int:
+        """How many confirmations to this address are not in the database yet."""
+        return 0
+
+    def _confirmation(self, mail: Mail, speaker: Speaker, channel: Channel) -> tuple[str, str]:
+        """The address that it goes to, or why there is none (`Told`)."""
         if not who_hears.enabled("confirmation", channel.id or 0):
             return "", ""
         address = (mail.reply_to or (mail.sender,))[0].address
-        refusal = notice_mails.refusal(address, speaker.verdict.refuted)
-        return ("", "" if refusal == "address" else refusal) if refusal else (address, "")
+        why_not = notice_mails.refusal(address, speaker.verdict.refuted, self.confirmed_before(address))
+        if not why_not:
+            return address, ""
+        return "", "" if why_not == "address" else why_not

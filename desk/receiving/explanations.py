@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import ScalarSelect, select
 
 from desk.notices import notice_mails
 from desk.receiving import deciding
-from desk.receiving.deciding import Delivery, Explanation
+from desk.receiving.deciding import Decision, Delivery
 from desk.receiving.decision_facts import DatabaseFacts
 from desk.tickets.participants import CLUES
 from mail.safe_reading import read
@@ -21,19 +21,78 @@ from models import (
     OutboundMail,
     OutboundRecipient,
     Outcome,
+    Ticket,
     TicketEvent,
     db,
     now,
 )
 
 JOINED = (*CLUES, "bounce")  # the clues that led into a ticket which was there before
-SAME_MOMENT = timedelta(seconds=5)  # a report and what is told of it are one transaction
+SAME_MOMENT = timedelta(seconds=1)  # a report and what is told of it are one transaction
 WITHHELD = "confirmation_"  # begins the ticket's event that says why there was no confirmation
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision as people and scripts read it: codes and numbers, where a `Decision` has the rows to work on.
+
+    `ticket` is the number of the ticket that the mail joins, None where it opens one or goes into none; then
+    `continues` and `maybe` may name others. `why` is the clue that decided, »Warum hier?«. `speaker` is the
+    address of From as it is compared. The rest as in Decision, Match, SenderVerdict and Told.
+    """
+
+    end: str
+    outcome: str
+    reason: str
+    details: str = ""
+    ticket: int | None = None
+    why: str = ""
+    newcomer: bool = False
+    continues: int | None = None
+    maybe: int | None = None
+    speaker: str = ""
+    sender_state: str = ""
+    sender_proof: str = ""
+    refuted: bool = False
+    confirmation: str = ""
+    withheld: str = ""
+    notice: str | None = ""  # None: forgotten, it is too long ago
+    foreseen: bool = False  # `ticket` is still to be made, by a mail of the same dry run
+
+
+def explain(decision: Decision) -> Explanation:
+    """What was decided and why, detached from the database."""
+    match, told = decision.match, decision.told
+    said = Explanation(
+        str(decision.end), str(decision.outcome), decision.reason, decision.details, notice=told.notice
+    )
+    if match is None or decision.speaker is None:
+        return said
+    verdict = decision.speaker.verdict
+    return replace(
+        said,
+        ticket=_number(match.ticket),
+        why=str(match.why),
+        newcomer=match.newcomer,
+        continues=_number(match.continues),
+        maybe=_number(match.maybe),
+        speaker=decision.speaker.key,
+        sender_state=str(verdict.state),
+        sender_proof=verdict.proof,
+        refuted=verdict.refuted,
+        confirmation=told.confirmation,
+        withheld=told.withheld,
+        foreseen=match.ticket is not None and match.ticket.id is None,
+    )
+
+
+def _number(ticket: Ticket | None) -> int | None:
+    return ticket.number if ticket is not None else None
 
 
 def of_file(raw: bytes, channel: Channel) -> Explanation:
     """What would become of a mail if it came to the channel now, by a mailbox. Changes nothing."""
-    return deciding.explain(deciding.decide(read(raw), Delivery(channel), DatabaseFacts(locks=False)))
+    return explain(deciding.decide(read(raw), Delivery(channel), DatabaseFacts(locks=False)))
 
 
 def stored(row: InboundMail, message: Message | None) -> Explanation:
@@ -53,8 +112,8 @@ def stored(row: InboundMail, message: Message | None) -> Explanation:
         ticket=None if opened else ticket.number,
         why=message.why,
         newcomer=message.newcomer,
-        continues=ticket.continues.number if opened and ticket.continues else None,
-        maybe=ticket.maybe.number if opened and ticket.maybe else None,
+        continues=_number(ticket.continues) if opened else None,
+        maybe=_number(ticket.maybe) if opened else None,
         speaker=row.described.sender,
         sender_state=message.sender_state,
         sender_proof=message.sender_proof,

@@ -27,6 +27,7 @@ from models import (
     Existing,
     FetchRecord,
     InboundMail,
+    Outcome,
     Protocol,
     ServerCopy,
     db,
@@ -271,19 +272,25 @@ class Session:
             page = reused_uidls.told_apart(self.source, self.channel_id, self.prefix, page)
         known = self._known([self._ours(listed.source_id) for listed in page])
         unknown = [listed for listed in page if self._ours(listed.source_id) not in known]
-        if self.only_unseen:
-            read = [listed for listed in unknown if listed.seen]
-            self.result.left_alone += self._stay(read, deciding.WAS_READ)
-            unknown = [listed for listed in unknown if not listed.seen]
         limit = office().settings.max_mail_bytes
-        large = [listed for listed in unknown if listed.size > limit]
-        self.result.held += self._stay(large, deciding.OVERSIZE)
-        return [listed for listed in unknown if listed.size <= limit]
+        wanted: list[Listed] = []
+        rows = []
+        for listed in unknown:
+            stays = deciding.stays(listed.seen, listed.size, limit, only_unseen=self.only_unseen)
+            if stays is None:
+                wanted.append(listed)
+            else:
+                rows.append(self._stay(listed, stays))
+        self._enter(rows)
+        return wanted
 
-    def _stay(self, mails: Sequence[Listed], decision: Decision) -> int:
-        """These get their rows and stay on the server, unread by us; how many they are."""
-        self._enter([self._row(one.source_id, decision, one.size, one.arrived_at) for one in mails])
-        return len(mails)
+    def _stay(self, listed: Listed, decision: Decision) -> dict[str, Any]:
+        """The row of a mail that stays on the server, unread by us; counted."""
+        if decision.outcome == Outcome.HELD:
+            self.result.held += 1
+        else:
+            self.result.left_alone += 1
+        return self._row(listed.source_id, decision, listed.size, listed.arrived_at)
 
     def _take_in(self, batch: Sequence[Listed]) -> tuple[list[int], list[Listed]]:
         """Store and file a batch: the rows of these mails, and what the server did not hand out whole."""
@@ -300,7 +307,7 @@ class Session:
                 raise Stopped  # what is filed already is removed by the next fetch
         sizes = self.source.too_large
         large = [replace(one, size=sizes[key]) for key, one in missing.items() if key in sizes]
-        self.result.held += self._stay(large, deciding.OVERSIZE)
+        self._enter([self._stay(one, deciding.OVERSIZE) for one in large])
         return rows, [one for key, one in missing.items() if key not in sizes]
 
     def _arrival(self, fetched: Fetched) -> intake.Arrival:
@@ -314,9 +321,7 @@ class Session:
 
     def _is_history(self, listed: Listed) -> bool:
         """Older than the channel: by INTERNALDATE, else by its presence at the first fetch."""
-        if listed.arrived_at is None:
-            return self.first
-        return intake.older_than(self.activated_at, listed.arrived_at)
+        return deciding.is_history(listed.arrived_at, self.activated_at, self.first)
 
     def _remember(self, page: Sequence[Listed], left_out: Sequence[Listed]) -> None:
         """This page is taken care of: next time only what lies above it is asked for, and what was withheld."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -213,7 +213,7 @@ def _columns(
     if digest in first:
         row, put_back_at = first[digest]
         # Put back by ourselves, and the server did not say as which UID, or we died before noting it.
-        known = deciding.DUPLICATE if put_back_at is None else deciding.PUT_BACK
+        known = deciding.of_known_bytes(put_back_at)
         columns |= {"duplicate_of_id": row, "filed_at": now(), **first_verdict(known.outcome, known.reason)}
     return columns
 
@@ -297,8 +297,3 @@ def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
         row.move(Outcome.FAILED, "fault", repr(error))
         batch_cache.commit()
         return Outcome.FAILED
-
-
-def older_than(activated_at: datetime, arrived_at: datetime | None) -> bool:
-    """Whether a mail was in the mailbox before its channel was activated; servers count whole seconds."""
-    return arrived_at is not None and arrived_at < activated_at - timedelta(seconds=1)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import joinedload
 from desk.office import the_account
 from desk.receiving.speakers import Speaker
 from desk.tickets import participants, tickets
-from mail.types import Clue, ClueKind
+from mail.types import Clue, ClueKind, Mail
 from models import Channel, Message, Status, Ticket, db, now
 
 SAME_ID = 5  # tickets that are asked when several contain one Message-ID
@@ -26,6 +26,11 @@ TICKETS_WITH_MAIL = (
     .options(joinedload(Ticket.contact))
     .order_by(Ticket.channel_id != bindparam("channel_id"), Message.id)
     .limit(SAME_ID)
+)
+
+
+SAME_MAIL = select(Message.from_address, Message.text).where(
+    Message.ticket_id == bindparam("ticket_id"), Message.message_id == bindparam("message_id")
 )
 
 
@@ -65,20 +70,26 @@ class KnownTickets:
         """The keys of the addresses that take part."""
         return participants.participants(ticket)
 
+    def has_copy(self, ticket: Ticket, mail: Mail) -> bool:
+        """Whether it has this mail: the same Message-ID, author and words."""
+        known = db.session.connection().execute(
+            SAME_MAIL, {"ticket_id": ticket.id, "message_id": mail.message_id}
+        )
+        return any(author == mail.sender.address and text == mail.text for author, text in known)
+
 
 def find_ticket(
     clues: Iterable[Clue],
     speaker: Speaker,
     channel: Channel,
+    known: KnownTickets,
     forwarded: bool = False,
-    known: KnownTickets | None = None,
 ) -> Match:
     """The first clue that holds decides.
 
     The address in From is only a claim: clues that do not prove themselves count for participants alone,
     and never where the check of the sender spoke against them. `forwarded`: the mail calls itself so.
     """
-    known = known or KnownTickets()
     hints: list[tuple[Ticket, str]] = []
     for clue in clues:
         for ticket in known.named_by(clue, channel):

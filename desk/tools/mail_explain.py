@@ -15,8 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from desk.batch_cache import same_for_a_batch
 from desk.channels import channels
 from desk.office import NotSetUp, office, signing_key
-from desk.receiving.deciding import Explanation
-from desk.receiving.explanations import of_file
+from desk.receiving.explanations import Explanation, of_file
 from mail.explain import explain
 from models import Channel, db
 from models.base import reading
