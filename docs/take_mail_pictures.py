@@ -1,6 +1,6 @@
 """Takes pictures of the mails that we write, as a browser shows their HTML: `make pictures`.
 
-In German and English, light and dark, in a window of 600 pixels and in one of 380, with a template that has all.
+In German and English, light and dark, in a window of 600 pixels and in one of 380, with a design that has all.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def main() -> None:
                 "alice@acme.example",
             )
             accounts.create_account(*account, "correct horse battery")
-            mail_designs.change(mail_designs.default(), mail_designs.LookValues(
+            mail_designs.change(mail_designs.default(), mail_designs.DesignValues(
                 "Standard", signature="Acme Kundendienst\n+43 1 234 56 78", footer=FOOTER, logo=png(120, 80),
                 logo_alt="Acme", logo_height=48,
             ))  # fmt: skip

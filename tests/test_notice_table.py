@@ -90,7 +90,7 @@ def of_placeholders(notice: Notice) -> Iterator[str]:
     given = previews.invented(LOCALES[0]) | {
         "ticket_url": "https://desk.example/tickets/1042",
         "account": the_account(),
-        "look": mail_designs.of_agents(channels.default()),
+        "design": mail_designs.of_agents(channels.default()),
         "quote_line": "On Monday, Maria wrote:",
     }
     for name in notice.placeholders:

@@ -36,8 +36,8 @@ _HOST = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One place that was looked at. `state` is found, nothing, failed or skipped; `code` of the failure."""
+class Place:
+    """One place that was asked. `state` is found, nothing, failed or skipped; `code` of the failure."""
 
     way: str
     where: str
@@ -48,10 +48,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """`servers` is None where no place knew them. `looks` in order, the last one has them."""
+    """`servers` is None where no place knew them. `places` in order, the last one has them."""
 
     servers: MailServers | None
-    looks: tuple[Look, ...]
+    places: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +70,23 @@ class Internet:
 def discover(address: str, internet: Internet, ask_database: bool = False) -> Discovery:
     """Everything that is known about the servers of an address. Never raises; takes 10 s at most."""
     seeking = _Seeking(address, internet)
-    looks: list[Look] = []
-    for way, where, look in seeking.places():
+    places: list[Place] = []
+    for way, where, ask in seeking.places():
         if way == "ispdb" and not ask_database:
-            looks.append(Look(way, where, "skipped"))
+            places.append(Place(way, where, "skipped"))
             continue
         if seeking.left() <= 0:
-            looks.append(Look(way, where, "failed", "timeout"))
+            places.append(Place(way, where, "failed", "timeout"))
             continue
         try:
-            servers = look()
+            servers = ask()
         except TransportFailure as failure:
-            looks.append(Look(way, where, "failed", failure.code, failure.words))
+            places.append(Place(way, where, "failed", failure.code, failure.words))
             continue
-        looks.append(Look(way, where, "found" if servers else "nothing"))
+        places.append(Place(way, where, "found" if servers else "nothing"))
         if servers:
-            return Discovery(servers, tuple(looks))
-    return Discovery(None, tuple(looks))
+            return Discovery(servers, tuple(places))
+    return Discovery(None, tuple(places))
 
 
 def read_autoconfig(raw: bytes, domain: str) -> MailServers | None:

@@ -40,12 +40,12 @@ class ShownTrial:
 
 @dataclass(frozen=True, slots=True)
 class ShownDiscovery:
-    """`found` or not, a sentence, what else to know, and each place that was looked at with its result."""
+    """`found` or not, a sentence, what else to know, and each place that was asked with its result."""
 
     found: bool
     text: str
     hints: list[str]
-    looks: list[tuple[str, str]]
+    places: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +122,16 @@ def _foreseen(mail: Foreseen) -> str:
 
 
 def shown_discovery(discovery: Discovery) -> ShownDiscovery:
-    looks = [(look.where, _looked(look.state, look.code)) for look in discovery.looks]
+    places = [(place.where, _result(place.state, place.code)) for place in discovery.places]
     if discovery.servers is None:
         text = gettext("Nothing was found. Server names and ports stand in the help pages of your provider.")
-        return ShownDiscovery(False, text, [], looks)
+        return ShownDiscovery(False, text, [], places)
     text = gettext("Found: %(name)s. Server names and ports were filled in.", name=discovery.servers.name)
     hints = [str(HINT[hint]) for hint in discovery.servers.hints]
-    return ShownDiscovery(True, f"{text} {WAY[discovery.looks[-1].way]}", hints, looks)
+    return ShownDiscovery(True, f"{text} {WAY[discovery.places[-1].way]}", hints, places)
 
 
-def _looked(state: str, code: str) -> str:
+def _result(state: str, code: str) -> str:
     if state == "failed":
         return str(FAILURE.get(code, FAILURE["internal"]))
     return {

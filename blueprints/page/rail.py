@@ -27,7 +27,7 @@ PART_OF = {
     "blocked_senders": "ledger",
     "deliverability": "channels",
     "groups": "agents",
-    "looks": "notifications",
+    "mail_designs": "notifications",
     "oauth": "channels",
     "requester_languages": "notifications",
 }

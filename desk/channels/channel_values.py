@@ -51,7 +51,7 @@ class ChannelValues:
     provider: str = Provider.STANDARD
     active: bool = True
     sender_name: str = ""
-    look_id: int | None = None
+    design_id: int | None = None
     locale: str = ""
     group_id: int | None = None
     forwarded_from: str = ""
@@ -124,7 +124,7 @@ def completed(values: ChannelValues) -> ChannelValues:
             address,
             active=values.active,
             sender_name=text["sender_name"],
-            look_id=values.look_id,
+            design_id=values.design_id,
             locale=values.locale,
             group_id=values.group_id,
             forwarded_from=text["forwarded_from"],
@@ -171,7 +171,7 @@ def check(values: ChannelValues, channel: Channel | None) -> None:
     Raises InvalidChannel with all that is wrong at once.
     """
     errors: dict[str, str] = {}
-    for problem in (_key, _address, _language, _look, _group, _forward, _incoming, _outgoing, _passwords):
+    for problem in (_key, _address, _language, _design, _group, _forward, _incoming, _outgoing, _passwords):
         for name, code in problem(values, channel).items():
             errors.setdefault(name, code)
     for name, longest in LONGEST.items():
@@ -251,8 +251,10 @@ def _language(values: ChannelValues, _channel: Channel | None) -> dict[str, str]
     return {} if values.locale in ("", *requester_languages.offered()) else {"locale": "choice"}
 
 
-def _look(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
-    return {} if values.look_id is None or mail_designs.exists(values.look_id) else {"look_id": "choice"}
+def _design(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
+    return (
+        {} if values.design_id is None or mail_designs.exists(values.design_id) else {"design_id": "choice"}
+    )
 
 
 def _group(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:

@@ -142,21 +142,21 @@ def render(
     purpose: str,
     locale: str,
     words: notice_texts.Words | None = None,
-    look: mail_designs.Dress | None = None,
+    design: mail_designs.FilledDesign | None = None,
     **context: Any,
 ) -> Letter:
     """A mail for a reader of this language.
 
     In `words`, in those that were saved, else in ours; without any in his language in the company's.
-    In this `look`, else in that of the ticket's channel; mails to agents wear the default one.
+    In this `design`, else in that of the ticket's channel; mails to agents have the default one.
     """
     if words is None:
         locale = requester_languages.of_mail(purpose, locale)
         words = notice_texts.text_of(purpose, locale)
-    look = look or _look_of(purpose, context.get("ticket"))
+    design = design or _design_of(purpose, context.get("ticket"))
     context |= {
         "account": the_account(),
-        "look": look,
+        "design": design,
         "ticket_url": url_of(context.get("ticket")),
         "url_of": url_of,
         "locale": locale,
@@ -168,14 +168,14 @@ def render(
             subject, text, html = notice_texts.worded(purpose, words, context)
         else:
             subject, text = _our_words(purpose, context)
-            footer = "" if of_mail(purpose).quotes else look.footer  # there above the history
+            footer = "" if of_mail(purpose).quotes else design.footer  # there above the history
             text = notice_texts.ended(text, footer, context.get("marker", ""))
             html = render_template(f"mail/{purpose}/body.html", **context)
-    pictures = (look.logo,) if look.logo is not None else ()
+    pictures = (design.logo,) if design.logo is not None else ()
     return Letter(" ".join(subject.split()), text.strip() + "\n", html, pictures)
 
 
-def _look_of(purpose: str, ticket: Ticket | None) -> mail_designs.Dress:
+def _design_of(purpose: str, ticket: Ticket | None) -> mail_designs.FilledDesign:
     if of_mail(purpose).audience == "requester" and ticket is not None:
         return mail_designs.of_channel(channels.sending_channel(ticket))
     return mail_designs.of_agents(channels.default())

@@ -26,7 +26,7 @@ OPEN = {
     "setup.address",
 }
 ADMIN = {
-    "agents", "blocked_senders", "channels", "deliverability", "groups", "ledger", "looks", "notifications", "oauth", "outgoing",
+    "agents", "blocked_senders", "channels", "deliverability", "groups", "ledger", "mail_designs", "moved", "notifications", "oauth", "outgoing",
     "requester_languages",
 }  # fmt: skip
 SAMPLES = {"int": 1, "default": "x", "string": "x", "path": "x", "uuid": "0" * 32}

@@ -29,8 +29,8 @@ WRITTEN = sorted(path.parent.name for path in ROOT.glob("templates/mail/*/body.h
 
 
 @pytest.fixture
-def dressed(channel):
-    mail_designs.change(mail_designs.default(), mail_designs.LookValues(
+def designed(channel):
+    mail_designs.change(mail_designs.default(), mail_designs.DesignValues(
         "Standard", accent="#0b3d91", signature=SIGNATURE, footer=FOOTER, logo=png(120, 40), logo_alt="Acme logo",
     ))  # fmt: skip
     return channel
@@ -71,8 +71,8 @@ def test_nothing_that_we_write_is_left_out():
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-def test_every_mail_is_built_for_all_programs(dressed, alice, name):
-    arrive(dressed, mail(subject="Hello"))
+def test_every_mail_is_built_for_all_programs(designed, alice, name):
+    arrive(designed, mail(subject="Hello"))
     letter = rendered(name, alice)
     marks = Marks(letter.html)
     assert len(marks.named("style")) == 1 and not marks.named("link") and not marks.named("script")
@@ -101,22 +101,22 @@ def test_every_mail_is_built_for_all_programs(dressed, alice, name):
     assert kinds == ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png"]
 
 
-def test_the_largest_logo_still_leaves_a_mail_below_the_limit(dressed, alice):
+def test_the_largest_logo_still_leaves_a_mail_below_the_limit(designed, alice):
     logo = png(20, 20) + b"\0" * (mail_designs.LARGEST_LOGO - len(png(20, 20)))
     mail_designs.change(
         mail_designs.default(),
-        mail_designs.LookValues("Standard", signature="x" * 2000, footer="x" * 2000, logo=logo),
+        mail_designs.DesignValues("Standard", signature="x" * 2000, footer="x" * 2000, logo=logo),
     )
-    ticket = ticket_of(arrive(dressed, mail()))
+    ticket = ticket_of(arrive(designed, mail()))
     replies.send_reply(ticket, alice, replies.Written(text="Good day.\n" * 100))
     sent = db.session.query(OutboundMail).filter_by(purpose="ticket_reply").one()
     assert len(files.content(sent.sha256)) < 100_000
 
 
-def test_a_reply_wears_the_template_of_its_channel_and_its_bytes_stay(dressed, alice):
-    other = mail_designs.create(mail_designs.LookValues("Shop", signature="The shop"))
-    ticket = ticket_of(arrive(dressed, mail()))
-    dressed.look_id = other.id
+def test_a_reply_has_the_design_of_its_channel_and_its_bytes_stay(designed, alice):
+    other = mail_designs.create(mail_designs.DesignValues("Shop", signature="The shop"))
+    ticket = ticket_of(arrive(designed, mail()))
+    designed.design_id = other.id
     db.session.commit()
     replies.send_reply(ticket, alice, replies.Written(text="Good day."))
     sent = db.session.query(OutboundMail).filter_by(purpose="ticket_reply").one()
@@ -130,8 +130,8 @@ def test_a_reply_wears_the_template_of_its_channel_and_its_bytes_stay(dressed, a
     ).pictures  # the default one
 
 
-def test_footer_stands_above_the_history_in_our_words_and_in_others(dressed, alice):
-    ticket = ticket_of(arrive(dressed, mail(text="What about it?")))
+def test_footer_stands_above_the_history_in_our_words_and_in_others(designed, alice):
+    ticket = ticket_of(arrive(designed, mail(text="What about it?")))
     ours = previews.preview("ticket_reply", "en", alice, ticket)
     notice_texts.save("ticket_reply", "en", *previews.ours("ticket_reply", "en"))
     theirs = previews.preview("ticket_reply", "en", alice, ticket)
@@ -145,8 +145,8 @@ def test_footer_stands_above_the_history_in_our_words_and_in_others(dressed, ali
     assert "\n\n-- \nAcme GmbH\nFN 123456 a" in short.text and short.html.count("FN 123456 a") == 1
 
 
-def test_an_answer_that_quotes_our_mail_is_folded(dressed, alice):
-    ticket = ticket_of(arrive(dressed, mail(text="What about it?")))
+def test_an_answer_that_quotes_our_mail_is_folded(designed, alice):
+    ticket = ticket_of(arrive(designed, mail(text="What about it?")))
     letter = previews.preview("ticket_reply", "en", alice, ticket)
     quoted = "".join(f"> {line}\n" for line in letter.text.splitlines())
     folded = fold_text(f"Thank you!\n\nOn 1 May 2026, Acme wrote:\n{quoted}")
@@ -154,8 +154,8 @@ def test_an_answer_that_quotes_our_mail_is_folded(dressed, alice):
 
 
 def test_without_anything_the_company_signs(channel, alice):
-    dress = mail_designs.of_channel(channels.default())
-    assert (dress.signature, dress.footer, dress.logo) == ("Acme GmbH", "", None)
+    design = mail_designs.of_channel(channels.default())
+    assert (design.signature, design.footer, design.logo) == ("Acme GmbH", "", None)
 
 
 @pytest.mark.parametrize(
@@ -185,9 +185,9 @@ def test_a_picture_is_what_its_bytes_say(data, found):
     assert (picture and (picture.type, picture.width, picture.height)) == found
 
 
-def test_a_wide_logo_is_lower_than_was_chosen(dressed):
+def test_a_wide_logo_is_lower_than_was_chosen(designed):
     mail_designs.change(
-        mail_designs.default(), mail_designs.LookValues("Standard", logo=png(300, 10), logo_height=40)
+        mail_designs.default(), mail_designs.DesignValues("Standard", logo=png(300, 10), logo_height=40)
     )
-    dress = mail_designs.of_agents(dressed)
-    assert (dress.logo_width, dress.logo_height) == (560, 19)
+    design = mail_designs.of_agents(designed)
+    assert (design.logo_width, design.logo_height) == (560, 19)
