@@ -23,7 +23,7 @@ from desk.agents import accounts
 from desk.channels import channels
 from desk.notices import previews
 from desk.sending import mail_rendering
-from desk.sending.mail_rendering import Letter
+from desk.sending.mail_rendering import RenderedMail
 from desk.texts import mail_designs
 from desk.tools.scenes.files import png
 from models import Agent, Kind, Message, db, now
@@ -82,11 +82,11 @@ def main() -> None:
             db.session.remove()
 
 
-def take(browser: Browser, name: str, locale: str, letter: Letter) -> None:
+def take(browser: Browser, name: str, locale: str, rendered: RenderedMail) -> None:
     for scheme in SCHEMES:
         for width in WIDTHS:
             page = browser.new_page(viewport={"width": width, "height": 400}, color_scheme=scheme)  # type: ignore[arg-type]
-            page.set_content(letter.on_screen)
+            page.set_content(rendered.on_screen)
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{name} is {wide} pixels wide in a window of {width}"
             picture = f"mails-{name.replace('_', '-')}-{locale}-{scheme}-{width}.png"
@@ -94,7 +94,7 @@ def take(browser: Browser, name: str, locale: str, letter: Letter) -> None:
             page.close()
 
 
-def written(name: str, locale: str, alice: Agent) -> Letter:
+def written(name: str, locale: str, alice: Agent) -> RenderedMail:
     if name == "several":
         return mail_rendering.render(name, locale, agent=alice, items=events(locale), more=7)
     if name == "invitation":

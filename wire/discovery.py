@@ -19,7 +19,7 @@ import dns.exception
 import dns.resolver
 
 from mail.providers import presets
-from mail.providers.presets import Door, MailServers
+from mail.providers.presets import MailServer, MailServers
 from wire import PermanentFailure, TemporaryFailure, TransportFailure, web
 from wire.address import IPAddress, server_name
 
@@ -170,7 +170,7 @@ class _Seeking:
         imap, pop3, smtp = (self._service(_SERVICES[kind]) for kind in ("imap", "pop3", "smtp"))
         return MailServers(self.domain, imap, pop3, smtp) if imap or pop3 else None
 
-    def _service(self, rows: Sequence[tuple[str, str]]) -> Door | None:
+    def _service(self, rows: Sequence[tuple[str, str]]) -> MailServer | None:
         for label, encryption in rows:
             answers = sorted(
                 self._ask(f"{label}.{self.domain}", "SRV"), key=lambda row: (row.priority, -row.weight)
@@ -178,7 +178,7 @@ class _Seeking:
             for answer in answers:
                 host = answer.target.to_text(omit_final_dot=True)
                 if _HOST.fullmatch(host):  # a single dot says: not offered here
-                    return Door(host.casefold(), int(answer.port), encryption)
+                    return MailServer(host.casefold(), int(answer.port), encryption)
         return None
 
     def _look_up(self, host: str) -> list[IPAddress]:
@@ -218,8 +218,10 @@ def name_resolver(internet: Internet) -> dns.resolver.Resolver:
     return resolver
 
 
-def _best(kind: str, servers: Sequence[ElementTree.Element], domain: str) -> tuple[Door, str, bool] | None:
-    """The first server of its kind that encrypts: its door, its user name, and whether it wants OAuth only."""
+def _best(
+    kind: str, servers: Sequence[ElementTree.Element], domain: str
+) -> tuple[MailServer, str, bool] | None:
+    """The first server of its kind that encrypts: its address, its user name, and whether it wants OAuth only."""
     for server in servers:
         host = (server.findtext("hostname") or "").strip().replace("%EMAILDOMAIN%", domain)
         port = (server.findtext("port") or "").strip()
@@ -229,5 +231,5 @@ def _best(kind: str, servers: Sequence[ElementTree.Element], domain: str) -> tup
             ways = {(way.text or "").strip().casefold() for way in server.findall("authentication")}
             user = (server.findtext("username") or "").strip()
             assert encryption is not None
-            return Door(host.casefold(), int(port), encryption), user, ways == {"oauth2"}
+            return MailServer(host.casefold(), int(port), encryption), user, ways == {"oauth2"}
     return None

@@ -24,7 +24,7 @@ from blueprints.page.numbers import whole_number
 from blueprints.page.packed import packed, unpacked
 from desk.channels import channels
 from desk.notices import previews
-from desk.sending.mail_rendering import Letter
+from desk.sending.mail_rendering import RenderedMail
 from desk.texts import mail_designs
 from models import MailDesign
 
@@ -246,7 +246,7 @@ def _unpacked() -> tuple[mail_designs.DesignValues, MailDesign | None]:
     abort(404)
 
 
-def _rendered(design: MailDesign | None, values: mail_designs.DesignValues) -> Letter:
+def _rendered(design: MailDesign | None, values: mail_designs.DesignValues) -> RenderedMail:
     filled = mail_designs.filled(mail_designs.draft(design, values), channels.default())
     return previews.preview(SHOWN, str(get_locale()), me(), design=filled)
 

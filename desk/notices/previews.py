@@ -73,7 +73,7 @@ def preview(
     ticket: Ticket | None = None,
     words: Words | None = None,
     design: mail_designs.FilledDesign | None = None,
-) -> mail_rendering.Letter:
+) -> mail_rendering.RenderedMail:
     """A notice for a real ticket or an invented one. Nothing is stored."""
     given = _real(ticket, agent) if ticket is not None else None
     given = given or invented(locale)
@@ -105,8 +105,8 @@ def send_test(
     design: mail_designs.FilledDesign | None = None,
 ) -> None:
     """The preview as a mail to who asked for it. Commits."""
-    letter = preview(notice, locale, agent, ticket, words, design)
-    notice_mails.queue_written("test_mail", agent, letter._replace(subject=f"[Test] {letter.subject}"))
+    rendered = preview(notice, locale, agent, ticket, words, design)
+    notice_mails.queue_written("test_mail", agent, rendered._replace(subject=f"[Test] {rendered.subject}"))
     db.session.commit()
 
 

@@ -226,7 +226,7 @@ def freeze(
     parts: Sequence[Part],
 ) -> bytes:
     channel = channels.sending_channel(ticket)
-    letter = mail_rendering.render(
+    rendered = mail_rendering.render(
         "ticket_reply",
         ticket.locale,
         ticket=ticket,
@@ -243,14 +243,14 @@ def freeze(
             to=tuple(Address(**entry) for entry in message.to),
             cc=tuple(Address(**entry) for entry in message.cc),
             subject=message.subject,
-            text=letter.text,
-            html=letter.html,
+            text=rendered.text,
+            html=rendered.html,
             message_id=message.message_id,
             date=now(),
             reply_to=mail_rendering.reply_addresses(ticket, channel),
             in_reply_to=answered.message_id if answered else "",
             references=tuple(message.references),
-            attachments=(*letter.pictures, *parts),
+            attachments=(*rendered.pictures, *parts),
         )
     )
 

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from mail.providers.presets import Door
+from mail.providers.presets import MailServer
 from tests.servers.internet import NameServer, Page, WebServer
 from tests.wire.test_address import REFUSED
 from wire import PermanentFailure, TemporaryFailure, web
@@ -60,7 +60,7 @@ def ways(discovery):
 def test_the_list_of_providers_needs_no_network():
     nowhere = Internet(("127.0.0.1",), 9, 9)
     found = discover("anna@GMX.at", nowhere)
-    assert found.servers.name == "GMX" and found.servers.imap == Door("imap.gmx.net", 993)
+    assert found.servers.name == "GMX" and found.servers.imap == MailServer("imap.gmx.net", 993)
     assert ways(found) == [("preset", "found")]
 
 
@@ -87,9 +87,9 @@ def test_the_file_at_autoconfig(site, internet):
     assert ways(found)[-1] == ("autoconfig", "found")
     servers = found.servers
     assert (servers.name, servers.user) == ("Acme Mail", "local")
-    assert servers.imap == Door("imap.acme.example", 993, "ssl")  # not the one without encryption
-    assert servers.pop3 == Door("pop.acme.example", 110, "starttls")
-    assert servers.smtp == Door("smtp.acme.example", 587, "starttls")
+    assert servers.imap == MailServer("imap.acme.example", 993, "ssl")  # not the one without encryption
+    assert servers.pop3 == MailServer("pop.acme.example", 110, "starttls")
+    assert servers.smtp == MailServer("smtp.acme.example", 587, "starttls")
     assert site.asked == [f"{AUTOCONFIG}?emailaddress=support%40acme.example"]
 
 
@@ -129,9 +129,9 @@ def test_srv_records_encrypted_first(names, internet):
     names.add(f"_submission._tcp.{DOMAIN}", "SRV", "0 1 587 smtp.acme.example.")
     found = discover(ADDRESS, internet)
     assert ways(found)[-1] == ("srv", "found")
-    assert found.servers.imap == Door("imap.acme.example", 993, "ssl")
+    assert found.servers.imap == MailServer("imap.acme.example", 993, "ssl")
     assert found.servers.pop3 is None
-    assert found.servers.smtp == Door("smtp.acme.example", 587, "starttls")
+    assert found.servers.smtp == MailServer("smtp.acme.example", 587, "starttls")
 
 
 def test_nothing_found_says_where_was_looked(internet):

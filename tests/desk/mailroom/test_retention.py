@@ -27,7 +27,7 @@ from models import (
     now,
 )
 from tests.jobs.test_kill import dies
-from tests.support.letters import arrive, mail
+from tests.support.mails import arrive, mail
 
 DAYS = 30
 

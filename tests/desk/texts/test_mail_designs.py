@@ -21,7 +21,7 @@ from mail.types import Address, Outgoing
 from mail.writing.compose import compose
 from mail.writing.pictures import ink_on, luminance, read_picture
 from models import NoticeItem, OutboundMail, db, now
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 SIGNATURE = "Acme Service\nVienna, {{channel.address}}"
 FOOTER = "{{company.name}}\nFN 123456 a, Commercial Court Vienna"
@@ -56,7 +56,7 @@ class Marks(HTMLParser):
         return [attributes for tag, attributes in self.tags if tag == name]
 
 
-def rendered(name, alice, locale="de"):
+def notice_of(name, alice, locale="de"):
     """A mail as it would be sent; those that no preview shows with what they need."""
     if name in BY_NAME:
         return previews.preview(name, locale, alice)
@@ -73,15 +73,17 @@ def test_nothing_that_we_write_is_left_out():
 @pytest.mark.parametrize("name", WRITTEN)
 def test_every_mail_is_built_for_all_programs(designed, alice, name):
     arrive(designed, mail(subject="Hello"))
-    letter = rendered(name, alice)
-    marks = Marks(letter.html)
+    rendered = notice_of(name, alice)
+    marks = Marks(rendered.html)
     assert len(marks.named("style")) == 1 and not marks.named("link") and not marks.named("script")
     assert re.fullmatch(r"\s*@media \(prefers-color-scheme: dark\) \{.*\}\s*", marks.style, re.S)
     assert marks.named("table") and all(table["role"] == "presentation" for table in marks.named("table"))
-    assert all(re.search(r'role="presentation"', table) for table in re.findall(r"<table[^>]*>", letter.html))
+    assert all(
+        re.search(r'role="presentation"', table) for table in re.findall(r"<table[^>]*>", rendered.html)
+    )
     assert [image["alt"] for image in marks.named("img")] == ["Acme logo"]
     assert [image["src"] for image in marks.named("img")] == [
-        f"cid:{part.content_id}" for part in letter.pictures
+        f"cid:{part.content_id}" for part in rendered.pictures
     ]
     for tag, attributes in marks.tags:
         loaded = [attributes.get(name) or "" for name in ("src", "background", "data", "poster", "srcset")]
@@ -89,12 +91,12 @@ def test_every_mail_is_built_for_all_programs(designed, alice, name):
         assert "url(" not in (attributes.get("style") or "") and "@import" not in marks.style
         assert tag == "a" or "href" not in attributes
     assert marks.named("html")[0]["lang"] == "de"
-    assert "max-width:600px" in letter.html and "<!--[if mso]>" in letter.html
-    assert "FN 123456 a" in letter.html and "FN 123456 a" in letter.text
+    assert "max-width:600px" in rendered.html and "<!--[if mso]>" in rendered.html
+    assert "FN 123456 a" in rendered.html and "FN 123456 a" in rendered.text
     raw = compose(Outgoing(
         sender=Address("Acme", "support@acme.example"), to=(Address("", "carol@customer.example"),),
-        subject=letter.subject, text=letter.text, html=letter.html, message_id="<1@acme.example>", date=now(),
-        attachments=letter.pictures,
+        subject=rendered.subject, text=rendered.text, html=rendered.html, message_id="<1@acme.example>", date=now(),
+        attachments=rendered.pictures,
     ))  # fmt: skip
     assert len(raw) < 100_000
     kinds = [part.get_content_type() for part in message_from_bytes(raw, policy=policy.default).walk()]
@@ -137,8 +139,8 @@ def test_footer_stands_above_the_history_in_our_words_and_in_others(designed, al
     theirs = previews.preview("ticket_reply", "en", alice, ticket)
     notice_texts.save("ticket_reply", "en", "", "{{reply.body}}\n\n{{channel.signature}}")
     short = previews.preview("ticket_reply", "en", alice, ticket)
-    for letter in (ours, theirs):
-        for body in (letter.text, letter.html):
+    for rendered in (ours, theirs):
+        for body in (rendered.text, rendered.html):
             assert body.count("FN 123456 a") == 1
             assert body.index("Acme Service") < body.index("FN 123456 a") < body.index("What about it?")
     assert ours.text.split() == theirs.text.split()
@@ -147,8 +149,8 @@ def test_footer_stands_above_the_history_in_our_words_and_in_others(designed, al
 
 def test_an_answer_that_quotes_our_mail_is_folded(designed, alice):
     ticket = ticket_of(arrive(designed, mail(text="What about it?")))
-    letter = previews.preview("ticket_reply", "en", alice, ticket)
-    quoted = "".join(f"> {line}\n" for line in letter.text.splitlines())
+    rendered = previews.preview("ticket_reply", "en", alice, ticket)
+    quoted = "".join(f"> {line}\n" for line in rendered.text.splitlines())
     folded = fold_text(f"Thank you!\n\nOn 1 May 2026, Acme wrote:\n{quoted}")
     assert folded.visible.strip() == "Thank you!" and "FN 123456 a" in folded.quoted
 
