@@ -109,11 +109,11 @@ loops: python-dev ## Robots, bouncing addresses and two installs that answer eac
 	$(BIN)/python -m tests.support.loops
 
 .PHONY: realmail
-realmail: python-dev ## Send collections of real mail through the door and compare: make realmail MAILS=folder
+realmail: python-dev ## Send collections of real mail through the receiver and compare: make realmail MAILS=folder
 	@$(BIN)/python -m tests.support.realmail "$(MAILS)"
 
 .PHONY: hostile
-hostile: python-dev ## Mails built to crash or stall, through the door, a hundred good ones behind them
+hostile: python-dev ## Mails built to crash or stall, through the receiver, a hundred good ones behind them
 	@$(BIN)/python -m tests.support.hostile_run
 
 .PHONY: fuzz
@@ -160,7 +160,7 @@ bench-ledger: python ## Measure the mail ledger with half a million rows
 
 .PHONY: bench-channels
 bench-channels: test-needs ## Five connection tests at once beside pages; 300 channels: list, form, fetches, threads
-	@$(BIN)/python bench/trials.py
+	@$(BIN)/python bench/connection_tests.py
 	@$(BIN)/python bench/channels.py
 
 .PHONY: bench-large

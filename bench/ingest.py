@@ -51,8 +51,10 @@ def main() -> None:
         return
     only = arguments.only.split(",")
     with tempfile.TemporaryDirectory(prefix="poststelle-bench-") as folder:
-        letters = corpus(arguments.mails, arguments.seed)
-        results = compare(Path(folder), letters, arguments.rounds, only, arguments.tickets, arguments.filled)
+        corpus_mails = corpus(arguments.mails, arguments.seed)
+        results = compare(
+            Path(folder), corpus_mails, arguments.rounds, only, arguments.tickets, arguments.filled
+        )
     report(results, arguments.mails)
 
 
@@ -60,12 +62,12 @@ def main() -> None:
 
 
 def compare(
-    folder: Path, letters: list[Mail], rounds: int, only: list[str], tickets: int, filled: Path | None
+    folder: Path, corpus_mails: list[Mail], rounds: int, only: list[str], tickets: int, filled: Path | None
 ) -> dict[str, list[dict[str, float]]]:
     from tests.servers.ca import Authority
     from tests.servers.dovecot import Dovecot
 
-    mails = len(letters)
+    mails = len(corpus_mails)
     authority = Authority(folder)
     dovecot = Dovecot(authority.issue(file="dovecot"))
     dovecot.start()
@@ -85,12 +87,12 @@ def compare(
                 with _process(contestant, data, authority.environment) as process:
                     _say(process, {"port": dovecot.imaps, "user": mailbox.user, "password": mailbox.password})
                     _heard(process)  # ready
-                    for letter in letters:
-                        mailbox.deliver(letter.raw)
+                    for one in corpus_mails:
+                        mailbox.deliver(one.raw)
                     os.sync()  # the mailbox is on the disk before the race, not during it
                     _say(process, {})
                     result = json.loads(_heard(process))
-                verify(contestant, data, letters, mailbox.messages())
+                verify(contestant, data, corpus_mails, mailbox.messages())
                 shutil.rmtree(data)
                 results[contestant].append(result)
                 print(
@@ -128,15 +130,15 @@ def prepare(data: Path, tickets: int = 0) -> Path:
     return data
 
 
-def verify(contestant: str, data: Path, letters: list[Mail], left: list[bytes]) -> None:
+def verify(contestant: str, data: Path, corpus_mails: list[Mail], left: list[bytes]) -> None:
     assert left == [], f"{len(left)} mails are left in the mailbox"
     database = sqlite3.connect(data / ("poststelle.db" if contestant.startswith("ours") else "bare.db"))
-    ids = {letter.message_id: letter.thread for letter in letters}
+    ids = {one.message_id: one.thread for one in corpus_mails}
     query = "SELECT message_id, ticket_id FROM message"
     if contestant.startswith("ours"):
         query += " WHERE inbound_id IN (SELECT id FROM inbound_mail WHERE via = 'imap')"
     rows = database.execute(query + " ORDER BY id").fetchall()
-    assert len(rows) == len(letters), f"{len(rows)} messages of {len(letters)} mails"
+    assert len(rows) == len(corpus_mails), f"{len(rows)} messages of {len(corpus_mails)} mails"
     assert {message_id for message_id, _ in rows} == ids.keys(), "other messages than mails"
     assert [row[0] for row in rows] == list(ids), "the server showed the mails in another order"
     tickets = defaultdict(set)
@@ -150,7 +152,7 @@ def verify(contestant: str, data: Path, letters: list[Mail], left: list[bytes]) 
         ledger = dict(
             database.execute("SELECT outcome, count(*) FROM inbound_mail WHERE via = 'imap' GROUP BY outcome")
         )
-        assert ledger == {"new_ticket": len(threads), "reply": len(letters) - len(threads)}, ledger
+        assert ledger == {"new_ticket": len(threads), "reply": len(corpus_mails) - len(threads)}, ledger
         copies = database.execute(
             "SELECT DISTINCT server_copy FROM inbound_mail WHERE via = 'imap'"
         ).fetchall()
@@ -159,7 +161,7 @@ def verify(contestant: str, data: Path, letters: list[Mail], left: list[bytes]) 
             "SELECT count(*) FROM message_search WHERE rowid IN (SELECT id FROM message WHERE inbound_id IN"
             " (SELECT id FROM inbound_mail WHERE via = 'imap'))"
         ).fetchone()
-        assert found == len(letters), "not every message is in the search index"
+        assert found == len(corpus_mails), "not every message is in the search index"
         (confirmed,) = database.execute(
             "SELECT count(*) FROM outbound_mail WHERE purpose = 'confirmation' AND about_id IS NOT NULL"
         ).fetchone()

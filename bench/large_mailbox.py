@@ -147,11 +147,11 @@ class Watched:
 
 
 def fill(dovecot: Dovecot, mailbox: Mailbox, mails: int, read: int) -> None:
-    mailbox.deliver(letter(0), "S" if read else "")
+    mailbox.deliver(made_mail(0), "S" if read else "")
     folder = dovecot.folder / "mail" / mailbox.user / "Maildir" / "cur"
     owner = (folder.stat().st_uid, folder.stat().st_gid)
     for number in range(1, mails):
-        raw, flags = letter(number), "S" if number < read else ""
+        raw, flags = made_mail(number), "S" if number < read else ""
         # The ends of the names differ: Dovecot's table of names would else be one long list.
         path = folder / f"{1_700_000_000 + number}.bench.{number:07}:2,{flags}"
         path.write_bytes(raw)
@@ -159,7 +159,7 @@ def fill(dovecot: Dovecot, mailbox: Mailbox, mails: int, read: int) -> None:
             os.chown(path, *owner)
 
 
-def letter(number: int) -> bytes:
+def made_mail(number: int) -> bytes:
     return (
         f"From: Customer {number} <customer{number}@customer.example>\r\nTo: large@acme.test\r\n"
         f"Subject: Request {number}\r\nMessage-ID: <{number}@customer.example>\r\n\r\n"

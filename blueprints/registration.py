@@ -11,7 +11,7 @@ from blueprints.channels import channels, deliverability, oauth
 from blueprints.labels import in_templates
 from blueprints.mailroom import blocked_senders, ledger, outbox_page, quarantine
 from blueprints.notices import bell, mail_designs, notifications, requester_languages
-from blueprints.page import access, assets, errors, limits, locale, numbers, rail, security
+from blueprints.page import access, assets, errors, limits, locale, moved, numbers, rail, security
 from blueprints.tickets import attachments, drafts, merging, replies, tickets
 
 csrf = CSRFProtect()
@@ -43,6 +43,7 @@ def init_app(app: Flask) -> None:
         help.blueprint,
         ledger.blueprint,
         merging.blueprint,
+        moved.blueprint,
         notifications.blueprint,
         oauth.blueprint,
         outbox_page.blueprint,

@@ -1,6 +1,6 @@
 """Takes pictures of the mails that we write, as a browser shows their HTML: `make pictures`.
 
-In German and English, light and dark, in a window of 600 pixels and in one of 380, with a template that has all.
+In German and English, light and dark, in a window of 600 pixels and in one of 380, with a design that has all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from desk.agents import accounts
 from desk.channels import channels
 from desk.notices import previews
 from desk.sending import mail_rendering
-from desk.sending.mail_rendering import Letter
+from desk.sending.mail_rendering import RenderedMail
 from desk.texts import mail_designs
 from desk.tools.scenes.files import png
 from models import Agent, Kind, Message, db, now
@@ -71,7 +71,7 @@ def main() -> None:
                 "alice@acme.example",
             )
             accounts.create_account(*account, "correct horse battery")
-            mail_designs.change(mail_designs.default(), mail_designs.LookValues(
+            mail_designs.change(mail_designs.default(), mail_designs.DesignValues(
                 "Standard", signature="Acme Kundendienst\n+43 1 234 56 78", footer=FOOTER, logo=png(120, 80),
                 logo_alt="Acme", logo_height=48,
             ))  # fmt: skip
@@ -81,11 +81,11 @@ def main() -> None:
             db.session.remove()
 
 
-def take(browser: Browser, name: str, locale: str, letter: Letter) -> None:
+def take(browser: Browser, name: str, locale: str, rendered: RenderedMail) -> None:
     for scheme in SCHEMES:
         for width in WIDTHS:
             page = browser.new_page(viewport={"width": width, "height": 400}, color_scheme=scheme)  # type: ignore[arg-type]
-            page.set_content(letter.on_screen)
+            page.set_content(rendered.on_screen)
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{name} is {wide} pixels wide in a window of {width}"
             picture = f"mails-{name.replace('_', '-')}-{locale}-{scheme}-{width}.png"
@@ -93,7 +93,7 @@ def take(browser: Browser, name: str, locale: str, letter: Letter) -> None:
             page.close()
 
 
-def written(name: str, locale: str, alice: Agent) -> Letter:
+def written(name: str, locale: str, alice: Agent) -> RenderedMail:
     if name == "several":
         return mail_rendering.render(name, locale, agent=alice, items=events(locale), more=7)
     if name == "invitation":

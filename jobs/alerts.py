@@ -8,4 +8,4 @@ from desk.office import account
 
 def run() -> None:
     if account() is not None:
-        alerts.look()
+        alerts.tell_due()

@@ -104,7 +104,7 @@ class Clock:
             if job.run is fetch_mail.run:
                 seconds = min(seconds, self._office.settings.fetch_seconds)
             self._scheduler.add_job(
-                self._look,
+                self._start_due,
                 "interval",
                 args=[job],
                 id=job.name,
@@ -130,7 +130,7 @@ class Clock:
         else:
             at = max(at, datetime.now(UTC))
             self._scheduler.add_job(
-                self._look,
+                self._start_due,
                 "date",
                 run_date=at,
                 args=[job],
@@ -157,7 +157,7 @@ class Clock:
         office: Office = self._app.extensions["poststelle"]
         return office
 
-    def _look(self, job: Job) -> None:
+    def _start_due(self, job: Job) -> None:
         """Start the runs that are due. Takes no time itself, so it is never the one that keeps a ring waiting."""
         if job.each is None:
             self._start(job.name, job, ())

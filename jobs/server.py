@@ -75,7 +75,7 @@ def keep_what_is_loaded() -> None:
 def _background(app: Flask) -> Iterator[None]:
     keep_what_is_loaded()
     clock = Clock(app)
-    with contextlib.ExitStack() as open_doors:
+    with contextlib.ExitStack() as listening:
         for receiver in _receivers(app):
             try:
                 receiver.start()
@@ -83,12 +83,12 @@ def _background(app: Flask) -> Iterator[None]:
                 raise SettingsError(
                     f"{error} (POSTSTELLE_SMTP_PORT and POSTSTELLE_LMTP choose another place)."
                 ) from error
-            open_doors.callback(receiver.stop)
+            listening.callback(receiver.stop)
         clock.start()
         try:
             yield
         finally:
-            open_doors.close()
+            listening.close()
             clock.stop()
 
 

@@ -11,7 +11,7 @@ from models.group import AgentGroup, GroupMember
 from models.health import Ending, FetchRecord, Incident, Trouble
 from models.inbound import InboundEvent, InboundMail, LedgerCount, Outcome, RawMail, ServerCopy
 from models.inbound import State as InboundState
-from models.look import MailLook
+from models.mail_design import MailDesign
 from models.message import Attachment, Draft, Kind, Message
 from models.notice import Bell, NoticeItem, NoticeSilence, NoticeSwitch, NoticeText, RequesterLanguage
 from models.oauth import OauthGrant, OauthKind, OauthProvider, OauthSignIn
@@ -42,7 +42,7 @@ __all__ = [
     "Kind",
     "Lease",
     "LedgerCount",
-    "MailLook",
+    "MailDesign",
     "MailState",
     "Message",
     "NoticeItem",

@@ -14,6 +14,7 @@ from typing import Any, cast
 from cryptography.fernet import InvalidToken, MultiFernet
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
+    Column,
     CursorResult,
     DateTime,
     Dialect,
@@ -188,13 +189,15 @@ def rows_changed(statement: Executable) -> int:
     return cast("CursorResult[Any]", result).rowcount
 
 
-def insert_if_new(table: type[Base], columns: dict[str, Any]) -> int | None:
+def insert_if_new(table: type[Base], values: dict[str, Any]) -> int | None:
     """Insert a row into a table with a number for its key, and answer the number.
 
-    None, and nothing happened, if one of its unique keys is there already. Past the ORM, for rows that
-    come in great numbers; in the session's transaction.
+    `values` by the names of the model. None, and nothing happened, if one of its unique keys is there
+    already. Past the ORM, for rows that come in great numbers; in the session's transaction.
     """
     dialect = db.session.get_bind().dialect.name
+    known = _columns_of(table)
+    columns = {known[name].name: value for name, value in values.items()}
     found: int | None = db.session.connection().scalar(_insert_if_new(table, dialect), columns)
     return found
 
@@ -227,12 +230,15 @@ def insert_now(thing: Base) -> None:
     as long as the INSERT. Relations must be given by their keys (`channel_id=`), not by objects.
     """
     given, columns = thing.__dict__, {}
-    for name, default in _columns_of(type(thing)):
+    for name, column in _columns_of(type(thing)).items():
+        if name == "id":
+            continue
+        default: Any = column.default
         if name in given:
-            columns[name] = given[name]
+            columns[column.name] = given[name]
         elif default is not None:
-            columns[name] = default.arg(None) if default.is_callable else default.arg
-            set_committed_value(thing, name, columns[name])
+            columns[column.name] = default.arg(None) if default.is_callable else default.arg
+            set_committed_value(thing, name, columns[column.name])
         else:
             set_committed_value(thing, name, None)
     set_committed_value(thing, "id", db.session.connection().scalar(_insert(type(thing)), columns))
@@ -245,8 +251,8 @@ def insert_now(thing: Base) -> None:
 def update_now(thing: Base) -> None:
     """Write what has changed of one object at once and alone, for the same reason as `insert_now`."""
     state: InstanceState[Any] = inspect(thing)
-    table = cast("Table", type(thing).__table__)
-    changed = {name: state.dict[name] for name in state.committed_state if name in table.c}
+    known = _columns_of(type(thing))
+    changed = {known[name].name: state.dict[name] for name in state.committed_state if name in known}
     if changed:
         statement = _update(type(thing), tuple(sorted(changed)))
         db.session.connection().execute(statement, {**changed, "the_id": state.dict["id"]})
@@ -277,8 +283,9 @@ event.listen(db.session, "after_commit", _keep_inserted)
 
 
 @cache
-def _columns_of(table: type[Base]) -> tuple[tuple[str, Any], ...]:
-    return tuple((column.key, column.default) for column in table.__table__.columns if column.key != "id")
+def _columns_of(table: type[Base]) -> dict[str, Column[Any]]:
+    """By the names of the model; a column may have an older one in the database."""
+    return {name: cast("Column[Any]", at.columns[0]) for name, at in inspect(table).column_attrs.items()}
 
 
 @cache

@@ -48,8 +48,8 @@ class Channel(Base):
     is_default: Mapped[bool] = mapped_column(default=False)
     active: Mapped[bool] = mapped_column(default=True)
     sender_name: Mapped[str] = mapped_column(String(200), default="")
-    # How its mails look, and their signature; empty: the default template.
-    look_id: Mapped[int | None] = mapped_column(ForeignKey("mail_look.id"), index=True)
+    # How its mails look, and their signature; empty: the default design.
+    design_id: Mapped[int | None] = mapped_column("look_id", ForeignKey("mail_look.id"), index=True)
     locale: Mapped[str] = mapped_column(String(5), default="")  # of customers whose language nobody knows
     # Whose members hear first of what comes in; empty: all agents.
     group_id: Mapped[int | None] = mapped_column(ForeignKey("agent_group.id"), index=True)

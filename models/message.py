@@ -126,7 +126,7 @@ class Attachment(Base):
     # The media type that the bytes themselves prove, when it may be shown inside a page; else empty.
     shown_as: Mapped[str] = mapped_column(String(40), default="")
     # Of an attached mail: {"from", "subject", "date"}, so that the page need not read it.
-    letter: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+    attached_mail: Mapped[dict[str, str] | None] = mapped_column("letter", JSON(none_as_null=True))
 
     message: Mapped[Message] = relationship(back_populates="attachments")
 

@@ -43,7 +43,7 @@ def found(pattern: str, paths: list[Path], *, without_comments: bool = True) -> 
     return hits
 
 
-# --- arrows and doors ---
+# --- arrows ---
 
 
 def test_arrows_point_down():
@@ -103,7 +103,7 @@ ONLY_INSTALLED = {
 
 
 def test_every_requirement_is_used():
-    """What nobody imports is still downloaded, installed, and a door for whoever takes over its name."""
+    """What nobody imports is still downloaded, installed, and a way in for whoever takes over its name."""
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     names = {found[0].lower() for line in lines if (found := re.match(r"[\w.-]+", line))}
     imported: set[str] = set()
@@ -428,7 +428,7 @@ def test_every_template_compiles(path):
 GERMAN = re.compile(
     r"[äöüÄÖÜß»«]|\b(und|oder|nicht|bitte|keine?|Sie|Ihre?|wird|wurde|Benutzer|Passwort|Antwort|speichern)\b"
 )
-# German by nature: what mail programs write, sample and demo letters of customers, the spelling of letters,
+# German by nature: what mail programs write, sample and demo mails of customers, the spelling of letters,
 # the names of languages in their own.
 GERMAN_BY_NATURE = (
     "mail/",

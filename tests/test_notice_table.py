@@ -29,7 +29,7 @@ from desk.texts import mail_designs, notice_placeholders, notice_table, notice_t
 from desk.texts.notice_table import BY_NAME, CHOICES, Notice
 from models import Agent, Channel, NoticeItem, OutboundMail, db
 from tests.support.browsing import PageClient
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = ("subject.txt", "body.txt", "body.html")
@@ -90,7 +90,7 @@ def of_placeholders(notice: Notice) -> Iterator[str]:
     given = previews.invented(LOCALES[0]) | {
         "ticket_url": "https://desk.example/tickets/1042",
         "account": the_account(),
-        "look": mail_designs.of_agents(channels.default()),
+        "design": mail_designs.of_agents(channels.default()),
         "quote_line": "On Monday, Maria wrote:",
     }
     for name in notice.placeholders:
@@ -115,8 +115,8 @@ def of_preview(notice: Notice, agent: Agent) -> list[str]:
 
 def flaws(notice: Notice, locale: str, agent: Agent) -> Iterator[str]:
     try:
-        letter = previews.preview(notice.name, locale, agent)
-        if not all(letter[:3]):
+        rendered = previews.preview(notice.name, locale, agent)
+        if not all(rendered[:3]):
             yield f"templates/mail/{notice.name}/: a subject, text or HTML is empty"
         if notice.changeable:
             notice_texts.checked(notice.name, previews.ours(notice.name, locale), locale)

@@ -19,7 +19,7 @@ import dns.exception
 import dns.resolver
 
 from mail.providers import presets
-from mail.providers.presets import Door, MailServers
+from mail.providers.presets import MailServer, MailServers
 from wire import PermanentFailure, TemporaryFailure, TransportFailure, web
 from wire.address import IPAddress, server_name
 
@@ -36,8 +36,8 @@ _HOST = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One place that was looked at. `state` is found, nothing, failed or skipped; `code` of the failure."""
+class Place:
+    """One place that was asked. `state` is found, nothing, failed or skipped; `code` of the failure."""
 
     way: str
     where: str
@@ -48,10 +48,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """`servers` is None where no place knew them. `looks` in order, the last one has them."""
+    """`servers` is None where no place knew them. `places` in order, the last one has them."""
 
     servers: MailServers | None
-    looks: tuple[Look, ...]
+    places: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +70,23 @@ class Internet:
 def discover(address: str, internet: Internet, ask_database: bool = False) -> Discovery:
     """Everything that is known about the servers of an address. Never raises; takes 10 s at most."""
     seeking = _Seeking(address, internet)
-    looks: list[Look] = []
-    for way, where, look in seeking.places():
+    places: list[Place] = []
+    for way, where, ask in seeking.places():
         if way == "ispdb" and not ask_database:
-            looks.append(Look(way, where, "skipped"))
+            places.append(Place(way, where, "skipped"))
             continue
         if seeking.left() <= 0:
-            looks.append(Look(way, where, "failed", "timeout"))
+            places.append(Place(way, where, "failed", "timeout"))
             continue
         try:
-            servers = look()
+            servers = ask()
         except TransportFailure as failure:
-            looks.append(Look(way, where, "failed", failure.code, failure.words))
+            places.append(Place(way, where, "failed", failure.code, failure.words))
             continue
-        looks.append(Look(way, where, "found" if servers else "nothing"))
+        places.append(Place(way, where, "found" if servers else "nothing"))
         if servers:
-            return Discovery(servers, tuple(looks))
-    return Discovery(None, tuple(looks))
+            return Discovery(servers, tuple(places))
+    return Discovery(None, tuple(places))
 
 
 def read_autoconfig(raw: bytes, domain: str) -> MailServers | None:
@@ -170,7 +170,7 @@ class _Seeking:
         imap, pop3, smtp = (self._service(_SERVICES[kind]) for kind in ("imap", "pop3", "smtp"))
         return MailServers(self.domain, imap, pop3, smtp) if imap or pop3 else None
 
-    def _service(self, rows: Sequence[tuple[str, str]]) -> Door | None:
+    def _service(self, rows: Sequence[tuple[str, str]]) -> MailServer | None:
         for label, encryption in rows:
             answers = sorted(
                 self._ask(f"{label}.{self.domain}", "SRV"), key=lambda row: (row.priority, -row.weight)
@@ -178,7 +178,7 @@ class _Seeking:
             for answer in answers:
                 host = answer.target.to_text(omit_final_dot=True)
                 if _HOST.fullmatch(host):  # a single dot says: not offered here
-                    return Door(host.casefold(), int(answer.port), encryption)
+                    return MailServer(host.casefold(), int(answer.port), encryption)
         return None
 
     def _look_up(self, host: str) -> list[IPAddress]:
@@ -218,8 +218,10 @@ def name_resolver(internet: Internet) -> dns.resolver.Resolver:
     return resolver
 
 
-def _best(kind: str, servers: Sequence[ElementTree.Element], domain: str) -> tuple[Door, str, bool] | None:
-    """The first server of its kind that encrypts: its door, its user name, and whether it wants OAuth only."""
+def _best(
+    kind: str, servers: Sequence[ElementTree.Element], domain: str
+) -> tuple[MailServer, str, bool] | None:
+    """The first server of its kind that encrypts: its address, its user name, and whether it wants OAuth only."""
     for server in servers:
         host = (server.findtext("hostname") or "").strip().replace("%EMAILDOMAIN%", domain)
         port = (server.findtext("port") or "").strip()
@@ -229,5 +231,5 @@ def _best(kind: str, servers: Sequence[ElementTree.Element], domain: str) -> tup
             ways = {(way.text or "").strip().casefold() for way in server.findall("authentication")}
             user = (server.findtext("username") or "").strip()
             assert encryption is not None
-            return Door(host.casefold(), int(port), encryption), user, ways == {"oauth2"}
+            return MailServer(host.casefold(), int(port), encryption), user, ways == {"oauth2"}
     return None

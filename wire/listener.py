@@ -1,4 +1,4 @@
-"""Our own door for mail: an SMTP (RFC 5321) or LMTP (RFC 2033) server in a thread of its own.
+"""Our own receiver of mail: an SMTP (RFC 5321) or LMTP (RFC 2033) server in a thread of its own.
 
 It takes mail for known addresses only, relays nothing, and says 250 only after `deliver` has returned.
 Every fault of ours is a 451: the sender keeps the mail and tries again. How a connection speaks stands
@@ -70,8 +70,8 @@ class Receiver:
         reached: Callable[[str], None] = lambda point: None,
     ) -> None:
         self.host, self.port, self.path = host, port, path
-        self._new_door = partial(Door, accept, deliver, limits, reached)
-        self._door = self._new_door()
+        self._new_handler = partial(Handler, accept, deliver, limits, reached)
+        self._handler = self._new_handler()
         self._session = LmtpSession if lmtp else SmtpSession
         self._tls = tls
         self._options: dict[str, Any] = {
@@ -91,7 +91,7 @@ class Receiver:
         except OSError as error:
             reason = error.strerror or str(error)
             raise OSError(error.errno, f"Cannot receive mail on {self.place}: {reason}") from error
-        self._door = self._new_door()
+        self._handler = self._new_handler()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._run, args=(self._loop, listening), name="receiver", daemon=True
@@ -103,7 +103,7 @@ class Receiver:
         loop, self._loop = self._loop, None
         if loop is None or self._thread is None:
             return
-        asyncio.run_coroutine_threadsafe(self._door.close(patience), loop)
+        asyncio.run_coroutine_threadsafe(self._handler.close(patience), loop)
         self._thread.join()
         if self.path is not None:
             self.path.unlink(missing_ok=True)
@@ -134,23 +134,23 @@ class Receiver:
 
         def session() -> SmtpSession:
             context = self._tls() if self._tls else None
-            return self._session(self._door, loop=loop, tls_context=context, **self._options)
+            return self._session(self._handler, loop=loop, tls_context=context, **self._options)
 
         if self.path is not None:
             server: asyncio.Server = await loop.create_unix_server(session, sock=listening)
         else:
             server = await loop.create_server(session, sock=listening)
         try:
-            await self._door.closed.wait()
+            await self._handler.closed.wait()
         finally:
-            for transport in self._door.transports:
+            for transport in self._handler.transports:
                 transport.abort()
             server.close()
             await server.wait_closed()
 
 
-class Door:
-    """The decisions of the server: aiosmtpd calls the `handle_` methods, the sessions the others."""
+class Handler:
+    """The handler of all sessions: aiosmtpd calls the `handle_` methods, the sessions the others."""
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from aiosmtpd.smtp import SMTP, syntax
 from wire.listener_limits import Client, client_of
 
 if TYPE_CHECKING:
-    from wire.listener import Door
+    from wire.listener import Handler
 
 COMMAND = 2000  # bytes of a line, after EHLO
 END = b"\r\n.\r\n"
@@ -49,11 +49,11 @@ class Refused(Exception):
 class SmtpSession(SMTP):
     line_length_limit = 64 * 1024  # what is read at once, not how long a line may be
 
-    def __init__(self, door: Door, **options: Any) -> None:
-        super().__init__(door, **options)
+    def __init__(self, handler: Handler, **options: Any) -> None:
+        super().__init__(handler, **options)
         # With what extensions add; aiosmtpd's own is shared by all connections and grows with every EHLO.
         self.command_size_limits = defaultdict(lambda: COMMAND)
-        self._door = door
+        self._handler = handler
         self.client = Client("", "", is_neighbour=False)
         self._accepted: asyncio.WriteTransport | None = None
         self._greets = False
@@ -67,14 +67,14 @@ class SmtpSession(SMTP):
             assert isinstance(transport, asyncio.WriteTransport)
             self._accepted = transport
             self.client = client_of(transport.get_extra_info("peername"))
-            self._door.enter(transport, self.client)
-            self._ends = self.loop.call_later(self._door.limits.session, transport.abort)
+            self._handler.enter(transport, self.client)
+            self._ends = self.loop.call_later(self._handler.limits.session, transport.abort)
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._accepted in self._door.transports:  # aiosmtpd also calls it after a broken STARTTLS
+        if self._accepted in self._handler.transports:  # aiosmtpd also calls it after a broken STARTTLS
             assert self._accepted is not None and self._ends is not None
-            self._door.leave(self._accepted, self.client)
+            self._handler.leave(self._accepted, self.client)
             self._ends.cancel()
         super().connection_lost(error)
 
@@ -83,7 +83,7 @@ class SmtpSession(SMTP):
         super().data_received(data)
 
     async def _handle_client(self) -> None:
-        if self._door.is_full(self.client):
+        if self._handler.is_full(self.client):
             await self.hang_up("421 4.7.0 Too many connections, please try again later")
             return
         await super()._handle_client()
@@ -102,7 +102,7 @@ class SmtpSession(SMTP):
             reply = _with_enhanced_code(reply)
         await super().push(reply)
         self._errors += reply.startswith(b"5")
-        if self._errors > self._door.limits.errors and self.transport is not None:
+        if self._errors > self._handler.limits.errors and self.transport is not None:
             await self.hang_up("421 4.7.0 Too many errors, goodbye")
 
     async def smtp_EHLO(self, arg: str) -> None:
@@ -134,16 +134,16 @@ class SmtpSession(SMTP):
             return
         await self.push("354 End data with <CR><LF>.<CR><LF>")
         recipients = list(self.envelope.rcpt_tos)
-        with self._door.holding() as hold:
+        with self._handler.holding() as hold:
             try:
                 raw = await self._mail(hold)
-                replies = await self._door.keep(self, raw)
+                replies = await self._handler.keep(self, raw)
             except Refused as refused:
                 replies = [str(refused)] * len(recipients)
             self._set_post_data_state()
             await self._answer(replies)
         if any(reply.startswith("250") for reply in replies):
-            self._door.reached("after_250")
+            self._handler.reached("after_250")
 
     async def _answer(self, replies: list[str]) -> None:
         """One for the whole mail: it is taken only if it is safe for everybody. A second try brings
@@ -204,16 +204,16 @@ class LmtpSession(SmtpSession):
 class Hold:
     """The memory that a mail takes while it comes in, as part of what all of them may take."""
 
-    def __init__(self, door: Door) -> None:
-        self._door, self.size = door, 0
+    def __init__(self, handler: Handler) -> None:
+        self._handler, self.size = handler, 0
 
     def more(self, size: int, largest: int) -> str:
         """Count a piece; answers the refusal when this mail, or all of them together, become too large."""
         self.size += size
-        self._door.held += size
+        self._handler.held += size
         if largest and self.size > largest + len(END):
             return self._let_go(TOO_LARGE)
-        if self._door.held > max(self._door.limits.held_bytes, largest + len(END)):
+        if self._handler.held > max(self._handler.limits.held_bytes, largest + len(END)):
             return self._let_go(TOO_MUCH)
         return ""
 
@@ -221,7 +221,7 @@ class Hold:
         self._let_go("")
 
     def _let_go(self, refusal: str) -> str:
-        self._door.held -= self.size
+        self._handler.held -= self.size
         self.size = 0
         return refusal
 

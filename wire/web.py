@@ -2,7 +2,7 @@
 
 Whoever asks an address of the form `https://autoconfig.DOMAIN` lets the domain's owner say where the request
 goes. So every host is looked up once, refused if it leads into our own networks, and connected to by the
-address that was checked; redirects go through the same door.
+address that was checked; redirects are checked in the same way.
 """
 
 from __future__ import annotations

@@ -95,10 +95,10 @@ class ChannelForm(FlaskForm):
     provider = RadioField(_l("E-mail provider"), choices=choices(*PROVIDER.items()), default="standard")
     address = StringField(_l("E-mail address"))
     send_mail = BooleanField(_l("Also send a test mail to this address and wait for it"))
-    look_id = SelectField(
-        _l("E-mail template"),
+    design_id = SelectField(
+        _l("E-mail design"),
         choices=lambda: choices(
-            ("", _l("Default template")), *((str(n), name) for n, name in mail_designs.names())
+            ("", _l("Default design")), *((str(n), name) for n, name in mail_designs.names())
         ),
         coerce=lambda number: int(number) if number else None,
         default="",

@@ -21,7 +21,7 @@ from blueprints.channels.channel_form import (
 )
 from blueprints.labels.channel_history import channel_history
 from blueprints.labels.channels import ChannelState, channel_state
-from blueprints.labels.connection_tests import shown_discovery, shown_rehearsal, shown_trial
+from blueprints.labels.connection_tests import shown_connection_test, shown_discovery, shown_dry_run
 from blueprints.labels.forwards import REFUSED, STEPS, shown_forward
 from blueprints.labels.oauth import shown_way
 from blueprints.page.access import AdminBlueprint, me
@@ -142,24 +142,26 @@ def test() -> ResponseReturnValue:
     """
     channel = channel_in_form()
     form = posted_form(channel)
-    trial = connection_tests.start(form.values(), channel, current_user.id, bool(form.send_mail.data))
+    begun = connection_tests.start(form.values(), channel, current_user.id, bool(form.send_mail.data))
     if wants_fragment():
-        return page("channels/_test.html", form=form, test=shown_trial(trial))
-    trial.wait()
-    seen = connection_tests.get(trial.token, current_user.id) or trial
-    return page("channels/form.html", **form_context(form, channel_in_form()), test=shown_trial(seen))
+        return page("channels/_test.html", form=form, test=shown_connection_test(begun))
+    begun.wait()
+    seen = connection_tests.get(begun.token, current_user.id) or begun
+    return page(
+        "channels/form.html", **form_context(form, channel_in_form()), test=shown_connection_test(seen)
+    )
 
 
 @blueprint.get("/tests/<token>")
 def test_steps(token: str) -> ResponseReturnValue:
     """How far a test is: the piece again if there is more to see than `seen` steps, else nothing."""
-    trial = connection_tests.get(token, current_user.id)
-    if trial is None:
+    begun = connection_tests.get(token, current_user.id)
+    if begun is None:
         return page("channels/_test.html", form=ChannelForm(formdata=None), interrupted=True)
-    test = shown_trial(trial)
+    test = shown_connection_test(begun)
     if test.running and test.seen == request.args.get("seen", type=int):
         return "", 204
-    form = ChannelForm(formdata=None, data={"send_mail": bool(trial.message_id)})
+    form = ChannelForm(formdata=None, data={"send_mail": bool(begun.message_id)})
     return page("channels/_test.html", form=form, test=test)
 
 
@@ -169,12 +171,12 @@ def dry_run() -> ResponseReturnValue:
     """What the first fetch would do with what lies in the mailbox. Saves nothing, touches nothing."""
     channel = channel_in_form()
     form = posted_form(channel)
-    rehearsed = dry_runs.start(form.values(), channel, current_user.id)
+    begun = dry_runs.start(form.values(), channel, current_user.id)
     if wants_fragment():
-        return page("channels/_rehearsal.html", rehearsal=shown_rehearsal(rehearsed))
-    rehearsed.wait()
+        return page("channels/_dry_run.html", dry_run=shown_dry_run(begun))
+    begun.wait()
     context = form_context(form, channel_in_form())
-    return page("channels/form.html", **context, rehearsal=shown_rehearsal(rehearsed))
+    return page("channels/form.html", **context, dry_run=shown_dry_run(begun))
 
 
 @blueprint.get("/dry-runs/<token>")
@@ -183,8 +185,8 @@ def dry_run_result(token: str) -> ResponseReturnValue:
     found = dry_runs.get(token, current_user.id)
     if found is not None and found.running:
         return "", 204
-    shown = shown_rehearsal(found) if found else None
-    return page("channels/_rehearsal.html", rehearsal=shown, interrupted=found is None)
+    shown = shown_dry_run(found) if found else None
+    return page("channels/_dry_run.html", dry_run=shown, interrupted=found is None)
 
 
 @blueprint.post("/<int:channel_id>/active")

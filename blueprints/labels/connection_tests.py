@@ -12,8 +12,8 @@ from blueprints.labels.codes import FAILURE, HINT, STEP, WAY
 from blueprints.labels.connection_advice import advice_for
 from blueprints.labels.formats import file_size
 from desk.channels.channels import Discovery
-from desk.checks.connection_tests import RETURNED, Step, Trial
-from desk.checks.dry_run import Foreseen, Rehearsal
+from desk.checks.connection_tests import RETURNED, ConnectionTest, Step
+from desk.checks.dry_run import DryRun, Foreseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ShownStep:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownTrial:
+class ShownConnectionTest:
     """`seen` counts the steps that are there, so that a poll knows whether there is more."""
 
     token: str
@@ -40,16 +40,16 @@ class ShownTrial:
 
 @dataclass(frozen=True, slots=True)
 class ShownDiscovery:
-    """`found` or not, a sentence, what else to know, and each place that was looked at with its result."""
+    """`found` or not, a sentence, what else to know, and each place that was asked with its result."""
 
     found: bool
     text: str
     hints: list[str]
-    looks: list[tuple[str, str]]
+    places: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class ShownRehearsal:
+class ShownDryRun:
     """`summary` in one sentence; each mail with what would become of it; or a failure with its way out."""
 
     token: str
@@ -80,34 +80,34 @@ FORESEEN = {
 KNOWN = _l("fetched before: left alone")
 
 
-def shown_trial(trial: Trial) -> ShownTrial:
-    sides = {side: list(trial.steps[side]) for side in ("incoming", "outgoing")}
-    running = trial.running
+def shown_connection_test(test: ConnectionTest) -> ShownConnectionTest:
+    sides = {side: list(test.steps[side]) for side in ("incoming", "outgoing")}
+    running = test.running
     shown = {
-        side: [_shown(step, dict(step.facts), trial.existing, trial.provider) for step in steps]
-        + [_waiting(name) for name in trial.names.get(side, ())[len(steps) :]]
+        side: [_shown(step, dict(step.facts), test.existing, test.provider) for step in steps]
+        + [_waiting(name) for name in test.names.get(side, ())[len(steps) :]]
         for side, steps in sides.items()
     }
     seen = sum(map(len, sides.values()))
-    return ShownTrial(trial.token, running, seen, shown["incoming"], shown["outgoing"])
+    return ShownConnectionTest(test.token, running, seen, shown["incoming"], shown["outgoing"])
 
 
-def shown_rehearsal(rehearsal: Rehearsal) -> ShownRehearsal:
-    running = rehearsal.running
+def shown_dry_run(dry_run: DryRun) -> ShownDryRun:
+    running = dry_run.running
     if running:
-        return ShownRehearsal(rehearsal.token, True, "", [])
-    failure = rehearsal.failure or ("" if rehearsal.done else "timeout")
+        return ShownDryRun(dry_run.token, True, "", [])
+    failure = dry_run.failure or ("" if dry_run.done else "timeout")
     if failure:
         words = str(FAILURE.get(failure, FAILURE["internal"]))
-        return ShownRehearsal(rehearsal.token, False, "", [], words, advice_for(failure), rehearsal.words)
+        return ShownDryRun(dry_run.token, False, "", [], words, advice_for(failure), dry_run.words)
     summary = ngettext(
         "%(num)s mail would be fetched, of %(total)s in the inbox.",
         "%(num)s mails would be fetched, of %(total)s in the inbox.",
-        rehearsal.takes,
-        total=rehearsal.total,
+        dry_run.takes,
+        total=dry_run.total,
     )
-    mails = [(mail, _foreseen(mail)) for mail in rehearsal.mails]
-    return ShownRehearsal(rehearsal.token, False, summary, mails)
+    mails = [(mail, _foreseen(mail)) for mail in dry_run.mails]
+    return ShownDryRun(dry_run.token, False, summary, mails)
 
 
 def _foreseen(mail: Foreseen) -> str:
@@ -122,16 +122,16 @@ def _foreseen(mail: Foreseen) -> str:
 
 
 def shown_discovery(discovery: Discovery) -> ShownDiscovery:
-    looks = [(look.where, _looked(look.state, look.code)) for look in discovery.looks]
+    places = [(place.where, _result(place.state, place.code)) for place in discovery.places]
     if discovery.servers is None:
         text = gettext("Nothing was found. Server names and ports stand in the help pages of your provider.")
-        return ShownDiscovery(False, text, [], looks)
+        return ShownDiscovery(False, text, [], places)
     text = gettext("Found: %(name)s. Server names and ports were filled in.", name=discovery.servers.name)
     hints = [str(HINT[hint]) for hint in discovery.servers.hints]
-    return ShownDiscovery(True, f"{text} {WAY[discovery.looks[-1].way]}", hints, looks)
+    return ShownDiscovery(True, f"{text} {WAY[discovery.places[-1].way]}", hints, places)
 
 
-def _looked(state: str, code: str) -> str:
+def _result(state: str, code: str) -> str:
     if state == "failed":
         return str(FAILURE.get(code, FAILURE["internal"]))
     return {

@@ -28,7 +28,7 @@ def show(mail: InboundMail, place: str) -> ResponseReturnValue:
         "mailroom/show.html",
         mail=mail,
         place=place,
-        look=raw_mail.look(mail),
+        raw=raw_mail.view(mail),
         message=message,
         decision=explanations.stored(mail, message),
         copies=ledger.copies_of(mail),

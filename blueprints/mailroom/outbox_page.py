@@ -1,4 +1,4 @@
-"""»System >> Postausgang«: the mails that leave, why they wait or failed, and what can be done about it."""
+"""»System >> Outbox«: the mails that leave, why they wait or failed, and what can be done about it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from desk.office import relay
 from desk.sending import outbox_page
 from models import OutboundMail
 
-blueprint = AdminBlueprint("outgoing", __name__, url_prefix="/system/outbox")
+blueprint = AdminBlueprint("outbox", __name__, url_prefix="/system/outbox")
 
 VIEW = {
     "open": lazy_gettext("All that is open"),
@@ -42,7 +42,7 @@ def index() -> ResponseReturnValue:
     view = request.args.get("view", "open")
     view = view if view in outbox_page.VIEWS else "open"
     return page(
-        "outgoing/index.html",
+        "outbox/index.html",
         view=view,
         named=VIEW,
         counts=outbox_page.counts(),
@@ -54,14 +54,14 @@ def index() -> ResponseReturnValue:
 
 @blueprint.get("/<int:mail_id>")
 def show(mail_id: int) -> ResponseReturnValue:
-    return page("outgoing/show.html", **_shown(_mail(mail_id)))
+    return page("outbox/show.html", **_shown(_mail(mail_id)))
 
 
 @blueprint.get("/<int:mail_id>/frame")
 def frame(mail_id: int) -> ResponseReturnValue:
     """The mail's HTML as its reader sees it."""
     raw = outbox_page.octets(_mail(mail_id)) or abort(404)
-    return mail_sheet(render_template("outgoing/frame.html", html=outbox_page.html_of(raw)))
+    return mail_sheet(render_template("outbox/frame.html", html=outbox_page.html_of(raw)))
 
 
 @blueprint.get("/<int:mail_id>/original")
@@ -97,7 +97,7 @@ def correct(mail_id: int, recipient_id: int) -> ResponseReturnValue:
     except outbox_page.OutboxRefused as refusal:
         if refusal.code == "address":
             words = gettext("This is not an e-mail address that can be used here.")
-            return invalid("outgoing/show.html", **_shown(_mail(mail_id), recipient_id, typed, words))
+            return invalid("outbox/show.html", **_shown(_mail(mail_id), recipient_id, typed, words))
         return go(_back(mail), gettext("The mail has left or ended meanwhile; nothing was changed."))
     return go(url_for(".show", mail_id=mail_id), gettext("The mail is being sent to the new address."))
 

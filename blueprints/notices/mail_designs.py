@@ -1,4 +1,4 @@
-"""»System >> Notifications >> E-mail templates«: logo, colour, signature and footer of our mails."""
+"""»System >> Notifications >> E-mail designs«: logo, colour, signature and footer of our mails."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from blueprints.page.numbers import whole_number
 from blueprints.page.packed import packed, unpacked
 from desk.channels import channels
 from desk.notices import previews
-from desk.sending.mail_rendering import Letter
+from desk.sending.mail_rendering import RenderedMail
 from desk.texts import mail_designs
-from models import MailLook
+from models import MailDesign
 
-blueprint = AdminBlueprint("looks", __name__, url_prefix="/system/looks")
+blueprint = AdminBlueprint("mail_designs", __name__, url_prefix="/system/mail-designs")
 
 WIDTHS = {"600": _l("Wide"), "380": _l("Phone")}  # pixels
 SCHEMES = {"light": _l("Light"), "dark": _l("Dark")}
@@ -36,7 +36,7 @@ SHOWN = "ticket_reply"  # what the preview shows: signature, footer and history
 
 ERRORS = {
     "required": _l("Enter a name."),
-    "taken": _l("There is already a template of this name."),
+    "taken": _l("There is already a design of this name."),
     "control": _l("Control characters are not allowed here."),
     "too_long": _l("This is too long."),
     "colour": _l("Enter a colour as # and six digits or letters from a to f, for example #ffcb05."),
@@ -60,7 +60,7 @@ ERRORS = {
 }
 
 
-class LookForm(forms.Form):
+class DesignForm(forms.Form):
     name = StringField(
         _l("Name"), render_kw={"maxlength": mail_designs.LONGEST["name"], "autocomplete": "off"}
     )
@@ -74,9 +74,9 @@ class LookForm(forms.Form):
     signature = TextAreaField(_l("Signature"))
     footer = TextAreaField(_l("Footer"))
 
-    def values(self) -> mail_designs.LookValues:
+    def values(self) -> mail_designs.DesignValues:
         upload = self.logo.data
-        return mail_designs.LookValues(
+        return mail_designs.DesignValues(
             name=self.name.data or "",
             accent=self.accent.data or "",
             signature=self.signature.data or "",
@@ -87,7 +87,7 @@ class LookForm(forms.Form):
             without_logo=bool(self.without_logo.data),
         )
 
-    def show(self, error: mail_designs.InvalidLook) -> None:
+    def show(self, error: mail_designs.InvalidDesign) -> None:
         for name, code in error.errors.items():
             self[name].errors = [str(ERRORS[code])]
         self.focus_first_error()
@@ -95,13 +95,13 @@ class LookForm(forms.Form):
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    listed = [(look, mail_designs.channels_of(look)) for look in mail_designs.looks()]
-    return page("looks/index.html", looks=listed)
+    listed = [(design, mail_designs.channels_of(design)) for design in mail_designs.listed()]
+    return page("mail_designs/index.html", designs=listed)
 
 
 @blueprint.get("/new")
 def new() -> ResponseReturnValue:
-    return page("looks/form.html", **_shown(LookForm(), None))
+    return page("mail_designs/form.html", **_shown(DesignForm(), None))
 
 
 @blueprint.post("")
@@ -111,64 +111,64 @@ def create() -> ResponseReturnValue:
 
 @blueprint.get("/<int:number>")
 def edit(number: int) -> ResponseReturnValue:
-    look = _look(number)
-    return page("looks/form.html", **_shown(_stored(look), look))
+    design = _design(number)
+    return page("mail_designs/form.html", **_shown(_stored(design), design))
 
 
 @blueprint.post("/<int:number>")
 def update(number: int) -> ResponseReturnValue:
-    return _save(_look(number))
+    return _save(_design(number))
 
 
 @blueprint.post("/preview", defaults={"number": None})
 @blueprint.post("/<int:number>/preview")
 def preview(number: int | None) -> ResponseReturnValue:
     """How a mail would look with what stands in the form, or the sentences that say what is wrong."""
-    look, form = _look(number) if number else None, LookForm()
-    shown = _shown(form, look)
+    design, form = _design(number) if number else None, DesignForm()
+    shown = _shown(form, design)
     if wants_fragment():
-        return page("looks/preview.swap.html", **shown)
-    return page("looks/form.html", **shown)
+        return page("mail_designs/preview.swap.html", **shown)
+    return page("mail_designs/form.html", **shown)
 
 
 @blueprint.get("/frame")
 def frame() -> ResponseReturnValue:
-    """A mail in the template that stands in the address, packed there by `_frame`."""
-    values, look = _unpacked()
+    """A mail in the design that stands in the address, packed there by `_frame`."""
+    values, design = _unpacked()
     scheme = "dark" if request.args.get("scheme") == "dark" else "light"
-    return mail_sheet(in_scheme(_letter(look, values).on_screen, scheme))
+    return mail_sheet(in_scheme(_rendered(design, values).on_screen, scheme))
 
 
 @blueprint.post("/test", defaults={"number": None})
 @blueprint.post("/<int:number>/test")
 @limiter.limit(TEST_MAILS)
 def send_test(number: int | None) -> ResponseReturnValue:
-    look, form = _look(number) if number else None, LookForm()
+    design, form = _design(number) if number else None, DesignForm()
     try:
         values = mail_designs.checked(_named(form.values()))
-    except mail_designs.InvalidLook as error:
+    except mail_designs.InvalidDesign as error:
         form.show(error)
-        return invalid("looks/form.html", **_shown(form, look))
-    dress = mail_designs.worn(mail_designs.draft(look, values), channels.default())
-    previews.send_test(SHOWN, str(get_locale()), me(), look=dress)
+        return invalid("mail_designs/form.html", **_shown(form, design))
+    filled = mail_designs.filled(mail_designs.draft(design, values), channels.default())
+    previews.send_test(SHOWN, str(get_locale()), me(), design=filled)
     said = gettext("A test e-mail is on its way to %(address)s.", address=me().email)
     if wants_fragment():
         return change("_notice.swap.html", url_for(".index"), said)
-    return page("looks/form.html", said=said, **_shown(form, look))
+    return page("mail_designs/form.html", said=said, **_shown(form, design))
 
 
 @blueprint.get("/<int:number>/delete")
 def confirm_delete(number: int) -> ResponseReturnValue:
-    look = _deletable(number)
-    return page("looks/delete.html", look=look, channels=mail_designs.channels_of(look))
+    design = _deletable(number)
+    return page("mail_designs/delete.html", design=design, channels=mail_designs.channels_of(design))
 
 
 @blueprint.post("/<int:number>/delete")
 def delete(number: int) -> ResponseReturnValue:
-    look = _deletable(number)
-    name = look.name
-    mail_designs.delete(look)
-    return go(url_for(".index"), gettext("The template “%(name)s” was deleted.", name=name))
+    design = _deletable(number)
+    name = design.name
+    mail_designs.delete(design)
+    return go(url_for(".index"), gettext("The design “%(name)s” was deleted.", name=name))
 
 
 def in_scheme(html: str, scheme: str) -> str:
@@ -181,22 +181,22 @@ def in_scheme(html: str, scheme: str) -> str:
 # --- below
 
 
-def _save(look: MailLook | None) -> ResponseReturnValue:
-    form = LookForm()
+def _save(design: MailDesign | None) -> ResponseReturnValue:
+    form = DesignForm()
     try:
-        saved = mail_designs.change(look, form.values()) if look else mail_designs.create(form.values())
-    except mail_designs.InvalidLook as error:
+        saved = mail_designs.change(design, form.values()) if design else mail_designs.create(form.values())
+    except mail_designs.InvalidDesign as error:
         form.show(error)
-        return invalid("looks/form.html", **_shown(form, look))
-    return go(url_for(".index"), gettext("The template “%(name)s” was saved.", name=saved.name))
+        return invalid("mail_designs/form.html", **_shown(form, design))
+    return go(url_for(".index"), gettext("The design “%(name)s” was saved.", name=saved.name))
 
 
-def _stored(look: MailLook) -> LookForm:
+def _stored(design: MailDesign) -> DesignForm:
     names = ("name", "logo_alt", "logo_height", "accent", "signature", "footer")
-    return LookForm(formdata=None, data={name: getattr(look, name) for name in names})
+    return DesignForm(formdata=None, data={name: getattr(design, name) for name in names})
 
 
-def _shown(form: LookForm, look: MailLook | None) -> dict[str, Any]:
+def _shown(form: DesignForm, design: MailDesign | None) -> dict[str, Any]:
     width, scheme = request.form.get("width"), request.form.get("scheme")
     chosen = {
         "width": width if width in WIDTHS else next(iter(WIDTHS)),
@@ -206,14 +206,14 @@ def _shown(form: LookForm, look: MailLook | None) -> dict[str, Any]:
     wrong: list[str] = []
     try:
         values = mail_designs.checked(values)
-    except mail_designs.InvalidLook as error:
+    except mail_designs.InvalidDesign as error:
         wrong = [str(ERRORS[code]) for name, code in error.errors.items() if name != "logo"]
-    frame = "" if wrong else _frame(look, values, chosen["scheme"])
+    frame = "" if wrong else _frame(design, values, chosen["scheme"])
     return {
         "logo_lost": request.method == "POST" and bool(request.files.get("logo")),
         "form": form,
-        "look": look,
-        "worn_by": mail_designs.channels_of(look) if look else [],
+        "design": design,
+        "channels": mail_designs.channels_of(design) if design else [],
         "placeholders": mail_designs.PLACEHOLDERS,
         "widths": WIDTHS,
         "schemes": SCHEMES,
@@ -223,43 +223,43 @@ def _shown(form: LookForm, look: MailLook | None) -> dict[str, Any]:
     }
 
 
-def _named(values: mail_designs.LookValues) -> mail_designs.LookValues:
+def _named(values: mail_designs.DesignValues) -> mail_designs.DesignValues:
     """A preview needs no name."""
     return replace(values, name=values.name or "-")
 
 
-def _frame(look: MailLook | None, values: mail_designs.LookValues, scheme: str) -> str:
-    """The address of a mail in this template; too long texts have none until they are saved."""
+def _frame(design: MailDesign | None, values: mail_designs.DesignValues, scheme: str) -> str:
+    """The address of a mail in this design; too long texts have none until they are saved."""
     texts = values.accent, values.signature, values.footer, values.logo_alt
     said = packed([*texts, values.logo_height, values.without_logo])
-    return url_for(".frame", look=look.id if look else None, said=said, scheme=scheme) if said else ""
+    return url_for(".frame", design=design.id if design else None, said=said, scheme=scheme) if said else ""
 
 
-def _unpacked() -> tuple[mail_designs.LookValues, MailLook | None]:
-    number = request.args.get("look", type=whole_number)
-    look = _look(number) if number else None
+def _unpacked() -> tuple[mail_designs.DesignValues, MailDesign | None]:
+    number = request.args.get("design", type=whole_number)
+    design = _design(number) if number else None
     match unpacked(request.args.get("said", "")):
         case [str(accent), str(signature), str(footer), str(alt), int(height), bool(without)]:
-            given = mail_designs.LookValues("-", accent, signature, footer, logo_alt=alt)
-            with suppress(mail_designs.InvalidLook):
-                return mail_designs.checked(replace(given, logo_height=height, without_logo=without)), look
+            given = mail_designs.DesignValues("-", accent, signature, footer, logo_alt=alt)
+            with suppress(mail_designs.InvalidDesign):
+                return mail_designs.checked(replace(given, logo_height=height, without_logo=without)), design
     abort(404)
 
 
-def _letter(look: MailLook | None, values: mail_designs.LookValues) -> Letter:
-    dress = mail_designs.worn(mail_designs.draft(look, values), channels.default())
-    return previews.preview(SHOWN, str(get_locale()), me(), look=dress)
+def _rendered(design: MailDesign | None, values: mail_designs.DesignValues) -> RenderedMail:
+    filled = mail_designs.filled(mail_designs.draft(design, values), channels.default())
+    return previews.preview(SHOWN, str(get_locale()), me(), design=filled)
 
 
-def _look(number: int) -> MailLook:
+def _design(number: int) -> MailDesign:
     return mail_designs.by_id(number) or abort(404)
 
 
-def _deletable(number: int) -> MailLook:
-    look = _look(number)
-    if look.is_default:
+def _deletable(number: int) -> MailDesign:
+    design = _design(number)
+    if design.is_default:
         abort(
             409,
-            gettext("The default template cannot be deleted: it is that of every channel without another."),
+            gettext("The default design cannot be deleted: it is that of every channel without another."),
         )
-    return look
+    return design

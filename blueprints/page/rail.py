@@ -27,7 +27,7 @@ PART_OF = {
     "blocked_senders": "ledger",
     "deliverability": "channels",
     "groups": "agents",
-    "looks": "notifications",
+    "mail_designs": "notifications",
     "oauth": "channels",
     "requester_languages": "notifications",
 }
@@ -102,10 +102,10 @@ def _system() -> Iterator[Entry]:
         ("channels", gettext("Channels"), "at-sign"),
         ("notifications", gettext("Notifications"), "bell"),
         ("agents", gettext("Agents"), "users"),
-        ("outgoing", gettext("Outbox"), "send"),
+        ("outbox", gettext("Outbox"), "send"),
         ("ledger", gettext("Mail ledger"), "book-open-check"),
     ):
-        count = outbox_page.in_trouble() if part == "outgoing" else None
+        count = outbox_page.in_trouble() if part == "outbox" else None
         yield Entry(section, part, label, icon, url_for(f"{part}.index"), part == _part(), count)
 
 

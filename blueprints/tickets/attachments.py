@@ -44,9 +44,9 @@ def inline(attachment_id: int) -> ResponseReturnValue:
 def mail(attachment_id: int) -> ResponseReturnValue:
     """An attached mail as a message; `part` leads to one that is attached to it in turn."""
     attachment = _attachment(attachment_id)
-    letter = attached_parts.attached_mail(attachment, _way()) or abort(404)
-    template = "tickets/_letter_text.html" if wants_fragment() else "tickets/letter.html"
-    return page(template, letter=letter, attachment=attachment, way=request.args.get("part", ""))
+    opened = attached_parts.attached_mail(attachment, _way()) or abort(404)
+    template = "tickets/_attached_mail_text.html" if wants_fragment() else "tickets/attached_mail.html"
+    return page(template, opened=opened, attachment=attachment, way=request.args.get("part", ""))
 
 
 @blueprint.get("/attachments/<int:attachment_id>/mail/file")

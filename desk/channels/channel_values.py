@@ -29,11 +29,11 @@ LOCAL_PART = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.))*(?<!\.)")
 LONGEST = {"key": 80, "address": 254, "sender_name": 200, "server": 255, "user": 255, "move_to": 255,
            "smtp_server": 255, "smtp_user": 255, "password": 1000, "smtp_password": 1000,
            "authserv_id": 255, "forwarded_from": 254}  # fmt: skip
-# A stored password is good for exactly this door; a change of one of these asks for it again, so that
+# A stored password is good for exactly this sign-in; a change of one of these asks for it again, so that
 # nobody can have it sent to a server of their own. The outgoing password may be the incoming one.
 AGAIN = "password_again"
-INCOMING_DOOR = ("protocol", "server", "port", "ssl", "user")
-OUTGOING_DOOR = ("smtp_server", "smtp_port", "smtp_encryption", "smtp_user")
+INCOMING_LOGIN = ("protocol", "server", "port", "ssl", "user")
+OUTGOING_LOGIN = ("smtp_server", "smtp_port", "smtp_encryption", "smtp_user")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ChannelValues:
     provider: str = Provider.STANDARD
     active: bool = True
     sender_name: str = ""
-    look_id: int | None = None
+    design_id: int | None = None
     locale: str = ""
     group_id: int | None = None
     forwarded_from: str = ""
@@ -124,7 +124,7 @@ def completed(values: ChannelValues) -> ChannelValues:
             address,
             active=values.active,
             sender_name=text["sender_name"],
-            look_id=values.look_id,
+            design_id=values.design_id,
             locale=values.locale,
             group_id=values.group_id,
             forwarded_from=text["forwarded_from"],
@@ -171,7 +171,7 @@ def check(values: ChannelValues, channel: Channel | None) -> None:
     Raises InvalidChannel with all that is wrong at once.
     """
     errors: dict[str, str] = {}
-    for problem in (_key, _address, _language, _look, _group, _forward, _incoming, _outgoing, _passwords):
+    for problem in (_key, _address, _language, _design, _group, _forward, _incoming, _outgoing, _passwords):
         for name, code in problem(values, channel).items():
             errors.setdefault(name, code)
     for name, longest in LONGEST.items():
@@ -184,15 +184,15 @@ def check(values: ChannelValues, channel: Channel | None) -> None:
         raise InvalidChannel(errors)
 
 
-def keeps_door(values: ChannelValues, channel: Channel, door: tuple[str, ...]) -> bool:
+def keeps_login(values: ChannelValues, channel: Channel, login: tuple[str, ...]) -> bool:
     """Whether a stored password still goes where it went, no less protected than before."""
     opened = values.allow_plaintext and not channel.allow_plaintext
-    return not opened and all(getattr(values, name) == getattr(channel, name) for name in door)
+    return not opened and all(getattr(values, name) == getattr(channel, name) for name in login)
 
 
 def incoming_password(values: ChannelValues, channel: Channel | None) -> str:
     """The typed password, else the stored one if it may still be used, else an empty string."""
-    if values.password or channel is None or not keeps_door(values, channel, INCOMING_DOOR):
+    if values.password or channel is None or not keeps_login(values, channel, INCOMING_LOGIN):
         return values.password
     return channel.password
 
@@ -201,7 +201,7 @@ def outgoing_password(values: ChannelValues, channel: Channel | None) -> str:
     """As `incoming_password`; where none of its own was ever given it is the incoming one."""
     if values.smtp_password or channel is None:
         return values.smtp_password or values.password
-    kept = keeps_door(values, channel, OUTGOING_DOOR)
+    kept = keeps_login(values, channel, OUTGOING_LOGIN)
     if channel.smtp_password:
         return channel.smtp_password if kept else ""
     return incoming_password(values, channel) if kept else values.password
@@ -251,8 +251,10 @@ def _language(values: ChannelValues, _channel: Channel | None) -> dict[str, str]
     return {} if values.locale in ("", *requester_languages.offered()) else {"locale": "choice"}
 
 
-def _look(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
-    return {} if values.look_id is None or mail_designs.exists(values.look_id) else {"look_id": "choice"}
+def _design(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
+    return (
+        {} if values.design_id is None or mail_designs.exists(values.design_id) else {"design_id": "choice"}
+    )
 
 
 def _group(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
@@ -315,7 +317,7 @@ def _passwords(values: ChannelValues, channel: Channel | None) -> dict[str, str]
 
 
 def _tokens(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
-    """Tokens go to the provider's own mail servers, as a password goes to the door it was given for."""
+    """Tokens go to the provider's own mail servers, as a password goes to the server it was given for."""
     provider = oauth_providers.by_choice(values.oauth)
     if provider is None:
         return {"oauth": "choice"}

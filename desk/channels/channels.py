@@ -12,7 +12,7 @@ from desk.batch_cache import asked_once
 from desk.channels import health, oauth
 from desk.channels.channel_values import (
     BY_TOKEN,
-    INCOMING_DOOR,
+    INCOMING_LOGIN,
     ChannelValues,
     InvalidChannel,
     address_key,
@@ -20,7 +20,7 @@ from desk.channels.channel_values import (
     completed,
     grant_of,
     incoming_password,
-    keeps_door,
+    keeps_login,
     outgoing_password,
 )
 from desk.office import office, the_account
@@ -188,7 +188,7 @@ def update(channel: Channel, values: ChannelValues) -> None:
     if columns["forwarded_from"] != channel.forwarded_from:
         channel.forward_probe, channel.forward_sent_at, channel.forward_back_at = "", None, None
     opened_anew = columns["password"] != channel.password or columns["grant_id"] != channel.grant_id
-    if elsewhere or opened_anew or not keeps_door(values, channel, INCOMING_DOOR):
+    if elsewhere or opened_anew or not keeps_login(values, channel, INCOMING_LOGIN):
         _forget_failures(channel)
     _activate(channel, values.active)
     old_grant = channel.grant_id if columns["grant_id"] != channel.grant_id else None

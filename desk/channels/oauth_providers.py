@@ -15,9 +15,9 @@ from models import Channel, OauthGrant, OauthKind, OauthProvider, OauthSignIn, d
 NAMES = {OauthKind.GOOGLE: "Google", OauthKind.MICROSOFT: "Microsoft"}
 LONGEST = {"name": 80, "client_id": 255, "tenant": 80, "authorize_url": 500, "token_url": 500,
            "scopes": 1000, "hosts": 1000, "client_secret": 1000}  # fmt: skip
-# The secret is good for exactly this door: a change of one of these asks for it again, so that nobody can have
+# The secret is good for exactly these: a change of one of these asks for it again, so that nobody can have
 # it, or the tokens that it brings, sent to a server of their own.
-DOOR = ("kind", "client_id", "tenant", "token_url", "hosts")
+SECRET_IS_FOR = ("kind", "client_id", "tenant", "token_url", "hosts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +159,6 @@ def _errors(columns: Mapping[str, str | bool], provider: OauthProvider | None) -
     if not columns["client_secret"]:
         if provider is None or not provider.client_secret:
             errors |= {"client_secret": "required"}
-        elif any(columns[name] != getattr(provider, name) for name in DOOR):
+        elif any(columns[name] != getattr(provider, name) for name in SECRET_IS_FOR):
             errors |= {"client_secret": "again"}
     return errors

@@ -1,4 +1,4 @@
-"""Trials: connection tests that go on in threads of their own while the page asks how far they are.
+"""Connection tests, which go on in threads of their own while the page asks how far they are.
 
 They live in the memory of the process that serves the page, for a few minutes, and hold neither passwords
 nor a transaction.
@@ -47,11 +47,11 @@ RETURNED = "returned"
 
 
 @dataclass(slots=True)
-class Trial:
+class ConnectionTest:
     """One test. `steps` grow while it runs; `names` are those that will be there in the end.
 
     `waits_here`: its test mail comes back through our own receiver, so the ledger is asked for it, beyond
-    the row `newest` that was the last when the trial began.
+    the row `newest` that was the last when the test began.
     """
 
     agent_id: int
@@ -79,37 +79,39 @@ class Trial:
             time.sleep(0.05)
 
 
-class Kept(Protocol):
-    """What is kept for its page: a trial or a rehearsal."""
+class Check(Protocol):
+    """What is kept for its page: a connection test, a dry run, or what deliverability asks."""
 
     token: str
     began: float
     agent_id: int
 
 
-class Trials:
+class RecentChecks:
     """Those of the last minutes, by their token."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: dict[str, Kept] = {}
+        self._kept: dict[str, Check] = {}
 
-    def keep(self, trial: Kept) -> None:
+    def keep(self, test: Check) -> None:
         with self._lock:
             for token in [key for key, old in self._kept.items() if _is_old(old)]:
                 del self._kept[token]
             while len(self._kept) >= MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
-            self._kept[trial.token] = trial
+            self._kept[test.token] = test
 
-    def get(self, token: str, agent_id: int) -> Kept | None:
+    def get(self, token: str, agent_id: int) -> Check | None:
         """What this agent has begun; None when it is forgotten or another's."""
         with self._lock:
             found = self._kept.get(token)
         return found if found is not None and found.agent_id == agent_id else None
 
 
-def start(values: ChannelValues, channel: Channel | None, agent_id: int, send_mail: bool = False) -> Trial:
+def start(
+    values: ChannelValues, channel: Channel | None, agent_id: int, send_mail: bool = False
+) -> ConnectionTest:
     """Try what stands in the form, saved or not. Answers at once; nothing runs longer than 15 seconds.
 
     A stored password is used only for the very server it was given for. A »Standard« address has no
@@ -119,133 +121,133 @@ def start(values: ChannelValues, channel: Channel | None, agent_id: int, send_ma
     values = completed(values)
     incoming_secret, outgoing_secret = incoming_password(values, channel), outgoing_password(values, channel)
     still_to_come = values.existing if channel is None or channel.first_fetch_at is None else ""
-    trial = Trial(agent_id, still_to_come if values.is_own else "")
-    test_mail = _test_mail(trial, values.address) if send_mail and values.address else b""
+    test = ConnectionTest(agent_id, still_to_come if values.is_own else "")
+    test_mail = _test_mail(test, values.address) if send_mail and values.address else b""
     if test_mail and not values.is_own:
-        trial.newest = db.session.scalar(db.select(db.func.max(InboundMail.id))) or 0
+        test.newest = db.session.scalar(db.select(db.func.max(InboundMail.id))) or 0
     our_name, relay = the_account().mail_domain, relay_server()
     grant = grant_of(values, channel)
     login = incoming_credentials(values, incoming_secret, grant)
     outgoing_login = outgoing_credentials(values, outgoing_secret, grant)
     db.session.rollback()
-    trials().keep(trial)
+    recent_checks().keep(test)
     if not values.is_own:
-        trial.waits_here = bool(test_mail)
-        _try_sending(trial, relay, values.address, our_name, test_mail)
-        return trial
+        test.waits_here = bool(test_mail)
+        _try_sending(test, relay, values.address, our_name, test_mail)
+        return test
     servers = presets.for_host(values.server)
-    trial.provider = servers.name if servers else ""
+    test.provider = servers.name if servers else ""
     server = incoming_server(values)
-    trial.names["incoming"] = (*probe.INCOMING, RETURNED) if test_mail else probe.INCOMING
+    test.names["incoming"] = (*probe.INCOMING, RETURNED) if test_mail else probe.INCOMING
     way = outgoing_server(values), outgoing_login
-    _try_sending(trial, way, values.address, our_name, test_mail)
-    _in_thread(trial, "incoming", lambda told: _try_fetching(trial, values.protocol, server, login, told))
-    return trial
+    _try_sending(test, way, values.address, our_name, test_mail)
+    _in_thread(test, "incoming", lambda told: _try_fetching(test, values.protocol, server, login, told))
+    return test
 
 
 def run(values: ChannelValues, channel: Channel | None) -> tuple[list[Step], list[Step]]:
     """The same for those who wait: the steps of the incoming and of the outgoing server."""
-    trial = start(values, channel, agent_id=0)
-    trial.wait()
-    return trial.steps["incoming"], trial.steps["outgoing"]
+    test = start(values, channel, agent_id=0)
+    test.wait()
+    return test.steps["incoming"], test.steps["outgoing"]
 
 
-def get(token: str, agent_id: int) -> Trial | None:
-    """The trial that this agent has begun, as far as it is; None when it is forgotten or another's."""
-    trial = trials().get(token, agent_id)
-    if not isinstance(trial, Trial):
+def get(token: str, agent_id: int) -> ConnectionTest | None:
+    """The test that this agent has begun, as far as it is; None when it is forgotten or another's."""
+    test = recent_checks().get(token, agent_id)
+    if not isinstance(test, ConnectionTest):
         return None
-    if trial.waits_here:
-        _look_for_return(trial)
-    return trial
+    if test.waits_here:
+        _look_for_return(test)
+    return test
 
 
-def trials() -> Trials:
-    kept: Trials = current_app.extensions.setdefault("trials", Trials())
+def recent_checks() -> RecentChecks:
+    kept: RecentChecks = current_app.extensions.setdefault("recent_checks", RecentChecks())
     return kept
 
 
 def _try_sending(
-    trial: Trial,
+    test: ConnectionTest,
     way: tuple[ServerAddress, Credentials] | None,
     address: str,
     our_name: str,
     test_mail: bytes,
 ) -> None:
     if way is None:
-        trial.waits_here = False
-        trial.names["outgoing"] = ("relay",)
-        trial.steps["outgoing"].append(Step("relay", "skipped", "no_relay"))
+        test.waits_here = False
+        test.names["outgoing"] = ("relay",)
+        test.steps["outgoing"].append(Step("relay", "skipped", "no_relay"))
         return
     names = (*probe.OUTGOING, probe.SENT) if test_mail else probe.OUTGOING
-    trial.names["outgoing"] = (*names, RETURNED) if trial.waits_here else names
+    test.names["outgoing"] = (*names, RETURNED) if test.waits_here else names
     server, credentials = way
     _in_thread(
-        trial,
+        test,
         "outgoing",
         lambda told: probe.check_outgoing(server, credentials, address, our_name, LONGEST, told, test_mail),
     )
 
 
 def _try_fetching(
-    trial: Trial,
+    test: ConnectionTest,
     protocol: str,
     server: ServerAddress,
     login: Credentials,
     told: Callable[[Step], None],
 ) -> None:
     probe.check_incoming(protocol, server, login, limit=LONGEST, told=told)
-    if RETURNED not in trial.names["incoming"]:
+    if RETURNED not in test.names["incoming"]:
         return
-    while trial.left > 0 and len(trial.steps["outgoing"]) < len(trial.names["outgoing"]):
+    while test.left > 0 and len(test.steps["outgoing"]) < len(test.names["outgoing"]):
         time.sleep(0.05)
-    tried = trial.steps["incoming"] + trial.steps["outgoing"]
-    if any(step.state in ("failed", "skipped") for step in tried) or not trial.left:
+    tried = test.steps["incoming"] + test.steps["outgoing"]
+    if any(step.state in ("failed", "skipped") for step in tried) or not test.left:
         told(Step(RETURNED, "skipped"))
         return
-    seen = wait_for(protocol, server, login, trial.message_id, trial.left - 0.5)
+    seen = wait_for(protocol, server, login, test.message_id, test.left - 0.5)
     told(Step(RETURNED, "ok") if seen else Step(RETURNED, "warning", "not_back_yet"))
 
 
-def _look_for_return(trial: Trial) -> None:
+def _look_for_return(test: ConnectionTest) -> None:
     """Whether the test mail of a »Standard« address has come to our own receiver."""
-    steps, names = trial.steps["outgoing"], trial.names["outgoing"]
+    steps, names = test.steps["outgoing"], test.names["outgoing"]
     if len(steps) != len(names) - 1:
         return
     if steps[-1].state != "ok":
         steps.append(Step(RETURNED, "skipped"))
-    elif _has_come(trial):
+    elif _has_come(test):
         steps.append(Step(RETURNED, "ok"))
-    elif trial.left < 1:
+    elif test.left < 1:
         steps.append(Step(RETURNED, "warning", "not_back_yet"))
 
 
-def _has_come(trial: Trial) -> bool:
-    """Asked again and again while the page waits, so it looks at nothing older than the trial."""
-    ours = InboundMail.id > trial.newest, InboundMail.message_id == trial.message_id
+def _has_come(test: ConnectionTest) -> bool:
+    """Asked again and again while the page waits, so it looks at nothing older than the test."""
+    ours = InboundMail.id > test.newest, InboundMail.message_id == test.message_id
     return db.session.scalar(db.select(InboundMail.id).where(*ours)) is not None
 
 
-def _in_thread(trial: Trial, side: str, work: Callable[[Callable[[Step], None]], object]) -> None:
+def _in_thread(test: ConnectionTest, side: str, work: Callable[[Callable[[Step], None]], object]) -> None:
     """A fault of ours ends the side as failed instead of leaving the page waiting."""
-    steps = trial.steps[side]
+    steps = test.steps[side]
 
     def run() -> None:
         try:
             work(steps.append)
         except Exception:
-            names = trial.names[side]
+            names = test.names[side]
             steps.append(Step(names[min(len(steps), len(names) - 1)], "failed", "internal"))
             steps.extend(Step(name, "skipped") for name in names[len(steps) :])
             raise
 
-    threading.Thread(target=run, name=f"trial {side}", daemon=True).start()
+    threading.Thread(target=run, name=f"connection test, {side}", daemon=True).start()
 
 
-def _test_mail(trial: Trial, address: str) -> bytes:
+def _test_mail(test: ConnectionTest, address: str) -> bytes:
     """From the address to itself. Our signed Message-ID makes the fetch leave it out as our own."""
     token = ids.new_token(secrets.token_bytes)
-    trial.message_id = ids.system_message_id(signing_key(), token, address.rpartition("@")[2])
+    test.message_id = ids.system_message_id(signing_key(), token, address.rpartition("@")[2])
     account = the_account()
     with force_locale(account.locale):
         text = gettext("This mail tests the connection of a channel of Poststelle. You may delete it.")
@@ -257,7 +259,7 @@ def _test_mail(trial: Trial, address: str) -> bytes:
             subject=subject,
             text=f"{text}\n",
             html=f"<p>{text}</p>",
-            message_id=trial.message_id,
+            message_id=test.message_id,
             date=now(),
             automatic=True,
             headers=loop_header(),
@@ -265,5 +267,5 @@ def _test_mail(trial: Trial, address: str) -> bytes:
     )
 
 
-def _is_old(trial: Kept) -> bool:
-    return time.monotonic() - trial.began > KEPT_SECONDS
+def _is_old(test: Check) -> bool:
+    return time.monotonic() - test.began > KEPT_SECONDS

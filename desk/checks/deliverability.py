@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from desk.channels import connections, dkim
-from desk.checks.connection_tests import trials
+from desk.checks.connection_tests import recent_checks
 from desk.office import office, the_account
 from mail.providers import deliverability, presets, provider_records
 from mail.providers.deliverability import OK, PROBLEM, UNKNOWN, WARNING, Finding, OwnKey, Sending
@@ -62,7 +62,7 @@ def start(channel: Channel, agent_id: int) -> Examination:
     our_name, internet = the_account().mail_domain, office().internet
     internet = replace(internet, allow_private=office().settings.allow_private_hosts)
     db.session.rollback()
-    trials().keep(examination)
+    recent_checks().keep(examination)
     ask = Questions(internet, FOR_DNS)
 
     def by_dns() -> None:
@@ -81,7 +81,7 @@ def start(channel: Channel, agent_id: int) -> Examination:
 
 def get(token: str, agent_id: int) -> Examination | None:
     """The check that this agent has begun; None when it is forgotten or another's."""
-    found = trials().get(token, agent_id)
+    found = recent_checks().get(token, agent_id)
     return found if isinstance(found, Examination) else None
 
 
@@ -103,8 +103,8 @@ def _way_out(channel: Channel) -> ServerAddress | None:
     """The server that takes the channel's mail, with little patience."""
     if channel.is_own:
         return replace(connections.outgoing_server(channel), timeouts=PATIENCE)
-    door = connections.relay_server()
-    return replace(door[0], timeouts=PATIENCE) if door is not None else None
+    relay = connections.relay_server()
+    return replace(relay[0], timeouts=PATIENCE) if relay is not None else None
 
 
 def _sending(channel: Channel, way: ServerAddress | None) -> Sending:

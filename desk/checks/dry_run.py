@@ -15,7 +15,7 @@ from sqlalchemy import select
 from desk.batch_cache import same_for_a_batch
 from desk.channels.channel_values import ChannelValues, address_key, completed, grant_of, incoming_password
 from desk.channels.connections import incoming_credentials, incoming_server
-from desk.checks.connection_tests import LONGEST, trials
+from desk.checks.connection_tests import LONGEST, recent_checks
 from desk.checks.foreseen import ForeseenFacts
 from desk.office import in_background, office
 from desk.receiving import deciding, explanations, intake
@@ -53,7 +53,7 @@ class Foreseen:
 
 
 @dataclass(slots=True)
-class Rehearsal:
+class DryRun:
     """`failure` is a code with the server's `words`; `takes` how many of `total` mails the fetch would take."""
 
     agent_id: int
@@ -75,42 +75,42 @@ class Rehearsal:
             time.sleep(0.05)
 
 
-def start(values: ChannelValues, channel: Channel | None, agent_id: int) -> Rehearsal:
+def start(values: ChannelValues, channel: Channel | None, agent_id: int) -> DryRun:
     """Begin to look into the mailbox of these values, saved or not. Answers at once."""
     values = completed(values)
-    rehearsal = Rehearsal(agent_id)
+    dry_run = DryRun(agent_id)
     login = incoming_credentials(values, incoming_password(values, channel), grant_of(values, channel))
     # The stored one is taken for its place in the mailbox only where it is still the same mailbox.
     stored = channel.id if channel is not None and values.server == channel.server else None
     server = replace(incoming_server(values), timeouts=Timeouts(LONGEST / 3, LONGEST / 2))
     db.session.rollback()
-    trials().keep(rehearsal)
+    recent_checks().keep(dry_run)
 
     foresee = in_background(_foresee)
 
     def run() -> None:
         try:
             seen = glance(values.protocol, server, login, NEWEST)
-            foresee(rehearsal, values, stored, seen)
+            foresee(dry_run, values, stored, seen)
         except TransportFailure as failure:
-            rehearsal.failure, rehearsal.words = failure.code, failure.words
+            dry_run.failure, dry_run.words = failure.code, failure.words
         except Exception:
             log.exception("a dry run failed")
-            rehearsal.failure = "internal"
+            dry_run.failure = "internal"
         finally:
-            rehearsal.done = True
+            dry_run.done = True
 
     threading.Thread(target=run, name="dry run", daemon=True).start()
-    return rehearsal
+    return dry_run
 
 
-def get(token: str, agent_id: int) -> Rehearsal | None:
+def get(token: str, agent_id: int) -> DryRun | None:
     """The dry run that this agent has begun; None when it is forgotten or another's."""
-    found = trials().get(token, agent_id)
-    return found if isinstance(found, Rehearsal) else None
+    found = recent_checks().get(token, agent_id)
+    return found if isinstance(found, DryRun) else None
 
 
-def _foresee(rehearsal: Rehearsal, values: ChannelValues, stored: int | None, seen: Glance) -> None:
+def _foresee(dry_run: DryRun, values: ChannelValues, stored: int | None, seen: Glance) -> None:
     """Decide of the newest mails as the fetch would, the oldest first. Reads the database, changes nothing."""
     readings = [read(glimpse.raw) for glimpse in seen.mails]  # may take a while: nothing is locked meanwhile
     with reading(), same_for_a_batch():
@@ -118,11 +118,11 @@ def _foresee(rehearsal: Rehearsal, values: ChannelValues, stored: int | None, se
         mails = [
             run.foreseen(glimpse, its) for glimpse, its in zip(seen.mails[::-1], readings[::-1], strict=True)
         ]
-    rehearsal.mails, rehearsal.total = mails[::-1], seen.total
+    dry_run.mails, dry_run.total = mails[::-1], seen.total
     if not run.first:  # of all below the newest the ledger knows
-        rehearsal.takes = sum(mail.is_taken for mail in mails)
+        dry_run.takes = sum(mail.is_taken for mail in mails)
     elif values.existing == Existing.TAKE:
-        rehearsal.takes = seen.unread
+        dry_run.takes = seen.unread
 
 
 class _DryRun:

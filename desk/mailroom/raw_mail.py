@@ -15,7 +15,7 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u206
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class RawView:
     """`files`: name and size in bytes of what is attached. `cut`: only the beginning of the source is shown."""
 
     sender: str
@@ -27,14 +27,14 @@ class Look:
     cut: bool
 
 
-def look(row: InboundMail) -> Look | None:
+def view(row: InboundMail) -> RawView | None:
     """None where the bytes are not here (any more)."""
     raw = content(row)
     if raw is None:
         return None
     mail = read(raw).mail
     end = re.search(rb"\r?\n\r?\n", raw[: LONGEST_HEADERS + 4])
-    return Look(
+    return RawView(
         sender=shown(str(mail.sender)),
         to=shown(", ".join(str(address) for address in (*mail.to, *mail.cc)[:50])),
         text=shown(mail.text[:LONGEST_TEXT]),

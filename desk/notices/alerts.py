@@ -21,7 +21,7 @@ from models.base import rows_changed
 TROUBLE, RECOVERED = "channel_trouble", "channel_recovered"
 
 
-def look() -> int:
+def tell_due() -> int:
     """Tell what began to count and what is over; answers of how many incidents. Each is told once."""
     at = now()
     health.record_stale(at)

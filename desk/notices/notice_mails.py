@@ -74,7 +74,7 @@ def queue_link_mail(agent: Agent, purpose: str, url: str) -> None:
     queue_written(purpose, agent, mail_rendering.render(purpose, locale, agent=agent, url=url))
 
 
-def queue_written(purpose: str, agent: Agent, letter: mail_rendering.Letter) -> None:
+def queue_written(purpose: str, agent: Agent, rendered: mail_rendering.RenderedMail) -> None:
     """A mail to an agent whose words stand already, by the default way out. In the caller's transaction."""
     channel = channels.default()
     message_id = mail_rendering.system_message_id()
@@ -82,20 +82,20 @@ def queue_written(purpose: str, agent: Agent, letter: mail_rendering.Letter) -> 
         Outgoing(
             sender=channels.sender_address(channel),
             to=(Address(agent.name, agent.email),),
-            subject=letter.subject,
-            text=letter.text,
-            html=letter.html,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
             message_id=message_id,
             date=now(),
             automatic=True,
             headers=mail_rendering.loop_header(),
-            attachments=letter.pictures,
+            attachments=rendered.pictures,
         )
     )
     outbox.queue(
         outbox.NewMail(
             purpose=purpose,
-            subject=letter.subject,
+            subject=rendered.subject,
             recipients=[agent.email],
             message_id=message_id,
             envelope_from=mail_rendering.automatic_envelope(channel),

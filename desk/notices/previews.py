@@ -50,7 +50,7 @@ def ours(notice: str, locale: str) -> Words:
         "reply_html": "",
         "answered": None,
         "marker": "",
-        "look": SimpleNamespace(signature="{{channel.signature}}", footer=""),
+        "design": SimpleNamespace(signature="{{channel.signature}}", footer=""),
     }
     subject, body = mail_rendering.our_words(notice, locale, ticket_url="{{ticket.link}}", **given)
     if not BY_NAME[notice].quotes:
@@ -72,8 +72,8 @@ def preview(
     agent: Agent,
     ticket: Ticket | None = None,
     words: Words | None = None,
-    look: mail_designs.Dress | None = None,
-) -> mail_rendering.Letter:
+    design: mail_designs.FilledDesign | None = None,
+) -> mail_rendering.RenderedMail:
     """A notice for a real ticket or an invented one. Nothing is stored."""
     given = _real(ticket, agent) if ticket is not None else None
     given = given or invented(locale)
@@ -81,7 +81,7 @@ def preview(
         shown = given["ticket"]
         given["message"] = SimpleNamespace(subject=reply_subject(shown.subject, shown.number, shown.locale))
     with db.session.no_autoflush:
-        return mail_rendering.render(notice, locale, words=words, look=look, **given)
+        return mail_rendering.render(notice, locale, words=words, design=design, **given)
 
 
 def addresses(audience: str, locale: str, agent: Agent, ticket: Ticket | None = None) -> tuple[str, str]:
@@ -102,11 +102,11 @@ def send_test(
     agent: Agent,
     ticket: Ticket | None = None,
     words: Words | None = None,
-    look: mail_designs.Dress | None = None,
+    design: mail_designs.FilledDesign | None = None,
 ) -> None:
     """The preview as a mail to who asked for it. Commits."""
-    letter = preview(notice, locale, agent, ticket, words, look)
-    notice_mails.queue_written("test_mail", agent, letter._replace(subject=f"[Test] {letter.subject}"))
+    rendered = preview(notice, locale, agent, ticket, words, design)
+    notice_mails.queue_written("test_mail", agent, rendered._replace(subject=f"[Test] {rendered.subject}"))
     db.session.commit()
 
 

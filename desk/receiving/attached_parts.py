@@ -44,12 +44,12 @@ def invitation_row(invitation: Invitation | None) -> dict[str, Any] | None:
     }
 
 
-def add_letters(attachments: Sequence[Attachment], parts: Sequence[Part]) -> None:
+def note_attached_mails(attachments: Sequence[Attachment], parts: Sequence[Part]) -> None:
     """Note of each attached mail whom it is from, about what and when. Few mails have any."""
     mails = [(row, part) for row, part in zip(attachments, parts, strict=True) if part.is_mail]
     for row, part in mails[:MAX_CARDS]:
         mail = parse(part.data[:HEAD])
-        row.letter = {
+        row.attached_mail = {
             "from": str(mail.sender)[:400],
             "subject": mail.subject[:500],
             "date": mail.date.isoformat() if mail.date else "",

@@ -90,7 +90,7 @@ def _add_message(
     if match.ticket is None:
         message.forwarded_from = _forwarded_from(mail, attached)
     attachments = add_attachments(mail.attachments)
-    attached_parts.add_letters(attachments, mail.attachments)
+    attached_parts.note_attached_mails(attachments, mail.attachments)
     numbered = any(attachment.content_id for attachment in attachments)
     if not numbered:
         _clean(message, mail, (), sent)

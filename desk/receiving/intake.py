@@ -36,7 +36,7 @@ LOCKED = select(InboundMail).where(InboundMail.id == bindparam("id")).with_for_u
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A mail at our door. `source_id` is its identity at the server, unique per channel.
+    """A mail that came in. `source_id` is its identity at the server, unique per channel.
 
     `envelope_from` is empty for the null sender and None where nobody knows it (fetched mail).
     `peer`: the IP address that brought it to our own receiver.

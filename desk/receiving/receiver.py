@@ -1,4 +1,4 @@
-"""Our own door: what the receiver (SMTP, LMTP) and the pipe bring in for »Standard« addresses."""
+"""What our own receiver (SMTP, LMTP) and the pipe bring in for »Standard« addresses."""
 
 from __future__ import annotations
 

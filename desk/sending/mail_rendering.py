@@ -48,16 +48,16 @@ def compose_queued(mail: OutboundMail) -> bytes:
     message = db.session.get_one(Message, mail.about_id)
     channel = channels.sending_channel(ticket)
     marker = ids.sign_marker(signing_key(), ticket.number)
-    letter = render(mail.purpose, ticket.locale, ticket=ticket, message=message, marker=marker)
+    rendered = render(mail.purpose, ticket.locale, ticket=ticket, message=message, marker=marker)
     # Who sends with a false name would have us carry it to whom they like.
     known_name = ticket.contact.name if message.sender_state == "confirmed" else ""
     return compose(
         Outgoing(
             sender=channels.sender_address(channel),
             to=(Address(known_name, mail.recipients[0].address),),
-            subject=letter.subject,
-            text=letter.text,
-            html=letter.html,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
             message_id=mail.message_id,
             date=mail.created_at,
             reply_to=reply_addresses(ticket, channel),
@@ -65,7 +65,7 @@ def compose_queued(mail: OutboundMail) -> bytes:
             references=(message.message_id,) if message.message_id else (),
             automatic=True,
             headers=loop_header(),
-            attachments=letter.pictures,
+            attachments=rendered.pictures,
         )
     )
 
@@ -73,22 +73,22 @@ def compose_queued(mail: OutboundMail) -> bytes:
 def _compose_for_agent(mail: OutboundMail, agent: Agent) -> bytes:
     """In the name of the way that it takes."""
     if mail.incidents:
-        letter = _render_alert(mail.purpose, mail.incidents, agent)
+        rendered = _render_alert(mail.purpose, mail.incidents, agent)
     else:
         locale = agent.locale or the_account().locale
-        letter = render(mail.purpose, locale, agent=agent, **_events_of(mail))
+        rendered = render(mail.purpose, locale, agent=agent, **_events_of(mail))
     return compose(
         Outgoing(
             sender=channels.sender_address(mail.channel or channels.default()),
             to=(Address(agent.name, mail.recipients[0].address),),
-            subject=letter.subject,
-            text=letter.text,
-            html=letter.html,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
             message_id=mail.message_id,
             date=mail.created_at,
             automatic=True,
             headers=loop_header(),
-            attachments=letter.pictures,
+            attachments=rendered.pictures,
         )
     )
 
@@ -97,7 +97,7 @@ def alert_subject(purpose: str, incidents: list[int], agent: Agent) -> str:
     return _render_alert(purpose, incidents, agent).subject
 
 
-def _render_alert(purpose: str, incidents: list[int], agent: Agent) -> Letter:
+def _render_alert(purpose: str, incidents: list[int], agent: Agent) -> RenderedMail:
     query = select(Incident, Channel).join(Channel, Channel.id == Incident.channel_id)
     rows = db.session.execute(query.where(Incident.id.in_(incidents)).order_by(Incident.id)).all()
     troubles = [(incident, channel, channel_url(channel)) for incident, channel in rows]
@@ -120,7 +120,7 @@ def _events_of(mail: OutboundMail) -> dict[str, Any]:
     }
 
 
-class Letter(NamedTuple):
+class RenderedMail(NamedTuple):
     """A mail before it has a sender and a reader. `pictures` are what its HTML shows by `cid:`."""
 
     subject: str
@@ -142,21 +142,21 @@ def render(
     purpose: str,
     locale: str,
     words: notice_texts.Words | None = None,
-    look: mail_designs.Dress | None = None,
+    design: mail_designs.FilledDesign | None = None,
     **context: Any,
-) -> Letter:
+) -> RenderedMail:
     """A mail for a reader of this language.
 
     In `words`, in those that were saved, else in ours; without any in their language in the company's.
-    In this `look`, else in that of the ticket's channel; mails to agents wear the default one.
+    In this `design`, else in that of the ticket's channel; mails to agents have the default one.
     """
     if words is None:
         locale = requester_languages.of_mail(purpose, locale)
         words = notice_texts.text_of(purpose, locale)
-    look = look or _look_of(purpose, context.get("ticket"))
+    design = design or _design_of(purpose, context.get("ticket"))
     context |= {
         "account": the_account(),
-        "look": look,
+        "design": design,
         "ticket_url": url_of(context.get("ticket")),
         "url_of": url_of,
         "locale": locale,
@@ -168,14 +168,14 @@ def render(
             subject, text, html = notice_texts.worded(purpose, words, context)
         else:
             subject, text = _our_words(purpose, context)
-            footer = "" if of_mail(purpose).quotes else look.footer  # there above the history
+            footer = "" if of_mail(purpose).quotes else design.footer  # there above the history
             text = notice_texts.ended(text, footer, context.get("marker", ""))
             html = render_template(f"mail/{purpose}/body.html", **context)
-    pictures = (look.logo,) if look.logo is not None else ()
-    return Letter(" ".join(subject.split()), text.strip() + "\n", html, pictures)
+    pictures = (design.logo,) if design.logo is not None else ()
+    return RenderedMail(" ".join(subject.split()), text.strip() + "\n", html, pictures)
 
 
-def _look_of(purpose: str, ticket: Ticket | None) -> mail_designs.Dress:
+def _design_of(purpose: str, ticket: Ticket | None) -> mail_designs.FilledDesign:
     if of_mail(purpose).audience == "requester" and ticket is not None:
         return mail_designs.of_channel(channels.sending_channel(ticket))
     return mail_designs.of_agents(channels.default())

@@ -230,7 +230,7 @@ def freeze(
     It answers `answered`; `quoted` is the message whose text stands below, if its readers may see it.
     """
     channel = channels.sending_channel(ticket)
-    letter = mail_rendering.render(
+    rendered = mail_rendering.render(
         "ticket_reply",
         ticket.locale,
         ticket=ticket,
@@ -247,14 +247,14 @@ def freeze(
             to=tuple(Address(**entry) for entry in message.to),
             cc=tuple(Address(**entry) for entry in message.cc),
             subject=message.subject,
-            text=letter.text,
-            html=letter.html,
+            text=rendered.text,
+            html=rendered.html,
             message_id=message.message_id,
             date=now(),
             reply_to=mail_rendering.reply_addresses(ticket, channel),
             in_reply_to=answered.message_id if answered else "",
             references=tuple(message.references),
-            attachments=(*letter.pictures, *parts),
+            attachments=(*rendered.pictures, *parts),
         )
     )
 

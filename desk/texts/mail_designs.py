@@ -1,4 +1,4 @@
-"""E-mail templates: logo, colour, signature and footer. A channel has one, or the default, which always exists."""
+"""E-mail designs: logo, colour, signature and footer. A channel has one, or the default, which always exists."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from desk.refusal import Invalid, Refusal
 from mail.types import Part
 from mail.writing import placeholders
 from mail.writing.pictures import ink_on, read_picture
-from models import Channel, MailLook, db
+from models import Channel, MailDesign, db
 from models.base import unless_taken
-from models.look import ACCENT, LOGO_HEIGHT
+from models.mail_design import ACCENT, LOGO_HEIGHT
 
 LONGEST = {"name": 80, "logo_alt": 200, "signature": 2000, "footer": 2000}  # characters
 LINES = ("signature", "footer")
@@ -29,8 +29,8 @@ PLACEHOLDERS = ("company.name", "channel.address", "channel.name")
 
 
 @dataclass(frozen=True, slots=True)
-class LookValues:
-    """What a person may say of a template. `logo` empty keeps what is there, unless `without_logo` is said."""
+class DesignValues:
+    """What a person may say of a design. `logo` empty keeps what is there, unless `without_logo` is said."""
 
     name: str
     accent: str = ACCENT
@@ -42,17 +42,17 @@ class LookValues:
     without_logo: bool = False
 
 
-class InvalidLook(Invalid):
+class InvalidDesign(Invalid):
     """`errors` are codes by the names of fields, all that is wrong at once; the view has the words."""
 
 
-class Protected(Refusal):
-    """The default template cannot be deleted."""
+class DefaultStays(Refusal):
+    """The default design cannot be deleted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dress:
-    """A template as a mail wears it: placeholders filled, the logo's sides in pixels, `ink` for words on `accent`."""
+class FilledDesign:
+    """A design for the mails of one channel: placeholders filled, sides in pixels, `ink` for words on `accent`."""
 
     accent: str
     ink: str
@@ -64,40 +64,44 @@ class Dress:
     logo_height: int = 0
 
 
-def looks() -> list[MailLook]:
-    """All templates, the default one first."""
-    query = select(MailLook).order_by(MailLook.is_default.desc(), func.lower(MailLook.name))
+def listed() -> list[MailDesign]:
+    """All designs, the default one first."""
+    query = select(MailDesign).order_by(MailDesign.is_default.desc(), func.lower(MailDesign.name))
     return list(db.session.scalars(query))
 
 
 def names() -> list[tuple[int, str]]:
-    """Number and name of every template but the default one."""
-    rows = select(MailLook.id, MailLook.name).where(~MailLook.is_default).order_by(func.lower(MailLook.name))
+    """Number and name of every design but the default one."""
+    rows = (
+        select(MailDesign.id, MailDesign.name)
+        .where(~MailDesign.is_default)
+        .order_by(func.lower(MailDesign.name))
+    )
     return [(number, name) for number, name in db.session.execute(rows)]
 
 
-def by_id(number: int) -> MailLook | None:
-    return db.session.get(MailLook, number)
+def by_id(number: int) -> MailDesign | None:
+    return db.session.get(MailDesign, number)
 
 
 def exists(number: int) -> bool:
-    return db.session.get(MailLook, number) is not None
+    return db.session.get(MailDesign, number) is not None
 
 
-def default() -> MailLook:
-    return db.session.scalars(select(MailLook).where(MailLook.is_default)).one()
+def default() -> MailDesign:
+    return db.session.scalars(select(MailDesign).where(MailDesign.is_default)).one()
 
 
-def first() -> MailLook:
-    """The default template of a new account; its name is the same in German and English."""
-    return MailLook(name="Standard", name_fold="standard", is_default=True)
+def first() -> MailDesign:
+    """The default design of a new account; its name is the same in German and English."""
+    return MailDesign(name="Standard", name_fold="standard", is_default=True)
 
 
-def channels_of(look: MailLook) -> list[Channel]:
-    """The living channels whose mails wear it."""
-    chosen = Channel.look_id == look.id
-    if look.is_default:
-        chosen = chosen | Channel.look_id.is_(None)
+def channels_of(design: MailDesign) -> list[Channel]:
+    """The living channels whose mails have it."""
+    chosen = Channel.design_id == design.id
+    if design.is_default:
+        chosen = chosen | Channel.design_id.is_(None)
     query = select(Channel).where(chosen, Channel.deleted_at.is_(None))
     return list(db.session.scalars(query.order_by(Channel.is_default.desc(), func.lower(Channel.key))))
 
@@ -105,26 +109,26 @@ def channels_of(look: MailLook) -> list[Channel]:
 # --- changes; each is one transaction
 
 
-def create(values: LookValues) -> MailLook:
+def create(values: DesignValues) -> MailDesign:
     """Raises InvalidLook."""
-    return _save(MailLook(is_default=False, logo=b""), values)
+    return _save(MailDesign(is_default=False, logo=b""), values)
 
 
-def change(look: MailLook, values: LookValues) -> MailLook:
+def change(design: MailDesign, values: DesignValues) -> MailDesign:
     """Counts for mails that are written from now on. Raises InvalidLook."""
-    return _save(look, values)
+    return _save(design, values)
 
 
-def delete(look: MailLook) -> None:
-    """Its channels have the default one from then on. Raises Protected."""
-    if look.is_default:
-        raise Protected
-    db.session.execute(update(Channel).where(Channel.look_id == look.id).values(look_id=None))
-    db.session.execute(delete_from(MailLook).where(MailLook.id == look.id))
+def delete(design: MailDesign) -> None:
+    """Its channels have the default one from then on. Raises DefaultStays."""
+    if design.is_default:
+        raise DefaultStays
+    db.session.execute(update(Channel).where(Channel.design_id == design.id).values(design_id=None))
+    db.session.execute(delete_from(MailDesign).where(MailDesign.id == design.id))
     db.session.commit()
 
 
-def checked(values: LookValues) -> LookValues:
+def checked(values: DesignValues) -> DesignValues:
     """The values as they are kept. Raises InvalidLook."""
     text = {name: getattr(values, name).replace("\r\n", "\n").strip() for name in LONGEST}
     errors: dict[str, str] = {}
@@ -149,45 +153,45 @@ def checked(values: LookValues) -> LookValues:
     elif values.logo and read_picture(values.logo) is None:
         errors["logo"] = "no_picture"
     if errors:
-        raise InvalidLook(errors)
-    return LookValues(
+        raise InvalidDesign(errors)
+    return DesignValues(
         accent=accent, logo=values.logo, logo_height=height, without_logo=values.without_logo, **text
     )
 
 
-# --- what a mail wears
+# --- a design filled for the mails of a channel
 
 
-def of_channel(channel: Channel) -> Dress:
+def of_channel(channel: Channel) -> FilledDesign:
     """For mails to requesters."""
-    return worn(_chosen(channel.look_id), channel)
+    return filled(_chosen(channel.design_id), channel)
 
 
-def of_agents(channel: Channel) -> Dress:
+def of_agents(channel: Channel) -> FilledDesign:
     """For mails to agents, which leave by this channel."""
-    return worn(default(), channel)
+    return filled(default(), channel)
 
 
-def worn(look: MailLook, channel: Channel) -> Dress:
+def filled(design: MailDesign, channel: Channel) -> FilledDesign:
     company = the_account().company
     values = {"company.name": company, "channel.address": channel.address, "channel.name": channel.key}
-    logo, width, height = _logo(look)
-    return Dress(
-        accent=look.accent,
-        ink=ink_on(look.accent),
-        signature=placeholders.fill(look.signature, values).strip() or company,
-        footer=placeholders.fill(look.footer, values).strip(),
+    logo, width, height = _logo(design)
+    return FilledDesign(
+        accent=design.accent,
+        ink=ink_on(design.accent),
+        signature=placeholders.fill(design.signature, values).strip() or company,
+        footer=placeholders.fill(design.footer, values).strip(),
         logo=logo,
-        logo_alt=look.logo_alt or company,
+        logo_alt=design.logo_alt or company,
         logo_width=width,
         logo_height=height,
     )
 
 
-def draft(look: MailLook | None, values: LookValues) -> MailLook:
-    """A template as it would be with these values, stored nowhere; without a new logo it has the stored one."""
-    logo = values.logo or (look.logo if look is not None and not values.without_logo else b"")
-    return MailLook(
+def draft(design: MailDesign | None, values: DesignValues) -> MailDesign:
+    """A design as it would be with these values, stored nowhere; without a new logo it has the stored one."""
+    logo = values.logo or (design.logo if design is not None and not values.without_logo else b"")
+    return MailDesign(
         name=values.name,
         accent=values.accent,
         signature=values.signature,
@@ -201,17 +205,17 @@ def draft(look: MailLook | None, values: LookValues) -> MailLook:
 # --- below
 
 
-def _save(look: MailLook, values: LookValues) -> MailLook:
+def _save(design: MailDesign, values: DesignValues) -> MailDesign:
     values = checked(values)
-    look.name, look.name_fold = values.name, values.name.casefold()
-    look.accent, look.signature, look.footer = values.accent, values.signature, values.footer
-    look.logo_alt, look.logo_height = values.logo_alt, values.logo_height or LOGO_HEIGHT
+    design.name, design.name_fold = values.name, values.name.casefold()
+    design.accent, design.signature, design.footer = values.accent, values.signature, values.footer
+    design.logo_alt, design.logo_height = values.logo_alt, values.logo_height or LOGO_HEIGHT
     if values.logo or values.without_logo:
-        look.logo = values.logo
-    db.session.add(look)
-    with unless_taken(InvalidLook({"name": "taken"})):
+        design.logo = values.logo
+    db.session.add(design)
+    with unless_taken(InvalidDesign({"name": "taken"})):
         db.session.commit()
-    return look
+    return design
 
 
 def _misused(text: str) -> str:
@@ -221,21 +225,21 @@ def _misused(text: str) -> str:
     return "broken" if placeholders.broken(text) else ""
 
 
-def _chosen(number: int | None) -> MailLook:
-    look = db.session.get(MailLook, number) if number is not None else None
-    return look or default()
+def _chosen(number: int | None) -> MailDesign:
+    design = db.session.get(MailDesign, number) if number is not None else None
+    return design or default()
 
 
-def _logo(look: MailLook) -> tuple[Part | None, int, int]:
+def _logo(design: MailDesign) -> tuple[Part | None, int, int]:
     """The logo as a part of a mail, and its sides: as high as was chosen, unless it would be too wide then."""
-    picture = read_picture(look.logo) if look.logo else None
+    picture = read_picture(design.logo) if design.logo else None
     if picture is None:
         return None, 0, 0
-    width = max(1, round(picture.width * look.logo_height / picture.height))
-    height = look.logo_height
+    width = max(1, round(picture.width * design.logo_height / picture.height))
+    height = design.logo_height
     if width > WIDEST_LOGO:
         width, height = WIDEST_LOGO, max(1, round(picture.height * WIDEST_LOGO / picture.width))
     kind = picture.type.partition("/")[2]
     name = f"logo.{'jpg' if kind == 'jpeg' else kind}"
-    content_id = f"logo-{sha256(look.logo).hexdigest()[:16]}@poststelle"
-    return Part(name, picture.type, look.logo, content_id, inline=True), width, height
+    content_id = f"logo-{sha256(design.logo).hexdigest()[:16]}@poststelle"
+    return Part(name, picture.type, design.logo, content_id, inline=True), width, height

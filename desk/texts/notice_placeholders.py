@@ -32,7 +32,7 @@ MEANING: dict[str, Callable[[dict[str, Any]], str]] = {
     "requester.name": lambda given: given["ticket"].contact.name or given["ticket"].contact.address,
     "requester.address": lambda given: given["ticket"].contact.address,
     "channel.address": lambda given: given["ticket"].channel.address,
-    "channel.signature": lambda given: given["look"].signature,
+    "channel.signature": lambda given: given["design"].signature,
     "company.name": lambda given: given["account"].company,
     "agent.name": lambda given: given["agent"].name,
     "colleague.name": lambda given: given["actor"],

@@ -114,7 +114,7 @@ def worded(notice: str, words: Words, given: dict[str, Any]) -> tuple[str, str, 
     if row.confirmed_only and number not in title:
         title = f"{title} {number}"  # an answer finds its ticket by it where everything else is lost
     footer_stands = "quoted_history" in placeholders.names(body)  # above the history
-    text = ended(placeholders.fill(body, values), "" if footer_stands else given["look"].footer, marker)
+    text = ended(placeholders.fill(body, values), "" if footer_stands else given["design"].footer, marker)
     pieces = placeholders.pieces(body, values, notice_placeholders.BLOCKS)
     excerpt = values.get("message.text", "")
     html = render_template(

@@ -61,7 +61,7 @@ def mark(failed: Iterable[OutboundRecipient], came_back: bool = False) -> None:
 
 
 def taken_again(accepted: Sequence[OutboundRecipient]) -> None:
-    """A server took a mail for them. That refutes a refusal at the same door, in the running transaction.
+    """A server took a mail for them. That refutes a refusal at the same server, in the running transaction.
 
     It says nothing where mail came back later: that server, or our own relay, takes everything at first.
     """

@@ -1,4 +1,4 @@
-"""Demo scenes: what a small company's week looks like, through the same doors as real mail.
+"""Demo scenes: what a small company's week looks like, by the same ways as real mail.
 
 Every mail is received and filed, every answer written and frozen as always; only then its times are
 moved to where the scene says. Nothing of it leaves: each answer is settled before it is due.
@@ -34,7 +34,7 @@ from desk.tools.scenes import (
     Answer,
     Bounce,
     Change,
-    Letter,
+    DemoMail,
     Note,
     Scene,
     Step,
@@ -171,7 +171,7 @@ def _unhurried() -> Iterator[None]:
 def _play(stage: _Stage, scene: Scene, step: Step, moment: datetime) -> None:
     before = _newest_ids()
     match step:
-        case Letter():
+        case DemoMail():
             answered = _last_reply(_ticket(stage, scene)) if scene in stage.tickets else None
             raw = _mime(stage, scene, step, moment, answered)
             _arrive(stage, scene, raw, scene.address, moment)
@@ -185,7 +185,7 @@ def _play(stage: _Stage, scene: Scene, step: Step, moment: datetime) -> None:
         case Change():
             _change(_ticket(stage, scene), step, stage.agents)
     if scene in stage.tickets:
-        _move_to(moment, _ticket(stage, scene), before, is_mail=isinstance(step, Letter | Answer | Bounce))
+        _move_to(moment, _ticket(stage, scene), before, is_mail=isinstance(step, DemoMail | Answer | Bounce))
     db.session.commit()
 
 
@@ -223,24 +223,26 @@ def _last_reply(ticket: Ticket) -> Message | None:
     return next(iter(thread.messages_of(ticket, (Kind.REPLY,), newest=1)), None)
 
 
-def _mime(stage: _Stage, scene: Scene, letter: Letter, moment: datetime, answered: Message | None) -> bytes:
+def _mime(
+    stage: _Stage, scene: Scene, written: DemoMail, moment: datetime, answered: Message | None
+) -> bytes:
     channel = stage.channels[scene.channel]
     mail = EmailMessage()
     mail["From"] = formataddr((scene.name, scene.address))
     mail["To"] = formataddr((channel.sender_name, channel.address))
-    mail["Subject"] = letter.subject or (f"AW: {scene.subject}" if answered else scene.subject)
+    mail["Subject"] = written.subject or (f"AW: {scene.subject}" if answered else scene.subject)
     mail["Date"] = format_datetime(moment.astimezone(stage.zone))
     mail["Message-ID"] = f"<{moment:%Y%m%d%H%M%S}@{scene.address.rpartition('@')[2]}>"
     if answered is not None:
         mail["In-Reply-To"] = answered.message_id
         mail["References"] = " ".join((*answered.references, answered.message_id))
-    for name, value in letter.headers:
+    for name, value in written.headers:
         mail[name] = value
-    quoted = _quoted(answered, channel, stage.zone) if answered is not None and letter.quotes else ""
-    mail.set_content(letter.text + quoted + "\n")
-    if letter.html:
-        mail.add_alternative(letter.html, subtype="html")
-    for name, media_type, data in letter.files:
+    quoted = _quoted(answered, channel, stage.zone) if answered is not None and written.quotes else ""
+    mail.set_content(written.text + quoted + "\n")
+    if written.html:
+        mail.add_alternative(written.html, subtype="html")
+    for name, media_type, data in written.files:
         main, _, sub = media_type.partition("/")
         mail.add_attachment(data, maintype=main, subtype=sub, filename=name)
     return mail.as_bytes()

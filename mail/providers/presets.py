@@ -12,7 +12,7 @@ from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class MailServer:
     """One server. `encryption` is ssl or starttls; plain connections are never suggested."""
 
     host: str
@@ -29,9 +29,9 @@ class MailServers:
     """
 
     name: str
-    imap: Door | None = None
-    pop3: Door | None = None
-    smtp: Door | None = None
+    imap: MailServer | None = None
+    pop3: MailServer | None = None
+    smtp: MailServer | None = None
     user: str = "address"
     hints: tuple[str, ...] = ()
 
@@ -45,8 +45,8 @@ class Preset:
     mx: tuple[str, ...] = ()
 
 
-def _ssl(host: str, port: int) -> Door:
-    return Door(host, port, "ssl")
+def _ssl(host: str, port: int) -> MailServer:
+    return MailServer(host, port, "ssl")
 
 
 def _usual(
@@ -57,7 +57,7 @@ def _usual(
         name,
         _ssl(imap, 993) if imap else None,
         _ssl(pop3, 995) if pop3 else None,
-        Door(smtp, smtp_port, "ssl" if smtp_port == 465 else "starttls"),
+        MailServer(smtp, smtp_port, "ssl" if smtp_port == 465 else "starttls"),
         user,
         hints,
     )
@@ -199,7 +199,7 @@ def _by_host() -> dict[str, MailServers]:
     hosts: dict[str, MailServers] = {}
     for preset in PRESETS:
         servers = preset.servers
-        for door in (servers.imap, servers.pop3, servers.smtp):
-            if door is not None:
-                hosts.setdefault(door.host, servers)
+        for server in (servers.imap, servers.pop3, servers.smtp):
+            if server is not None:
+                hosts.setdefault(server.host, servers)
     return hosts

@@ -29,7 +29,7 @@ from tests.servers.authorization import CLIENT, SECRET, AuthorizationServer
 from tests.servers.dovecot import Dovecot
 from tests.servers.smtp_sink import SmtpSink
 from tests.support.browsing import PageClient
-from tests.support.letters import ticket_of
+from tests.support.mails import ticket_of
 from wire.imap import ImapSource
 from wire.smtp import SmtpSender
 

@@ -16,7 +16,7 @@ from desk.sending import replies
 from mail.types import Address
 from models import Agent, Channel, OutboundMail, db, now
 from tests.servers.smtp_sink import SmtpSink
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from models import (
     db,
     now,
 )
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 
 def queued(purpose: str) -> list[str]:

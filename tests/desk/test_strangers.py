@@ -23,8 +23,8 @@ from mail import ids
 from mail.types import Address
 from models import Agent, Channel, InboundMail, InboundState, Message, OutboundMail, Ticket, db
 from tests.support.clients import CLIENTS, filled, sent
-from tests.support.letters import arrive, mail
-from tests.support.post import Letter, Post, opened
+from tests.support.mails import arrive, mail
+from tests.support.post import Post, SentMail, opened
 
 MALLORY = "Mallory <mallory@evil.example>"
 KIM = "kim.s@strasse.example"
@@ -75,9 +75,9 @@ def house(channel: Channel, alice: Agent) -> Iterator[House]:
         assert mallorys is not None
         own = replies.send_reply(mallorys, alice, replies.Written(text="Nothing.")).message
         loop = next(
-            str(email.message_from_bytes(letter.raw)[ids.LOOP_HEADER])
-            for letter in post.collect()
-            if letter.to == "mallory@evil.example"
+            str(email.message_from_bytes(one.raw)[ids.LOOP_HEADER])
+            for one in post.collect()
+            if one.to == "mallory@evil.example"
         )
         yield House(
             channel=channel,
@@ -109,9 +109,9 @@ def raw(sender: bytes | str, subject: str, more: str = "", body: str = f"Tell me
     return field + b"\r\n" + rest.encode()
 
 
-def come(house: House, letter: bytes) -> InboundMail:
+def come(house: House, one: bytes) -> InboundMail:
     """It arrives, some hours after all the others: so many in one hour would be a storm."""
-    row = arrive(house.channel, letter)
+    row = arrive(house.channel, one)
     row.received_at -= timedelta(hours=2)
     db.session.commit()
     return row
@@ -290,19 +290,19 @@ def test_no_stranger_is_appended_and_none_learns_anything(house: House) -> None:
             wrong[name] = "appended"
         elif row.state == InboundState.FAILED or row.outcome is None:
             wrong[name] = f"{row.reason} {row.details}"
-        for letter in house.post.collect():
-            if told := _told(letter):
-                wrong[name] = f"{letter.to} learns {told}"
+        for one in house.post.collect():
+            if told := _told(one):
+                wrong[name] = f"{one.to} learns {told}"
     assert wrong == {}
     assert db.session.query(Message).filter_by(ticket_id=house.ticket.id).count() == number
     assert (house.ticket.status, house.ticket.contact.address) == (status, "carol@customer.example")
 
 
-def _told(letter: Letter) -> list[str]:
+def _told(one: SentMail) -> list[str]:
     """What a mail to anybody but an agent says beyond its number and our own words."""
-    if letter.to == "alice@acme.example":
+    if one.to == "alice@acme.example":
         return []
-    message = email.message_from_bytes(letter.raw, policy=policy.default)
+    message = email.message_from_bytes(one.raw, policy=policy.default)
     bodies = [part.get_content() for part in message.walk() if not part.is_multipart()]
     fields = [
         f"{name}: {value}"
@@ -314,7 +314,7 @@ def _told(letter: Letter) -> list[str]:
     found = [
         word
         for word in (*SECRETS, *WORDS.split())
-        if word in said.replace(letter.to.partition("@")[0].lower(), "")
+        if word in said.replace(one.to.partition("@")[0].lower(), "")
     ]
     return found if purpose == "confirmation" else [purpose, *found]
 
@@ -346,9 +346,9 @@ def test_who_holds_a_mail_of_ours_is_filed_with_a_banner_and_gets_no_history(
     assert "eve@evil.example" not in participants.participants(house.ticket)
     assert [one.address for one in participants.recipients(house.ticket)] == ["carol@customer.example"]
     reply = replies.send_reply(house.ticket, alice, replies.Written(text="To Carol.")).message
-    letters = house.post.collect()
-    assert [letter.to for letter in letters] == ["carol@customer.example"]
-    assert WORDS.encode() not in letters[0].raw
+    mails = house.post.collect()
+    assert [one.to for one in mails] == ["carol@customer.example"]
+    assert WORDS.encode() not in mails[0].raw
     assert reply.references[-1] == house.first_id
 
 
@@ -360,10 +360,10 @@ def test_carols_name_with_a_leaked_mail_does_not_divert_the_answer(house: House)
 
 
 def test_a_confirmed_sender_may_say_where_to_answer(house: House) -> None:
-    letter = mail(
+    one = mail(
         in_reply_to=house.reply_id, reply_to="carol@home.example", authentication_results=results(PASS)
     )
-    assert arrive(house.channel, letter).ticket_id == house.ticket.id
+    assert arrive(house.channel, one).ticket_id == house.ticket.id
     assert [one.address for one in participants.recipients(house.ticket)] == ["carol@home.example"]
 
 
@@ -377,8 +377,8 @@ def test_a_copy_brings_no_history_to_whom_only_a_mail_named(
     arrive(house.channel, mail(text="My confidential answer.", in_reply_to=house.reply_id))
     house.post.collect()
     replies.send_reply(house.ticket, alice, replies.Written(text="Fine.", cc=(Address("", copied),)))
-    letter = next(letter for letter in house.post.collect() if letter.to == copied)
-    assert (b"My confidential answer." in letter.raw) is quoted
+    one = next(one for one in house.post.collect() if one.to == copied)
+    assert (b"My confidential answer." in one.raw) is quoted
 
 
 def test_carol_is_herself_in_any_case(house: House) -> None:

@@ -40,7 +40,7 @@ FROM inbound_mail WHERE state <> 'duplicate'
 MESSAGE_ID = re.compile(rb"^Message-ID: (<[^>]+>)", re.I | re.M)
 
 
-def letter(number: int, to: str) -> bytes:
+def made_mail(number: int, to: str) -> bytes:
     """Each from a customer of its own, since very many mails of one sender would be held."""
     return (
         f"From: Customer {number} <customer{number}@customer.example>\r\nTo: {to}\r\n"
@@ -209,7 +209,7 @@ class Crash:
 
     def _deliver(self, number: int) -> None:
         for _ in range(number):
-            raw = letter(len(self.sent), self.to)
+            raw = made_mail(len(self.sent), self.to)
             self.sent[message_id(raw)] = raw
             self.way.put(raw)
 

@@ -130,7 +130,7 @@ def test_the_clock_stops_though_a_job_still_rings(started: Callable[..., Clock],
     assert rang.is_set(), "what runs comes to its end first"
 
 
-def test_a_mail_at_the_door_is_filed_at_once(started: Callable[..., Clock], channel: Channel) -> None:
+def test_a_mail_at_the_receiver_is_filed_at_once(started: Callable[..., Clock], channel: Channel) -> None:
     """By the ring, not by the next tick: the receiver's sender waits for nothing, and neither does the agent."""
     ran, address = threading.Event(), channel.address
     db.session.rollback()

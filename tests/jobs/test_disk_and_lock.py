@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs.crash import letter, message_id
+from tests.jobs.crash import made_mail, message_id
 from tests.jobs.test_kill import connect, imported
 from tests.servers.ca import Authority
 from tests.servers.dovecot import Dovecot, Mailbox
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.dovecot, pytest.mark.timeout(600)]
 
 
 class Desk:
-    """A running `serve` with a mailbox to fetch, a door for mail, and mails of customers on their way to it."""
+    """A running `serve` with a mailbox to fetch, a receiver, and mails of customers on their way to it."""
 
     def __init__(self, serving: Serving, mailbox: Mailbox, process: Forked) -> None:
         self.serving, self.mailbox, self.process = serving, mailbox, process
@@ -43,9 +43,9 @@ class Desk:
 
     def to_mailbox(self, number: int) -> None:
         for _ in range(number):
-            self.mailbox.deliver(self._letter("help@acme.test"))
+            self.mailbox.deliver(self._made_mail("help@acme.test"))
 
-    def to_door(self, raw: bytes) -> int:
+    def to_receiver(self, raw: bytes) -> int:
         """The answer of our receiver: 250, or the code that it refused with."""
         try:
             with smtplib.SMTP("127.0.0.1", self.serving.smtp_port, timeout=60) as server:
@@ -56,8 +56,8 @@ class Desk:
             return refused.smtp_code
         return 250
 
-    def door_letter(self) -> bytes:
-        return self._letter(self.address)
+    def receiver_mail(self) -> bytes:
+        return self._made_mail(self.address)
 
     def fetches_in_vain(self, times: int = 2) -> None:
         """Wait until the fetch has tried and given up."""
@@ -78,8 +78,8 @@ class Desk:
         assert self.process.stop() == 0
         assert "Traceback" not in self.process.log.read_text(), self.process.log.read_text()
 
-    def _letter(self, to: str) -> bytes:
-        raw = letter(len(self.sent), to) + b"x" * 70 * 300 + b"\r\n"
+    def _made_mail(self, to: str) -> bytes:
+        raw = made_mail(len(self.sent), to) + b"x" * 70 * 300 + b"\r\n"
         self.sent.add(message_id(raw))
         return raw
 
@@ -136,10 +136,10 @@ def test_a_full_disk(
     ballast = tmp_path / "data" / "ballast"
     fill(ballast, room)
     desk.to_mailbox(20)
-    raw = desk.door_letter()
+    raw = desk.receiver_mail()
     desk.fetches_in_vain()
     fill(ballast, 0)  # a batch that did not fit left no half of itself, so there is room for a single mail
-    assert 400 <= desk.to_door(raw) <= 499
+    assert 400 <= desk.to_receiver(raw) <= 499
     desk.serving.flask("mail", "receive", "--rcpt", desk.address, stdin=raw, code=75)
     there = {message_id(one) for one in desk.mailbox.messages()}
     assert desk.sent - there - {message_id(raw)} <= imported(desk.serving).keys(), (
@@ -147,7 +147,7 @@ def test_a_full_disk(
     )
     assert there, "the disk was full indeed"
     ballast.unlink()
-    assert until(lambda: desk.to_door(raw) == 250)
+    assert until(lambda: desk.to_receiver(raw) == 250)
     desk.recovers()
 
 
@@ -171,13 +171,13 @@ def test_a_read_only_disk_for_mails(
     mount(blobs, "--bind", str(blobs))
     subprocess.run(["mount", "-o", "remount,bind,ro", str(blobs)], check=True)
     desk.to_mailbox(3)
-    raw = desk.door_letter()
+    raw = desk.receiver_mail()
     desk.fetches_in_vain()
-    assert 400 <= desk.to_door(raw) <= 499
+    assert 400 <= desk.to_receiver(raw) <= 499
     desk.serving.flask("mail", "receive", "--rcpt", desk.address, stdin=raw, code=75)
     assert (len(desk.mailbox.messages()), imported(desk.serving)) == (3, {})
     subprocess.run(["mount", "-o", "remount,bind,rw", str(blobs)], check=True)
-    assert desk.to_door(raw) == 250
+    assert desk.to_receiver(raw) == 250
     desk.recovers()
 
 
@@ -187,7 +187,7 @@ def test_a_read_only_data_folder(
     """A mail server that pipes mail to us keeps it; `serve` says what is wrong and does not start."""
     serving = make_serving()
     address = serving.create_account()
-    raw = letter(1, address)
+    raw = made_mail(1, address)
     data = tmp_path / "data"
     mount(data, "--bind", str(data))
     subprocess.run(["mount", "-o", "remount,bind,ro", str(data)], check=True)
@@ -208,8 +208,8 @@ def test_a_locked_database(make_desk: Callable[..., Desk]) -> None:
         other.execute("BEGIN IMMEDIATE")
         begun = time.monotonic()
         desk.to_mailbox(3)
-        raw = desk.door_letter()
-        assert 400 <= desk.to_door(raw) <= 499
+        raw = desk.receiver_mail()
+        assert 400 <= desk.to_receiver(raw) <= 499
         desk.serving.flask("mail", "receive", "--rcpt", desk.address, stdin=raw, code=75)
         with urllib.request.urlopen(f"{desk.serving.url}/login", timeout=30) as page:
             assert page.status == 200
@@ -217,5 +217,5 @@ def test_a_locked_database(make_desk: Callable[..., Desk]) -> None:
         time.sleep(max(0.0, LOCKED - (time.monotonic() - begun)))
         assert len(desk.mailbox.messages()) == 3
         other.execute("ROLLBACK")
-    assert desk.to_door(raw) == 250
+    assert desk.to_receiver(raw) == 250
     desk.recovers()

@@ -31,7 +31,7 @@ from desk.office import Office
 from desk.receiving import fetching, intake
 from desk.sending import outbox, replies
 from models import Agent, Channel, InboundMail, Message, OutboundMail, RawMail, Ticket, db, now
-from tests.jobs.crash import Crash, Delivered, Fetched, Way, letter
+from tests.jobs.crash import Crash, Delivered, Fetched, Way, made_mail
 from tests.jobs.sending import Sending, TimedSink
 from tests.servers.ca import Authority
 from tests.servers.carol import Got
@@ -39,7 +39,7 @@ from tests.servers.dovecot import Dovecot, Mailbox
 from tests.servers.forked import Forked
 from tests.servers.serving import ROOT, Serving, until
 from tests.servers.smtp_sink import SmtpSink
-from tests.support.letters import arrive
+from tests.support.mails import arrive
 
 LONG = os.environ.get("POSTSTELLE_LONG") == "1"
 SEED = int(os.environ.get("POSTSTELLE_SEED") or random.randrange(1_000_000))
@@ -55,11 +55,11 @@ SIZES = (LONG_FORM_ON_POSTGRES if POSTGRES else LONG_FORM) if LONG else SHORT_FO
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.timeout(3600 if LONG else 300)]
 
-# Where a fetch may die, where taking in a mail at our own door, and where sending.
+# Where a fetch may die, where taking in a mail at our own receiver, and where sending.
 FILING = ("stored", "received", "before_commit", "filed")
 FETCHING = (*FILING, "before_removal", "after_removal", "removal_noted", "before_quit", "after_quit")
-AT_THE_DOOR = ("before_250", "after_250")
-RECEIVING = (*FILING, *AT_THE_DOOR)
+AT_THE_RECEIVER = ("before_250", "after_250")
+RECEIVING = (*FILING, *AT_THE_RECEIVER)
 # How often a mail may reach the customer then.
 SENDING = {"claimed": 1, "before_handover": 1, "after_handover": 2}
 PUTTING_BACK = ("put_back_promised", "put_back_done")  # tests/desk/mailroom/test_put_back.py
@@ -68,7 +68,7 @@ POINTS_OF = {"imap": FETCHING, "pop3": FETCHING, "smtp": RECEIVING, "lmtp": RECE
 
 
 def mail(number: int) -> bytes:
-    return letter(number, "help@acme.test")
+    return made_mail(number, "help@acme.test")
 
 
 def called(*names: str) -> Iterator[tuple[str, ast.Call]]:
@@ -119,26 +119,26 @@ def test_serve_is_killed_again_and_again(
     mails, kills = SIZES[way]
     mailbox = dovecot.add_user()
     process = Forked(serving, tmp_path / "serve.log")
-    door: Way
+    way_in: Way
     if way in ("imap", "pop3"):
         connect(serving, way, mailbox, smtp_sink)
         process.start()
         until(lambda: serving.sql("SELECT 1 FROM channel WHERE first_fetch_at IS NOT NULL"))
         process.kill()
-        door, to = Fetched(mailbox), "help@acme.test"
+        way_in, to = Fetched(mailbox), "help@acme.test"
     else:
-        door = Delivered(way, serving.smtp_port, tmp_path / "lmtp.sock", to)
-    crash = Crash(serving, process, door, smtp_sink, to, SEED, mails, kills)
+        way_in = Delivered(way, serving.smtp_port, tmp_path / "lmtp.sock", to)
+    crash = Crash(serving, process, way_in, smtp_sink, to, SEED, mails, kills)
     # Those of a fetch and of sending have short forms of their own below.
     if LONG:
         crash.points = (*POINTS_OF[way], *SENDING)
     elif way in ("smtp", "lmtp"):
-        crash.points = AT_THE_DOOR
+        crash.points = AT_THE_RECEIVER
     try:
         crash.run()
     finally:
-        if isinstance(door, Delivered):
-            door.end()
+        if isinstance(way_in, Delivered):
+            way_in.end()
 
 
 def connect(serving: Serving, protocol: str, mailbox: Mailbox, sink: SmtpSink) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs.crash import letter
+from tests.jobs.crash import made_mail
 from tests.servers import carol
 from tests.servers.dovecot import Dovecot, Mailbox
 from tests.servers.serving import ROOT, Serving, until
@@ -99,7 +99,7 @@ def test_everything_is_on_the_disk_before_anybody_is_told_to_forget_it(
             lambda: not serving.sql("SELECT 1 FROM channel WHERE first_fetch_at IS NULL AND provider = 'own'")
         )
         for number, way in enumerate(TOLD):
-            sent[way] = letter(number, address)
+            sent[way] = made_mail(number, address)
             if way == "smtp":
                 carol.send(sent[way], address, serving.smtp_port)
             else:

@@ -172,8 +172,8 @@ def test_an_own_mailbox_from_the_form_to_the_ticket_and_the_answer(
     expect(page.locator("#test:not([aria-busy]) .step-ok")).to_have_count(11, timeout=20_000)
     expect(page.locator("#test")).to_contain_text("1 ungelesene von 2")
     page.get_by_role("button", name="Probelauf starten").click()
-    expect(page.locator("#rehearsal")).to_contain_text("wird ein neues Ticket", timeout=20_000)
-    expect(page.locator("#rehearsal")).to_contain_text("schon gelesen: bleibt unberührt")
+    expect(page.locator("#dry-run")).to_contain_text("wird ein neues Ticket", timeout=20_000)
+    expect(page.locator("#dry-run")).to_contain_text("schon gelesen: bleibt unberührt")
     assert sorted(mailbox.flags()) == ["", "S"] and served.sql("SELECT count(*) AS n FROM channel WHERE key = 'Buchhaltung'") == [{"n": 0}]  # fmt: skip
     save(page)  # S50
     ticket = until(lambda: [t for t in served.tickets() if t["subject"] == "Schon da und ungelesen"])[0]
@@ -269,8 +269,8 @@ def test_from_the_list_to_the_bin_by_the_keyboard_alone(
     expect(page.locator("#test:not([aria-busy]) .step-ok")).to_have_count(11, timeout=20_000)
     expect(page.locator("#test :focus")).to_have_count(1)
     go_to(page, "Probelauf starten", "Space")
-    expect(page.locator("#rehearsal")).to_contain_text("wird ein neues Ticket", timeout=20_000)
-    expect(page.locator("#rehearsal :focus")).to_have_count(1)
+    expect(page.locator("#dry-run")).to_contain_text("wird ein neues Ticket", timeout=20_000)
+    expect(page.locator("#dry-run :focus")).to_have_count(1)
     go_to(page, "Speichern", "Enter", by="Shift+Tab")
     expect(page.get_by_role("heading", level=1)).to_have_text("Kanäle")
     go_to(page, "Tastatur", "Enter")

@@ -15,7 +15,7 @@ from tests.servers import carol
 from tests.servers.browser import sign_in, window
 from tests.servers.serving import PASSWORD, Serving, until
 from tests.servers.smtp_sink import SmtpSink
-from tests.support.letters import mail
+from tests.support.mails import mail
 
 ADDRESS = "support-acme@poststelle.example"
 

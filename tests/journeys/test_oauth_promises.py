@@ -104,11 +104,11 @@ def test_from_the_provider_to_a_permission_that_ended(
     assert look(page, page.url) == []  # axe, on the form that came back
     expect(page.locator("[name=smtp_port]")).to_have_value(str(sink.port))
 
-    # Tested and rehearsed before anything is saved.
+    # Tested, and run dry, before anything is saved.
     page.get_by_role("button", name="Verbindung testen").click()
     expect(page.locator("#test .step-ok")).to_have_count(11, timeout=20_000)
     page.get_by_role("button", name="Probelauf starten").click()
-    expect(page.locator("#rehearsal")).to_contain_text("0 E-Mails", timeout=20_000)
+    expect(page.locator("#dry-run")).to_contain_text("0 E-Mails", timeout=20_000)
     seen.append(page.content())
     page.get_by_role("button", name="Speichern").click()
     row = page.locator("tr", has_text="Rechnungen")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,8 +14,8 @@ from flask import Flask
 from sqlalchemy import exc, select, text, update
 
 from desk import keys
-from models import Account, Channel, Contact, Counter, Status, Ticket, db
-from models.base import use_cipher, writing
+from models import Account, Attachment, Channel, Contact, Counter, Kind, Message, Status, Ticket, db
+from models.base import insert_now, update_now, use_cipher, writing
 from tests.servers.serving import until
 
 THREADS, ROUNDS = 6, 15
@@ -204,3 +205,27 @@ def test_who_only_reads_does_not_wait_behind_many_writers(app: Flask) -> None:
             assert not any(writer.done() for writer in writers)
         finally:
             db.session.rollback()
+
+
+# --- past the ORM
+
+
+def test_what_has_another_name_in_the_database_is_written_past_the_orm_too(ticket: Ticket) -> None:
+    message = Message(
+        ticket_id=ticket.id, kind=Kind.INBOUND, from_address="c@x.example", to=[], cc=[], references=[]
+    )
+    insert_now(message)
+    about = {"from": "c@x.example", "subject": "s", "date": ""}
+    file = Attachment(
+        message_id=message.id,
+        sha256="0" * 64,
+        name="a",
+        type="message/rfc822",
+        size=1,
+        attached_mail=about,
+    )
+    insert_now(file)
+    assert json.loads(str(raw("SELECT CAST(letter AS TEXT) FROM attachment"))) == about
+    file.attached_mail = about | {"subject": "t"}
+    update_now(file)
+    assert json.loads(str(raw("SELECT CAST(letter AS TEXT) FROM attachment")))["subject"] == "t"

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, exc, insert, select
 
 from models import Channel, InboundMail, LedgerCount, Message, db
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 
 def seen(channel: Channel) -> int | None:

@@ -1,4 +1,4 @@
-"""The hostile mails through the door of a fresh desk, then a hundred good ones; a program, so that it can be limited.
+"""The hostile mails through the receiver of a fresh desk, then a hundred good ones; a program, so that it can be limited.
 
 Prints one JSON object per mail: its name, what became of it, seconds on the clock and of computing, and the status
 of its page; ends with 1 if a bound does not hold. The whole process has 512 MB of address space, and so have those
@@ -51,7 +51,7 @@ def main(names: list[str]) -> int:
                 agent = db.session.scalars(select(Agent)).one()
                 session["_user_id"], session["_fresh"] = agent.get_id(), True
             for name, raw in _mails(names):
-                found = _through_the_door(name, raw, client)
+                found = _through_the_receiver(name, raw, client)
                 failed += not _holds(found)
                 print(json.dumps(found), flush=True)
     return 1 if failed else 0
@@ -76,7 +76,7 @@ def _good(number: int) -> bytes:
     ).encode()
 
 
-def _through_the_door(name: str, raw: bytes, client: FlaskClient) -> dict[str, Any]:
+def _through_the_receiver(name: str, raw: bytes, client: FlaskClient) -> dict[str, Any]:
     started, computed = time.perf_counter(), computing()
     taken = receiver.take(raw, "somebody@else.example", [ADDRESS], "smtp")
     found: dict[str, Any] = {"name": name, "seconds": 0.0, "computing": 0.0, "page": None}

@@ -1,7 +1,7 @@
 """Loops end by counting: two installs, robots and bouncing addresses that answer for ever, and a clock that runs.
 
 Everything real but the wire and the clock: two apps with a database each, mails carried from the outbox of one
-to the door of the other. `python -m tests.support.loops` runs the long form (`make loops`), the suite a short
+to the receiver of the other. `python -m tests.support.loops` runs the long form (`make loops`), the suite a short
 one.
 """
 
@@ -32,7 +32,7 @@ from desk import schema
 from desk.agents import accounts
 from desk.receiving import intake
 from models import Channel, db
-from tests.support.post import Letter, Post, opened
+from tests.support.post import Post, SentMail, opened
 
 MINUTE = timedelta(minutes=1)  # a round; a thousand of them are less than a day
 FEWER_THAN = 10
@@ -60,14 +60,14 @@ class Install:
                 intake.process(found, raw)
             db.session.remove()
 
-    def send(self) -> list[Letter]:
+    def send(self) -> list[SentMail]:
         with self.app.app_context():
-            letters = self.post.collect()
+            mails = self.post.collect()
             db.session.remove()
-            return letters
+            return mails
 
 
-Answer = Callable[[Letter, Install], bytes | None]
+Answer = Callable[[SentMail, Install], bytes | None]
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Other:
     got: Counter[str] = field(default_factory=Counter)
 
 
-def letter(sender: str, to: str, subject: str, text: str, **more: str) -> bytes:
+def made_mail(sender: str, to: str, subject: str, text: str, **more: str) -> bytes:
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = sender, to, subject
     mail["Message-ID"] = f"<{next(_numbers)}@elsewhere.example>"
@@ -97,9 +97,9 @@ def letter(sender: str, to: str, subject: str, text: str, **more: str) -> bytes:
 def robot(sender: str) -> Answer:
     """Away, and no header says so. Neither the subject nor the words are those of an out-of-office reply."""
 
-    def answer(got: Letter, install: Install) -> bytes:
+    def answer(got: SentMail, install: Install) -> bytes:
         number = next(_numbers)
-        return letter(sender, install.address, f"Danke {number}", f"Ich melde mich später. {number}")
+        return made_mail(sender, install.address, f"Danke {number}", f"Ich melde mich später. {number}")
 
     return answer
 
@@ -107,9 +107,9 @@ def robot(sender: str) -> Answer:
 def polite_robot(sender: str) -> Answer:
     """The same as an answer: it names the mail that it answers."""
 
-    def answer(got: Letter, install: Install) -> bytes:
+    def answer(got: SentMail, install: Install) -> bytes:
         mail = message_from_bytes(got.raw, policy=policy.default)
-        return letter(
+        return made_mail(
             sender,
             install.address,
             f"Re: {mail['Subject']}",
@@ -124,9 +124,9 @@ def shouting_robot(sender: str) -> Answer:
     """Its address is spelled differently each time."""
     spellings = itertools.cycle((str.upper, str.title, str.lower, str.swapcase))
 
-    def answer(got: Letter, install: Install) -> bytes:
+    def answer(got: SentMail, install: Install) -> bytes:
         spelled = next(spellings)(sender.partition("@")[0])
-        return letter(
+        return made_mail(
             f"{spelled}@{sender.partition('@')[2]}", install.address, f"Hallo {next(_numbers)}", "Bin weg."
         )
 
@@ -136,7 +136,7 @@ def shouting_robot(sender: str) -> Answer:
 def report(sender: str) -> Answer:
     """A delivery report as RFC 3464 wants it."""
 
-    def answer(got: Letter, install: Install) -> bytes:
+    def answer(got: SentMail, install: Install) -> bytes:
         mail = message_from_bytes(got.raw)
         return (
             f"From: MAILER-DAEMON@bounce.example\r\nTo: {install.address}\r\nSubject: Undelivered Mail\r\n"
@@ -153,9 +153,9 @@ def report(sender: str) -> Answer:
 def odd_report(sender: str) -> Answer:
     """A report that only a person can read, from an address like any other."""
 
-    def answer(got: Letter, install: Install) -> bytes:
+    def answer(got: SentMail, install: Install) -> bytes:
         number = next(_numbers)
-        return letter(
+        return made_mail(
             sender, install.address, f"Nachricht {number}", f"Dieses Postfach gibt es nicht mehr. {number}"
         )
 
@@ -184,19 +184,19 @@ def others() -> list[Other]:
 
 def against(install: Install, other: Other, rounds: int) -> Counter[str]:
     """How many mails each address outside the company got in so many rounds."""
-    install.take(letter(other.address, install.address, f"Frage {next(_numbers)}", "Bitte um Hilfe."))
+    install.take(made_mail(other.address, install.address, f"Frage {next(_numbers)}", "Bitte um Hilfe."))
     busy = True
     with clock() as hands:
         for _ in range(rounds):
             hands.shift(MINUTE)
             if not busy and not other.restless:
                 continue  # nobody has written: nothing can happen
-            letters = [one for one in install.send() if not one.to.endswith(STAFF)]
-            other.got.update(one.to.casefold() for one in letters)
-            answers = [other.answer(one, install) for one in letters]
+            mails = [one for one in install.send() if not one.to.endswith(STAFF)]
+            other.got.update(one.to.casefold() for one in mails)
+            answers = [other.answer(one, install) for one in mails]
             if other.restless:
                 answers.append(
-                    letter(other.address, install.address, f"Hallo {next(_numbers)}", f"{next(_numbers)}")
+                    made_mail(other.address, install.address, f"Hallo {next(_numbers)}", f"{next(_numbers)}")
                 )
             for answer in answers:
                 if answer is not None:
@@ -209,7 +209,7 @@ def between(first: Install, second: Install, rounds: int, stripped: bool) -> Cou
     """Two installs that write to each other. `stripped`: a gateway between them takes every header away that
     says who wrote, and replaces each Message-ID."""
     got: Counter[str] = Counter()
-    first.take(letter(second.address, first.address, "Frage", "Bitte um Hilfe."))
+    first.take(made_mail(second.address, first.address, "Frage", "Bitte um Hilfe."))
     waiting = True
     with clock() as hands:
         for _ in range(rounds):
@@ -231,7 +231,7 @@ def between(first: Install, second: Install, rounds: int, stripped: bool) -> Cou
 def bare(raw: bytes) -> bytes:
     mail = message_from_bytes(raw, policy=policy.default)
     body = mail.get_body(("plain",))
-    return letter(mail["From"], mail["To"], mail["Subject"], body.get_content() if body else "")
+    return made_mail(mail["From"], mail["To"], mail["Subject"], body.get_content() if body else "")
 
 
 @contextmanager

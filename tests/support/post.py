@@ -1,4 +1,4 @@
-"""A post office in memory: what leaves is kept, and can be carried to another door."""
+"""A post office in memory: what leaves is kept, and can be carried to another receiver."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wire import Handover
 
 
 @dataclass(frozen=True)
-class Letter:
+class SentMail:
     raw: bytes
     envelope_from: str
     to: str
@@ -26,7 +26,7 @@ class Letter:
 class Post:
     """Takes every mail that the outbox hands over."""
 
-    letters: list[Letter] = field(default_factory=list)
+    mails: list[SentMail] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         return self
@@ -35,14 +35,14 @@ class Post:
         pass
 
     def send(self, raw: bytes, envelope_from: str, recipients: Sequence[str]) -> dict[str, Handover]:
-        self.letters += [Letter(raw, envelope_from, to) for to in recipients]
+        self.mails += [SentMail(raw, envelope_from, to) for to in recipients]
         return {to: Handover("accepted", "250 ok") for to in recipients}
 
-    def collect(self) -> list[Letter]:
+    def collect(self) -> list[SentMail]:
         """Everything that waits in the outbox of the app in context, sent now."""
         notice_mails.gather(at_once=True)
         outbox.deliver_due(at_once=True)
-        taken, self.letters = self.letters, []
+        taken, self.mails = self.mails, []
         return taken
 
 

@@ -71,7 +71,7 @@ def told_by(raw: bytes) -> Told | None:
 
 
 def send_and_bounce(path: Path, told: Told, score: Any) -> None:
-    """A reply leaves, the report comes back by the door, and the outbox is looked at."""
+    """A reply leaves, the report comes back by the receiver, and the outbox is looked at."""
     raw, name = path.read_bytes(), f"{path.parent.name}/{path.name}"
     sent = _send((*told.failed, *told.late, BESIDE))
     header, body = _cut(raw)

@@ -1,4 +1,4 @@
-"""`make realmail MAILS=folder`: collections of real mail, each sent through the door into a fresh desk.
+"""`make realmail MAILS=folder`: collections of real mail, each sent through the receiver into a fresh desk.
 
 Below MAILS any folder with an `expected.json` is a collection: an object that has, per file name, what is known
 of the mail: `subject`, `from_email`, `leaves` (parts at the ends, attached mails opened), `attachments_count`,
@@ -49,7 +49,7 @@ BOUNDS = {
     "bounces at their message": (0.98, 0.99),
     "bounces at their recipient": (0.98, 0.99),
 }
-SLOWEST = 1.0  # seconds of computing for one mail through the door; the clock also counts what others do
+SLOWEST = 1.0  # seconds of computing for one mail through the receiver; the clock also counts what others do
 ALLOWED = {
     "false bounces": 0,
     "false machines": 0,
@@ -90,7 +90,7 @@ def main(folder: str) -> int:
         _desk(data, relay.port).app_context(),
     ):
         for path, expected in _mails(Path(folder)):
-            _through_the_door(path, expected, score)
+            _through_the_receiver(path, expected, score)
         _no_ticket_of_a_mail_server(score)
         for path, expected in _mails(Path(folder)):
             if expected.get("bounce") and (told := real_bounces.told_by(path.read_bytes())):
@@ -126,7 +126,7 @@ def _desk(data: str, relay_port: int) -> Flask:
     return app
 
 
-def _through_the_door(path: Path, expected: dict[str, Any], score: Score) -> None:
+def _through_the_receiver(path: Path, expected: dict[str, Any], score: Score) -> None:
     raw, name = path.read_bytes(), f"{path.parent.name}/{path.name}"
     last = db.session.scalar(select(func.max(InboundMail.id))) or 0
     db.session.rollback()

@@ -34,7 +34,7 @@ def sink(make_smtp_sink, authorization, ca):
 
 
 @pytest.fixture
-def doors(token_dovecot, sink, trusted_ca):
+def sign_ins(token_dovecot, sink, trusted_ca):
     """Each opens the mailbox of a user with a source of tokens, and says what is there."""
 
     def imap(user, tokens, server):
@@ -58,70 +58,70 @@ def doors(token_dovecot, sink, trusted_ca):
 
 
 @pytest.mark.dovecot
-@pytest.mark.parametrize("door", ["imap", "pop3", "smtp"])
-def test_a_token_opens_the_mailbox(door, doors, token_dovecot, authorization):
+@pytest.mark.parametrize("protocol", ["imap", "pop3", "smtp"])
+def test_a_token_opens_the_mailbox(protocol, sign_ins, token_dovecot, authorization):
     mailbox = token_dovecot.add_user()
     mailbox.deliver(RAW)
     tokens = Tokens(authorization.grant(mailbox.user)["access_token"])
-    assert doors[door](mailbox.user, tokens, None) == 1
+    assert sign_ins[protocol](mailbox.user, tokens, None) == 1
     assert tokens.refused == [""]
 
 
 @pytest.mark.dovecot
-@pytest.mark.parametrize("door", ["imap", "pop3", "smtp"])
-def test_a_refused_token_is_exchanged_once(door, doors, token_dovecot, authorization):
+@pytest.mark.parametrize("protocol", ["imap", "pop3", "smtp"])
+def test_a_refused_token_is_exchanged_once(protocol, sign_ins, token_dovecot, authorization):
     user = token_dovecot.add_user().user
     stale = authorization.grant(user)["access_token"]
     authorization.expire()
     tokens = Tokens(stale, authorization.grant(user)["access_token"])
-    doors[door](user, tokens, None)
+    sign_ins[protocol](user, tokens, None)
     assert tokens.refused == ["", stale]
 
 
 @pytest.mark.dovecot
-@pytest.mark.parametrize("door", ["imap", "pop3", "smtp"])
-def test_a_second_refusal_is_the_end_and_repeats_no_token(door, doors, token_dovecot):
+@pytest.mark.parametrize("protocol", ["imap", "pop3", "smtp"])
+def test_a_second_refusal_is_the_end_and_repeats_no_token(protocol, sign_ins, token_dovecot):
     tokens = Tokens("planted-one", "planted-two", "planted-three")
     with pytest.raises(PermanentFailure) as failed:
-        doors[door](token_dovecot.add_user().user, tokens, None)
+        sign_ins[protocol](token_dovecot.add_user().user, tokens, None)
     assert failed.value.code == "oauth_token_refused"
     assert tokens.tokens == ["planted-three"]
     assert "planted" not in failed.value.words
 
 
 @pytest.mark.dovecot
-@pytest.mark.parametrize("door", ["imap", "pop3"])
-def test_a_long_token_fits(door, doors, token_dovecot, authorization):
+@pytest.mark.parametrize("protocol", ["imap", "pop3"])
+def test_a_long_token_fits(protocol, sign_ins, token_dovecot, authorization):
     """Microsoft's have some 2,500 characters; here the refusal is read after such a line."""
     tokens = Tokens("x" * 4000, "y" * 4000)
     with pytest.raises(PermanentFailure, match="oauth_token_refused"):
-        doors[door](token_dovecot.add_user().user, tokens, None)
+        sign_ins[protocol](token_dovecot.add_user().user, tokens, None)
 
 
-def test_a_long_token_has_a_line_of_its_own_at_smtp(doors, sink, authorization):
+def test_a_long_token_has_a_line_of_its_own_at_smtp(sign_ins, sink, authorization):
     with pytest.raises(PermanentFailure, match="oauth_token_refused"):
-        doors["smtp"]("user", Tokens("x" * 900, "y" * 900), None)
+        sign_ins["smtp"]("user", Tokens("x" * 900, "y" * 900), None)
     assert sink.commands.count("AUTH XOAUTH2") == 2
 
 
-def test_a_token_is_never_shown_in_the_open(doors, token_dovecot, sink):
+def test_a_token_is_never_shown_in_the_open(sign_ins, token_dovecot, sink):
     """Not even where an administrator allowed plain connections."""
-    for door, port in (("imap", token_dovecot.imap), ("pop3", token_dovecot.pop3), ("smtp", sink.port)):
+    for protocol, port in (("imap", token_dovecot.imap), ("pop3", token_dovecot.pop3), ("smtp", sink.port)):
         server = ServerAddress("localhost", port, Encryption.NONE, allow_plaintext=True, allow_private=True)
         tokens = Tokens("planted")
         with pytest.raises(TransportFailure) as failed:
-            doors[door]("user", tokens, server)
+            sign_ins[protocol]("user", tokens, server)
         assert failed.value.code == "oauth_plaintext"
         assert tokens.tokens == ["planted"]
 
 
 @pytest.mark.dovecot
-@pytest.mark.parametrize("door", ["imap", "pop3", "smtp"])
-def test_a_server_without_xoauth2_is_told_apart(door, doors, dovecot, make_smtp_sink, ca):
+@pytest.mark.parametrize("protocol", ["imap", "pop3", "smtp"])
+def test_a_server_without_xoauth2_is_told_apart(protocol, sign_ins, dovecot, make_smtp_sink, ca):
     sink = make_smtp_sink(users={"user": "secret"}, context=ca.issue(file="sink2").context())
-    port = {"imap": dovecot.imaps, "pop3": dovecot.pop3s, "smtp": sink.port}[door]
-    encryption = Encryption.STARTTLS if door == "smtp" else Encryption.SSL
+    port = {"imap": dovecot.imaps, "pop3": dovecot.pop3s, "smtp": sink.port}[protocol]
+    encryption = Encryption.STARTTLS if protocol == "smtp" else Encryption.SSL
     with pytest.raises(PermanentFailure, match="oauth_not_offered"):
-        doors[door](
+        sign_ins[protocol](
             "user", Tokens("planted"), ServerAddress("localhost", port, encryption, allow_private=True)
         )

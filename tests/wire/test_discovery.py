@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from mail.providers.presets import Door
+from mail.providers.presets import MailServer
 from tests.servers.internet import NameServer, Page, WebServer
 from tests.wire.test_address import REFUSED
 from wire import PermanentFailure, TemporaryFailure, web
@@ -54,13 +54,13 @@ def internet(names, site):
 
 
 def ways(discovery):
-    return [(look.way, look.state) for look in discovery.looks]
+    return [(place.way, place.state) for place in discovery.places]
 
 
 def test_the_list_of_providers_needs_no_network():
     nowhere = Internet(("127.0.0.1",), 9, 9)
     found = discover("anna@GMX.at", nowhere)
-    assert found.servers.name == "GMX" and found.servers.imap == Door("imap.gmx.net", 993)
+    assert found.servers.name == "GMX" and found.servers.imap == MailServer("imap.gmx.net", 993)
     assert ways(found) == [("preset", "found")]
 
 
@@ -87,9 +87,9 @@ def test_the_file_at_autoconfig(site, internet):
     assert ways(found)[-1] == ("autoconfig", "found")
     servers = found.servers
     assert (servers.name, servers.user) == ("Acme Mail", "local")
-    assert servers.imap == Door("imap.acme.example", 993, "ssl")  # not the one without encryption
-    assert servers.pop3 == Door("pop.acme.example", 110, "starttls")
-    assert servers.smtp == Door("smtp.acme.example", 587, "starttls")
+    assert servers.imap == MailServer("imap.acme.example", 993, "ssl")  # not the one without encryption
+    assert servers.pop3 == MailServer("pop.acme.example", 110, "starttls")
+    assert servers.smtp == MailServer("smtp.acme.example", 587, "starttls")
     assert site.asked == [f"{AUTOCONFIG}?emailaddress=support%40acme.example"]
 
 
@@ -107,8 +107,8 @@ def test_a_redirect_is_followed_by_https_only(names, site, internet):
     site.pages["elsewhere.example/config"] = Page(CONFIG)
     assert discover(ADDRESS, internet).servers.name == "Acme Mail"
     site.pages[AUTOCONFIG] = Page(status=301, headers={"Location": "http://elsewhere.example/config"})
-    looks = discover(ADDRESS, internet).looks
-    assert next(look.code for look in looks if look.way == "autoconfig") == "not_https"
+    places = discover(ADDRESS, internet).places
+    assert next(place.code for place in places if place.way == "autoconfig") == "not_https"
 
 
 def test_thunderbirds_database_is_asked_only_if_wanted(names, site, internet, monkeypatch):
@@ -129,15 +129,22 @@ def test_srv_records_encrypted_first(names, internet):
     names.add(f"_submission._tcp.{DOMAIN}", "SRV", "0 1 587 smtp.acme.example.")
     found = discover(ADDRESS, internet)
     assert ways(found)[-1] == ("srv", "found")
-    assert found.servers.imap == Door("imap.acme.example", 993, "ssl")
+    assert found.servers.imap == MailServer("imap.acme.example", 993, "ssl")
     assert found.servers.pop3 is None
-    assert found.servers.smtp == Door("smtp.acme.example", 587, "starttls")
+    assert found.servers.smtp == MailServer("smtp.acme.example", 587, "starttls")
 
 
 def test_nothing_found_says_where_was_looked(internet):
     found = discover(ADDRESS, internet)
     assert found.servers is None
-    assert [look.way for look in found.looks] == ["preset", "mx", "autoconfig", "well_known", "ispdb", "srv"]
+    assert [place.way for place in found.places] == [
+        "preset",
+        "mx",
+        "autoconfig",
+        "well_known",
+        "ispdb",
+        "srv",
+    ]
 
 
 @pytest.mark.parametrize("address", ["", "anna", "anna@", "@", "a@b", "a@bad host", "a@127.0.0.1", "a@[::1]", "a@-.-", "a@x\0.de"])  # fmt: skip
@@ -152,7 +159,7 @@ def test_silence_costs_three_seconds_a_place_and_ten_in_all(names, site, interne
     started = time.monotonic()
     found = discover(ADDRESS, replace(internet, step_seconds=0.3, all_seconds=0.5))
     assert time.monotonic() - started < 3
-    codes = {look.way: look.code for look in found.looks}
+    codes = {place.way: place.code for place in found.places}
     assert codes["mx"] == codes["autoconfig"] == codes["srv"] == "timeout"
 
 
@@ -171,15 +178,15 @@ def test_an_answer_that_is_none(site, internet, page, code):
     if "Location" in page.headers:
         page.headers = {"Location": f"https://{AUTOCONFIG}".replace(".example/", f".example:{site.port}/")}
     site.pages[AUTOCONFIG] = page
-    looks = discover(ADDRESS, internet).looks
-    assert next(look.code for look in looks if look.way == "autoconfig") == code
+    places = discover(ADDRESS, internet).places
+    assert next(place.code for place in places if place.way == "autoconfig") == code
 
 
 def test_a_certificate_of_another_name_is_refused(names, site, internet):
     names.add("other.example", "A", "127.0.0.1")
     names.add("autoconfig.other.example", "A", "127.0.0.1")
-    looks = discover("a@other.example", internet).looks
-    assert next(look.code for look in looks if look.way == "autoconfig") == "certificate_name"
+    places = discover("a@other.example", internet).places
+    assert next(place.code for place in places if place.way == "autoconfig") == "certificate_name"
 
 
 @pytest.mark.parametrize(
@@ -237,8 +244,8 @@ def test_a_name_that_changes_between_check_and_use_leads_nowhere_else(names, sit
     names.zones[f"autoconfig.{DOMAIN}", "A"] = lambda: next(answers)
     internet = Internet(("127.0.0.1",), names.port, site.port, step_seconds=0.3, all_seconds=1)
     site.pages[AUTOCONFIG] = Page(CONFIG)
-    looks = discover(ADDRESS, internet).looks
-    assert next(look.code for look in looks if look.way == "autoconfig") in ("timeout", "connect_timeout", "connect_refused")  # fmt: skip
+    places = discover(ADDRESS, internet).places
+    assert next(place.code for place in places if place.way == "autoconfig") in ("timeout", "connect_timeout", "connect_refused")  # fmt: skip
     assert names.asked.count((f"autoconfig.{DOMAIN}", "A")) == 1
     assert site.asked == []
 
@@ -249,5 +256,5 @@ def test_a_redirect_into_our_networks_is_refused(names, site, monkeypatch):
     internet = Internet(("127.0.0.1",), names.port, site.port, step_seconds=1, all_seconds=2)
     private = web.is_private
     monkeypatch.setattr(web, "is_private", lambda address: private(address) and str(address) != "127.0.0.1")
-    looks = discover(ADDRESS, internet).looks
-    assert next(look.code for look in looks if look.way == "autoconfig") == "refused_address"
+    places = discover(ADDRESS, internet).places
+    assert next(place.code for place in places if place.way == "autoconfig") == "refused_address"

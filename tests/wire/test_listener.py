@@ -1,4 +1,4 @@
-"""Our own door for mail: by smtplib as a good client, by a raw socket as a bad one."""
+"""Our own receiver of mail: by smtplib as a good client, by a raw socket as a bad one."""
 
 import contextlib
 import logging
@@ -20,7 +20,7 @@ CAROL, SUPPORT, SALES = "carol@customer.example", "support@acme.example", "sales
 
 
 class Desk:
-    """What stands behind the door."""
+    """What stands behind the receiver."""
 
     def __init__(self):
         self.arrivals: list[Arrival] = []

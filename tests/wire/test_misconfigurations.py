@@ -49,7 +49,7 @@ def plain(port, **options):
     return at(port, Encryption.NONE, allow_plaintext=True, **options)
 
 
-# --- the door ---
+# --- the way in ---
 
 
 def test_a_name_with_a_slip():
@@ -219,7 +219,7 @@ def test_a_way_of_signing_in_that_is_not_offered(make_smtp_sink):
     assert smtp(plain(sink.port), credentials) == ("signed_in", "auth_unsupported")
 
 
-# --- what is behind the door ---
+# --- what lies behind it ---
 
 
 @pytest.mark.dovecot

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from desk.tools.scenes.kinds import JONAS, LEA, NOBODY, US, Answer, Change, Letter, Scene, on
+from desk.tools.scenes.kinds import JONAS, LEA, NOBODY, US, Answer, Change, DemoMail, Scene, on
 from models import Priority, Status
 
 EARLIER = (
@@ -11,7 +11,7 @@ EARLIER = (
         "nina.wallner@post.example",
         "Newsletter abbestellen",
         (
-            Letter(on(1, "07:55"), "Bitte nehmen Sie mich aus dem Newsletter-Verteiler. Danke, N. Wallner"),
+            DemoMail(on(1, "07:55"), "Bitte nehmen Sie mich aus dem Newsletter-Verteiler. Danke, N. Wallner"),
             Change(on(1, "08:20"), JONAS, assignee=JONAS, priority=Priority.LOW),
             Answer(
                 on(1, "08:24"),
@@ -27,7 +27,7 @@ EARLIER = (
         "sabine.hofer@post.example",
         "Falsche Größe geliefert",
         (
-            Letter(
+            DemoMail(
                 on(3, "08:31"),
                 "Hallo,\n\nich habe die Schürze in M bestellt, gekommen ist XL (Bestellung 88-1150). Kann ich "
                 "sie umtauschen?\n\nLiebe Grüße\nSabine Hofer",
@@ -39,7 +39,7 @@ EARLIER = (
                 "Liebe Frau Hofer,\n\nnatürlich! Die richtige Größe ist schon unterwegs, dem Paket liegt ein "
                 "Retourenschein bei.\n\nHerzliche Grüße",
             ),
-            Letter(on(2, "16:22"), "Ist heute angekommen und passt perfekt. Vielen Dank!\n\nSabine Hofer"),
+            DemoMail(on(2, "16:22"), "Ist heute angekommen und passt perfekt. Vielen Dank!\n\nSabine Hofer"),
             Change(on(2, "16:30"), US, status=Status.RESOLVED),
         ),
         confirmed=True,
@@ -49,7 +49,7 @@ EARLIER = (
         "p.schwarz@schwarz-it.example",
         "UID-Nummer auf der Rechnung",
         (
-            Letter(
+            DemoMail(
                 on(4, "15:44"),
                 "Sehr geehrte Damen und Herren,\n\nauf der Rechnung 2026-0298 fehlt unsere UID-Nummer. Bitte "
                 "um eine korrigierte Rechnung.\n\nMit freundlichen Grüßen\nPeter Schwarz",
@@ -70,7 +70,7 @@ EARLIER = (
         "karl.leitner@post.example",
         "Anleitung verloren",
         (
-            Letter(
+            DemoMail(
                 on(12, "14:20"),
                 "Guten Tag,\n\nhaben Sie die Anleitung für den Wasserkocher WK-15 noch? Meine ist beim Umzug "
                 "verloren gegangen.\n\nDanke, Karl Leitner",
@@ -91,7 +91,7 @@ EARLIER = (
         "maria.huber@example.at",
         "Frage zur Garantie",
         (
-            Letter(
+            DemoMail(
                 on(28, "09:20"),
                 "Guten Tag,\n\nwie lange gilt die Garantie auf die Teekanne Nordlicht, und brauche ich dafür "
                 "die Originalverpackung?\n\nMit freundlichen Grüßen\nMaria Huber",
@@ -112,7 +112,7 @@ EARLIER = (
         "maria.huber@example.at",
         "Neue Telefonnummer",
         (
-            Letter(
+            DemoMail(
                 on(52, "12:02"),
                 "Guten Tag,\n\nmeine neue Telefonnummer lautet 0660 555 01 23. Bitte in meinen Kundendaten "
                 "ändern.\n\nDanke\nMaria Huber",

@@ -1,4 +1,4 @@
-"""What a demo scene is made of: letters, answers, notes and changes, each at its time."""
+"""What a demo scene is made of: mails, answers, notes and changes, each at its time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def on(days: int, clock: str) -> When:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DemoMail:
     """A customer's mail. Empty `subject` follows from the scene; after an answer of ours it is a reply,
     with the answer quoted if `quotes`."""
 
@@ -85,7 +85,7 @@ class Change:
     tags: tuple[str, ...] = ()
 
 
-Step = Letter | Answer | Bounce | Note | Change
+Step = DemoMail | Answer | Bounce | Note | Change
 
 
 @dataclass(frozen=True, slots=True)

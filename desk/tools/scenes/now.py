@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from desk.tools.scenes.files import pdf, png
-from desk.tools.scenes.kinds import JONAS, LEA, US, Answer, Change, Letter, Note, Scene, ago, on
+from desk.tools.scenes.kinds import JONAS, LEA, US, Answer, Change, DemoMail, Note, Scene, ago, on
 from models import Priority
 
 DELIVERY_NOTE = pdf(
@@ -41,7 +41,7 @@ NOW = (
         "maria.huber@example.at",
         "Lieferung unvollständig – Bestellung 88-1204",
         (
-            Letter(
+            DemoMail(
                 ago(68),
                 "Guten Tag,\n\nleider fehlten in der gestrigen Lieferung zwei von fünf Artikeln "
                 "(Position 3 und 5). Den Lieferschein habe ich angehängt. Bitte um Nachlieferung bis "
@@ -64,7 +64,7 @@ NOW = (
                 "Sehr geehrte Frau Huber,\n\nvielen Dank für Ihre Nachricht. Wir prüfen das umgehend mit dem "
                 "Lager und melden uns noch heute.\n\nBeste Grüße\nJonas Kern",
             ),
-            Letter(ago(12), "Danke, das ist sehr freundlich!\n\nMaria Huber"),
+            DemoMail(ago(12), "Danke, das ist sehr freundlich!\n\nMaria Huber"),
         ),
         unread=True,
         confirmed=True,
@@ -74,7 +74,7 @@ NOW = (
         "thomas.berger@berger-bau.example",
         "Rechnung 2026-0311 doppelt erhalten",
         (
-            Letter(
+            DemoMail(
                 ago(26),
                 "Sehr geehrte Damen und Herren,\n\nich habe die Rechnung sowohl per Post als auch per E-Mail "
                 "bekommen, mit zwei verschiedenen Rechnungsdaten. Welche gilt nun? Bezahlt habe ich "
@@ -91,7 +91,7 @@ NOW = (
         "anna.steiner@steiner-design.example",
         "Zugang zum Kundenportal",
         (
-            Letter(
+            DemoMail(
                 on(2, "10:20"),
                 "Hallo,\n\nseit gestern komme ich nicht mehr ins Kundenportal, nach dem Anmelden erscheint "
                 "nur eine weiße Seite. Können Sie bitte nachsehen?\n\nDanke und liebe Grüße\nAnna Steiner",
@@ -103,7 +103,7 @@ NOW = (
                 "Liebe Frau Steiner,\n\nIhr Zugang war nach der Umstellung gesperrt. Ich habe ihn wieder "
                 "freigeschaltet, bitte versuchen Sie es noch einmal.\n\nBeste Grüße\nJonas Kern",
             ),
-            Letter(
+            DemoMail(
                 ago(64),
                 "Hallo Herr Kern,\n\nvielen Dank, jetzt funktioniert die Anmeldung. Eine Frage noch zum "
                 "Portal: Wo finde ich die Rechnungen vom Vorjahr?\n\nLiebe Grüße\nAnna Steiner",
@@ -117,7 +117,7 @@ NOW = (
         "daniel.pfeiffer@post.example",
         "Passwort zurücksetzen funktioniert nicht",
         (
-            Letter(
+            DemoMail(
                 ago(95),
                 "Hallo,\n\nwenn ich auf »Passwort vergessen« klicke, kommt bei mir kein E-Mail an. Im "
                 "Spam-Ordner habe ich schon nachgesehen. Meine Kundennummer ist 20418.\n\nLG Daniel",
@@ -131,7 +131,7 @@ NOW = (
         "p.lang@lang-partner.example",
         "Angebot für 40 Lizenzen",
         (
-            Letter(
+            DemoMail(
                 ago(150),
                 "Guten Tag,\n\ngerne hätten wir bis Freitag ein Angebot inklusive Wartung für 40 Lizenzen, "
                 "Laufzeit 24 Monate. Unsere Anforderungen finden Sie im Anhang.\n\n"
@@ -154,7 +154,7 @@ NOW = (
         "gasthof@aigner.example",
         "Bestellung 88-1219: Änderung der Mengen",
         (
-            Letter(
+            DemoMail(
                 ago(176),
                 "Guten Morgen,\n\nbei unserer Bestellung 88-1219 haben sich die Mengen geändert. Bitte so "
                 "liefern:\n\nKaffeebohnen Hausmischung 18 statt 12\nEspressotassen 36 statt 24\n"
@@ -172,7 +172,7 @@ NOW = (
         "k.egger@post.example",
         "Reklamation: Glaskanne zerbrochen angekommen",
         (
-            Letter(
+            DemoMail(
                 ago(205),
                 "Guten Morgen,\n\ndas Paket ist heute gekommen, aber die Glaskanne ist in tausend Scherben. "
                 "Der Karton war schon außen eingedrückt, siehe Foto. Ich brauche die Kanne am Samstag für "
@@ -198,7 +198,7 @@ HELD = Scene(
     "gewinn@lucky-day.example",
     "Sie haben 5.000 € gewonnen!!!",
     (
-        Letter(
+        DemoMail(
             ago(220),
             "Herzlichen Glückwunsch!\n\nIhre E-Mail-Adresse wurde gezogen. Klicken Sie hier, um Ihren Gewinn "
             "sofort anzufordern: https://lucky-day.example/claim\n\nIhre Gewinnzentrale",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from desk.tools.scenes.files import pdf, png
-from desk.tools.scenes.kinds import JONAS, LEA, US, Answer, Bounce, Change, Letter, Note, Scene, on
+from desk.tools.scenes.kinds import JONAS, LEA, US, Answer, Bounce, Change, DemoMail, Note, Scene, on
 from models import Priority, Status
 
 TRANSFER = pdf(("Überweisungsbestätigung", "", "Betrag: EUR 248,90", "Verwendungszweck: RE 2026-0274"))
@@ -15,7 +15,7 @@ WEEK = (
         "johann.steindl@post.example",
         "Storno Bestellung 88-1187",
         (
-            Letter(
+            DemoMail(
                 on(1, "16:48"),
                 "Sehr geehrte Damen und Herren,\n\nbitte stornieren Sie meine Bestellung 88-1187, ich habe "
                 "versehentlich zweimal bestellt. Die andere Bestellung (88-1188) passt.\n\n"
@@ -29,7 +29,7 @@ WEEK = (
         "zoltan.kiss@example.hu",
         "Return label for order 77-0932",
         (
-            Letter(
+            DemoMail(
                 on(2, "15:10"),
                 "Hello,\n\nI would like to return one item of my order 77-0932 because the colour is not "
                 "what I expected. Could you please send me a return label?\n\nBest regards,\nZoltan Kiss",
@@ -41,7 +41,7 @@ WEEK = (
                 "Hello Mr Kiss,\n\nno problem at all. Our courier will pick the parcel up, you only have to "
                 "pack it. Would tomorrow between 9 and 12 suit you?\n\nBest regards,\nJonas Kern",
             ),
-            Letter(
+            DemoMail(
                 on(1, "13:54"),
                 "Thank you, I will wait for the courier tomorrow between 9 and 12.\n\nZoltan",
                 subject="Re: Return label for order 77-0932",
@@ -55,7 +55,7 @@ WEEK = (
         "g.wimmer@wimmer-holz.example",
         "Fehlermeldung beim Export",
         (
-            Letter(
+            DemoMail(
                 on(1, "11:17"),
                 "Hallo,\n\nbeim CSV-Export kommt seit dem Update die Meldung „Zeichensatz nicht unterstützt“. "
                 "Bildschirmfoto anbei. Vorher ging es immer.\n\nMfG\nG. Wimmer",
@@ -77,7 +77,7 @@ WEEK = (
         "sarah@whitfield-tea.example",
         "Do you ship to Ireland?",
         (
-            Letter(
+            DemoMail(
                 on(1, "10:05"),
                 "Hi there,\n\nwe run a small tea room in Galway and love your Nordlicht pots. Do you ship to "
                 "Ireland, and what would delivery cost for about 20 kg?\n\nMany thanks,\nSarah Whitfield",
@@ -89,7 +89,7 @@ WEEK = (
                 "Dear Sarah,\n\nyes, we do! Delivery of up to 31 kg to Ireland is 29 euros and takes four to "
                 "six working days.\n\nKind regards",
             ),
-            Letter(
+            DemoMail(
                 on(1, "15:31"),
                 "That sounds great. Could you also tell me whether the lids are available separately? "
                 "They tend to disappear here.\n\nSarah",
@@ -105,7 +105,7 @@ WEEK = (
         "franz.novak@altmail.example",
         "Ersatzteil für Kaffeemühle KM-200",
         (
-            Letter(
+            DemoMail(
                 on(1, "08:40"),
                 "Grüß Gott,\n\nbei meiner Kaffeemühle KM-200 ist der Deckel gesprungen. Gibt es den als "
                 "Ersatzteil und was kostet er?\n\nFranz Novak, 8010 Graz",
@@ -126,7 +126,7 @@ WEEK = (
         "helga.maurer@post.example",
         "Wann kommt mein Paket?",
         (
-            Letter(
+            DemoMail(
                 on(2, "17:20"),
                 "Guten Tag, ich habe vor neun Tagen bestellt (88-1162) und noch nichts gehört. "
                 "Wann darf ich mit dem Paket rechnen?\n\nHelga Maurer",
@@ -138,7 +138,9 @@ WEEK = (
                 "Guten Tag Frau Maurer,\n\ndas Paket ist seit gestern unterwegs und sollte heute oder morgen "
                 "bei Ihnen sein.\n\nBeste Grüße",
             ),
-            Letter(on(1, "14:40"), "Heute war leider niemand da. Können Sie bitte nachfragen?\n\nH. Maurer"),
+            DemoMail(
+                on(1, "14:40"), "Heute war leider niemand da. Können Sie bitte nachfragen?\n\nH. Maurer"
+            ),
         ),
     ),
     Scene(
@@ -146,7 +148,7 @@ WEEK = (
         "buero@gruber-installationen.example",
         "Mahnung trotz Zahlung",
         (
-            Letter(
+            DemoMail(
                 on(2, "09:33"),
                 "Sehr geehrte Damen und Herren,\n\nwir haben eine Mahnung zur Rechnung 2026-0274 bekommen, "
                 "obwohl wir sie am 3. überwiesen haben. Die Bestätigung der Bank liegt bei. Bitte um "
@@ -163,7 +165,7 @@ WEEK = (
         "eva.fischer@post.example",
         "Adressänderung ab nächster Woche",
         (
-            Letter(
+            DemoMail(
                 on(3, "13:05"),
                 "Guten Tag,\n\nbitte ändern Sie unsere Lieferadresse auf Hauptstraße 12, 4020 Linz. Die "
                 "Rechnungsadresse bleibt gleich.\n\nDanke\nEva Fischer",
@@ -183,7 +185,7 @@ WEEK = (
         "miriam.bauer@post.example",
         "Feedback zum Support",
         (
-            Letter(
+            DemoMail(
                 on(3, "18:12"), "Hallo,\n\nwollte mich nur für die rasche Hilfe bedanken!\n\nMiriam Bauer"
             ),
             Change(on(2, "08:10"), LEA, assignee=LEA, tags=("Lob",), status=Status.OPEN),
@@ -194,7 +196,7 @@ WEEK = (
         "robert.pichler@pichler-technik.example",
         "Terminvereinbarung Montage",
         (
-            Letter(
+            DemoMail(
                 on(3, "09:48"),
                 "Sehr geehrte Damen und Herren,\n\nwir bräuchten noch im laufenden Monat einen Termin für die "
                 "Montage der zweiten Maschine. Welche Tage wären bei Ihnen möglich?\n\n"
@@ -208,7 +210,7 @@ WEEK = (
                 "Zeit. Welcher Tag passt Ihnen besser?\n\nMit freundlichen Grüßen",
                 then=Status.WAITING,
             ),
-            Letter(
+            DemoMail(
                 on(3, "10:31"),
                 "Ich bin bis Monatsende auf Urlaub und lese meine E-Mails nicht. In dringenden Fällen wenden "
                 "Sie sich bitte an office@pichler-technik.example.\n\nRobert Pichler",
@@ -224,7 +226,7 @@ WEEK = (
         "kindergarten@neusiedl.example",
         "Sammelbestellung für den Kindergarten",
         (
-            Letter(
+            DemoMail(
                 on(4, "11:40"),
                 "Liebes Team,\n\nwir hätten gerne 30 Trinkbecher in verschiedenen Farben. Gibt es bei dieser "
                 "Menge einen besseren Preis?\n\nLiebe Grüße aus Neusiedl\nClaudia Reiter",

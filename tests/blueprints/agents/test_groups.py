@@ -9,7 +9,7 @@ import pytest
 from desk.agents import groups
 from desk.channels import channels
 from models import db
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 
 @pytest.fixture

@@ -373,7 +373,7 @@ def test_the_dry_run_lists_what_would_become_of_the_mails(as_alice, mailbox, tru
     mailbox.deliver(b"From: carol@customer.example\r\nSubject: <b>Help</b>\r\n\r\nHello\r\n")
     typed = FORM | {"server": "localhost", "port": str(mailbox.dovecot.imaps), "user": mailbox.user}
     html = as_alice.post("/system/channels/dry-run", typed | {"password": mailbox.password}, 200, htmx).text
-    while asks := re.search(r'id="rehearsal"[^>]*hx-get="([^"]+)"', html):
+    while asks := re.search(r'id="dry-run"[^>]*hx-get="([^"]+)"', html):
         answer = as_alice.client.get(asks[1], headers={"HX-Request": "true"})
         html = answer.text if answer.status_code == 200 else html
         time.sleep(0.02)

@@ -10,7 +10,7 @@ from desk.mailroom import balance, ledger
 from desk.office import Office, the_account
 from models import BlockedSender, Channel, InboundMail, InboundState, LedgerCount, Outcome, RawMail, db
 from tests.support.browsing import PageClient
-from tests.support.letters import arrive, mail
+from tests.support.mails import arrive, mail
 
 MALLORY = "Mallory <mallory@stranger.example>"
 

@@ -11,7 +11,7 @@ from desk.sending.replies import Written
 from desk.tickets import drafts
 from models import Agent, Channel, Kind, MailState, OutboundMail, RecipientState, db
 from tests.support.browsing import PageClient
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 URL = "/system/outbox"
 

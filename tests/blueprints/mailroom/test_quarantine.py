@@ -6,7 +6,7 @@ import pytest
 
 from models import Channel, InboundMail, InboundState, db
 from tests.support.browsing import PageClient
-from tests.support.letters import arrive, mail
+from tests.support.mails import arrive, mail
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from desk.sending import replies
 from desk.tickets import ticket_list, tickets
 from models import Ticket, db
 from tests.blueprints.visitor import Visitor
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 
 @pytest.fixture

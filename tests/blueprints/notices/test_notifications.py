@@ -16,7 +16,7 @@ from desk.telling import who_hears
 from desk.texts import notice_texts, requester_languages
 from desk.texts.notice_table import BY_NAME, NOTICES
 from models import OutboundMail, db
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 
 @pytest.mark.parametrize("notice", [notice.name for notice in NOTICES])

@@ -6,7 +6,7 @@ import pytest
 
 from models import Channel
 from tests.support.browsing import PageClient
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 LARGE = ("2147483648", "9" * 19, "9" * 5000)
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from models import Message, db
-from tests.support.letters import arrive, ticket_of
+from tests.support.mails import arrive, ticket_of
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
@@ -56,7 +56,10 @@ def message(channel):
     mail.add_attachment(inner)
     ticket = ticket_of(arrive(channel, mail.as_bytes()))
     message = db.session.query(Message).filter_by(ticket_id=ticket.id, kind="inbound").one()
-    files = [SimpleNamespace(id=file.id, name=file.name, letter=file.letter) for file in message.attachments]
+    files = [
+        SimpleNamespace(id=file.id, name=file.name, attached_mail=file.attached_mail)
+        for file in message.attachments
+    ]
     seen = SimpleNamespace(id=message.id, number=ticket.number, attachments=files)
     db.session.rollback()
     return seen
@@ -138,8 +141,8 @@ def test_an_invitation_is_a_card_in_the_agents_zone(as_bob, message):
 
 
 def test_an_attached_mail_is_shown_as_a_message_with_its_files(as_bob, message):
-    (file,) = [file for file in message.attachments if file.letter]
-    assert file.letter == {
+    (file,) = [file for file in message.attachments if file.attached_mail]
+    assert file.attached_mail == {
         "from": "Dave <dave@customer.example>",
         "subject": "Inner <b>subject</b>",
         "date": "2026-11-23T08:00:00+00:00",
@@ -157,7 +160,7 @@ def test_an_attached_mail_is_shown_as_a_message_with_its_files(as_bob, message):
 
 @pytest.mark.parametrize("part", ["1", "0.1", "0.0", "0.0.0", "x", "-1", "0." * 29, "9" * 40])
 def test_no_way_leads_out_of_an_attached_mail(as_bob, message, part):
-    (file,) = [file for file in message.attachments if file.letter]
+    (file,) = [file for file in message.attachments if file.attached_mail]
     as_bob.get(f"/attachments/{file.id}/mail?part={part}", status=404)
     as_bob.get(f"/attachments/{named(message, 'page.html').id}/mail", status=404)
 

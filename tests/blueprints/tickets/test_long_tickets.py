@@ -11,14 +11,14 @@ from sqlalchemy import event
 from desk.tickets.thread import SHOWN
 from models import Kind, Message, db, now
 from models.message import LONG_TEXT
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 COUNT = 95
 
 
 @pytest.fixture
 def number(channel):
-    """A ticket of 95 mails, the first through the door."""
+    """A ticket of 95 mails, the first through the receiver."""
     ticket = ticket_of(arrive(channel, mail(subject="Long", text="Message 1.")))
     for count in range(2, COUNT + 1):
         at, words = now() + timedelta(seconds=count), f"Message {count}."

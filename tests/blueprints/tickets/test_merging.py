@@ -7,7 +7,7 @@ import pytest
 from desk.tickets import merging
 from models import Agent, Channel, Message, Ticket, TicketMove, db
 from tests.support.browsing import PageClient
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from desk.sending import replies
 from desk.tickets import drafts
 from models import Agent, Channel, Draft, Kind, MailState, OutboundMail, RecipientState, Ticket, db, now
 from tests.support.browsing import PageClient
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 
 @pytest.fixture

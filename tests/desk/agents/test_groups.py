@@ -13,7 +13,7 @@ from desk.channels.channel_values import ChannelValues, InvalidChannel, values_o
 from desk.tickets import tickets
 from models import Agent, Channel, NoticeItem, db
 from tests.conftest import PASSWORD
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 
 @pytest.fixture

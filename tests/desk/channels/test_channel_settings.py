@@ -1,4 +1,4 @@
-"""Per-channel settings: e-mail template, language, literal UNSEEN, a copy of what was sent."""
+"""Per-channel settings: e-mail design, language, literal UNSEEN, a copy of what was sent."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def home(at_home, make_smtp_sink, mailbox):  # noqa: F811
 
 
 def test_settings_are_kept_and_shown_again(app):
-    look = mail_designs.create(mail_designs.LookValues("Acme"))
+    design = mail_designs.create(mail_designs.DesignValues("Acme"))
     values = replace(
-        OWN, look_id=look.id, locale="de", only_unseen=True, keep_sent=True, authserv_id="mx.acme"
+        OWN, design_id=design.id, locale="de", only_unseen=True, keep_sent=True, authserv_id="mx.acme"
     )
     channel = channels.create(values)
     db.session.expire_all()
     again = values_of(channel)
-    assert (again.look_id, again.locale, again.only_unseen, again.keep_sent) == (
-        look.id,
+    assert (again.design_id, again.locale, again.only_unseen, again.keep_sent) == (
+        design.id,
         "de",
         True,
         True,
@@ -59,7 +59,7 @@ def test_settings_are_kept_and_shown_again(app):
 
 @pytest.mark.parametrize(("change", "errors"), [
     ({"locale": "xx"}, {"locale": "choice"}),
-    ({"look_id": 999}, {"look_id": "choice"}),
+    ({"design_id": 999}, {"design_id": "choice"}),
 ])  # fmt: skip
 def test_what_cannot_be_stored(app, change, errors):
     with pytest.raises(InvalidChannel) as refused:
@@ -132,8 +132,8 @@ def test_no_copy_is_owed_for_what_did_not_leave(home, alice):
 
 
 def test_the_signature_stands_below_an_answer(channel, alice):
-    look = mail_designs.create(mail_designs.LookValues("Acme", signature="Acme Service\nVienna, Austria"))
-    channels.update(channel, replace(values_of(channel), look_id=look.id))
+    design = mail_designs.create(mail_designs.DesignValues("Acme", signature="Acme Service\nVienna, Austria"))
+    channels.update(channel, replace(values_of(channel), design_id=design.id))
     answered(channel, alice)
     mail = db.session.query(OutboundMail).filter_by(purpose="ticket_reply").one()
     raw = files.content(mail.sha256)

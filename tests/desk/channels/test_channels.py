@@ -1,4 +1,4 @@
-"""Channels at the desk: their rules, their doors, and how they fare."""
+"""Channels at the desk: their rules, their servers, and how they fare."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_passwords_stand_in_no_repr():
     assert "inside" not in repr(OWN)
 
 
-# --- passwords stay with their door ---
+# --- passwords stay with their server ---
 
 
 def test_an_empty_password_keeps_the_stored_one(own):
@@ -142,7 +142,7 @@ def test_an_empty_password_keeps_the_stored_one(own):
         ({"smtp_encryption": "ssl"}, {"smtp_password": "password_again"}),
     ],
 )
-def test_another_door_asks_for_the_password_again(own, change, errors):
+def test_another_login_asks_for_the_password_again(own, change, errors):
     """Else whoever may edit a channel could have its password sent to a server of their own."""
     assert errors_of(replace(values_of(own), **change), own) == errors
 
@@ -282,7 +282,7 @@ def test_the_default_channel_stands_first(own):
     assert [channel.key for channel in channels.living()] == ["Support", "A", "Billing"]
 
 
-# --- doors ---
+# --- servers ---
 
 
 def test_a_lost_password_is_named_before_anybody_connects(own):
@@ -345,7 +345,7 @@ def test_the_test_goes_both_ways(at_home, mailbox):
 
 
 @pytest.mark.dovecot
-def test_the_test_uses_the_stored_password_only_for_the_stored_door(at_home, mailbox):
+def test_the_test_uses_the_stored_password_only_for_the_stored_login(at_home, mailbox):
     channel = channels.create(at_home)
     stored = values_of(channel)
     assert states(connection_tests.run(stored, channel)[0])["signed_in"] == "ok"

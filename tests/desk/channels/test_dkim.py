@@ -19,7 +19,7 @@ from desk.office import Office
 from desk.sending import outbox, outbox_page
 from models import Agent, Channel, MailState, OutboundMail, db, now
 from tests.servers.smtp_sink import SmtpSink
-from tests.support.letters import arrive, mail
+from tests.support.mails import arrive, mail
 
 Reply = Callable[..., OutboundMail]
 

@@ -155,9 +155,9 @@ def test_the_test_and_the_dry_run_work_before_anything_is_saved(signed_in, provi
     )  # fmt: skip
     incoming, outgoing = connection_tests.run(form, None)
     assert [step.state for step in incoming + outgoing] == ["ok"] * (len(incoming) + len(outgoing))
-    rehearsed = dry_run.start(form, None, alice.id)
-    rehearsed.wait()
-    assert (rehearsed.failure, rehearsed.takes) == ("", 1)
+    begun = dry_run.start(form, None, alice.id)
+    begun.wait()
+    assert (begun.failure, begun.takes) == ("", 1)
     incoming, _ = connection_tests.run(replace(form, grant_id=None), None)
     assert [step.code for step in incoming if step.state == "failed"] == ["oauth_not_connected"]
 
@@ -498,7 +498,7 @@ def test_back_to_a_password(app, channel):
 # --- providers ---
 
 
-def test_the_secret_is_good_for_its_door_alone(provider, values):
+def test_the_secret_is_good_for_its_endpoint_alone(provider, values):
     stored = replace(values, client_secret="")
     oauth_providers.save(replace(stored, name="Renamed"), provider)
     assert provider.client_secret == SECRET

@@ -51,7 +51,7 @@ from models import (
 )
 from tests.blueprints.channels.test_channels import FORM
 from tests.servers.dovecot import Mailbox
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 MAILS = Path(__file__).resolve().parents[2] / "mails"
 SERVER = "mx.acme.test"  # under this name the mailbox's server writes what it has checked
@@ -193,7 +193,7 @@ def generated(there: dict[str, Any], run: str) -> Iterator[bytes]:
 # --- both sides
 
 
-def foresee(client: Any, url: str, typed: dict[str, str], seconds: float = 120) -> dry_run.Rehearsal:
+def foresee(client: Any, url: str, typed: dict[str, str], seconds: float = 120) -> dry_run.DryRun:
     """By the form's own route, asked for again as the page does."""
     html = client.post(url, typed, 200, True).text
     token = re.search(r'hx-get="[^"]*/dry-runs/([^"]+)"', html)
@@ -256,7 +256,7 @@ def as_filed(row: InboundMail) -> dict[str, Any]:
     }
 
 
-def differences(found: dry_run.Rehearsal, raws: list[bytes]) -> list[str]:
+def differences(found: dry_run.DryRun, raws: list[bytes]) -> list[str]:
     """Mail by mail, the newest first, as it lies in the mailbox: where the foreseen is not what was filed."""
     rows = db.session.scalars(
         select(InboundMail).where(InboundMail.sha256 != "", InboundMail.via == "imap").order_by(InboundMail.id)
@@ -363,7 +363,7 @@ def test_every_mail_becomes_what_the_dry_run_said(
 @pytest.mark.parametrize("released", [False, True])
 @pytest.mark.parametrize("envelope_from", [None, "", "somebody@customer.example"])
 @pytest.mark.parametrize("history", [False, True])
-def test_what_comes_by_the_door_becomes_what_was_decided(
+def test_what_the_receiver_takes_becomes_what_was_decided(
     channel: Channel,
     before: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -386,7 +386,7 @@ def test_what_comes_by_the_door_becomes_what_was_decided(
         to = ids.sign_reply_address(signing_key(), before["ticket"], channel.address) if number % 2 else ""
         monkeypatch.setattr(intake.speakers, "own_check", lambda *_, found=results: found)
         raw += f"\r\n{switch} {number}\r\n".encode()
-        arrival = intake.Arrival(raw, "smtp", f"door:{number}", envelope_from, to, history)
+        arrival = intake.Arrival(raw, "smtp", f"receiver:{number}", envelope_from, to, history)
         row_id = intake.receive(channel.id, arrival)
         row = db.session.get_one(InboundMail, row_id)
         if released:

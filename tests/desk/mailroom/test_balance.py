@@ -20,7 +20,7 @@ from models import (
     ServerCopy,
     db,
 )
-from tests.support.letters import arrive, mail
+from tests.support.mails import arrive, mail
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def state() -> tuple[int, dict[str, int]]:
     return found.missing, found.findings
 
 
-def test_what_came_in_through_the_door_adds_up(row: InboundMail) -> None:
+def test_what_came_in_through_the_receiver_adds_up(row: InboundMail) -> None:
     (found,) = balance.check()
     assert (found.seen, found.adds_up, found.findings, found.checked_at is not None) == (4, True, {}, True)
     assert {str(key): number for key, number in found.counts.items() if number} == {

@@ -14,7 +14,7 @@ from desk.mailroom import ledger
 from desk.mailroom.ledger import Filter
 from models import Channel, InboundMail, Outcome, Provider, ServerCopy, db, now
 from models.inbound import STATE_OF
-from tests.support.letters import arrive, mail
+from tests.support.mails import arrive, mail
 
 SEED = 20261125
 

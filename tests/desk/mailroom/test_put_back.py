@@ -19,7 +19,7 @@ from tests.desk.receiving.test_fetching import connect, fetch, ledger
 from tests.jobs.test_kill import dies
 from tests.servers.dovecot import Mailbox
 from tests.support.browsing import PageClient
-from tests.support.letters import arrive, mail
+from tests.support.mails import arrive, mail
 from wire import TemporaryFailure
 from wire.imap import ImapSource
 

@@ -27,7 +27,7 @@ from models import (
     now,
 )
 from tests.jobs.test_kill import dies
-from tests.support.letters import arrive, mail
+from tests.support.mails import arrive, mail
 
 DAYS = 30
 
@@ -50,7 +50,7 @@ def test_only_what_is_old_enough_goes(channel: Channel, office: Office) -> None:
     old, young = age(office, arrive(channel, mail())), age(office, arrive(channel, mail()), DAYS - 1)
     assert retention.purge() == 1
     assert (here(office, old), here(office, young)) == (("gone", False), ("kept", True))
-    assert raw_mail.look(old) is None
+    assert raw_mail.view(old) is None
     assert retention.purge() == 0
     assert all(one.adds_up for one in balance.check()), "a raw mail that went in time is no loss"
 
@@ -179,6 +179,6 @@ def test_dying_in_between_leaves_nothing_behind(
     dies(settings, point, retention.purge)
     row = db.session.scalars(select(InboundMail).where(InboundMail.id == row_id)).one()
     assert (row.raw, office.blobs.has(digest)) == (RawMail.GOING, point == "raw_going")
-    assert raw_mail.look(row) is None, "no row claims bytes that may be gone"
+    assert raw_mail.view(row) is None, "no row claims bytes that may be gone"
     retention.purge()
     assert here(office, row) == ("gone", False)

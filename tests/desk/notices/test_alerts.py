@@ -77,7 +77,7 @@ def test_a_wrong_password_is_told_at_once_and_once(own: OwnChannel, relay: SmtpS
     books = own("Books")
     for _ in range(3):
         wrong_password(books)
-        alerts.look()
+        alerts.tell_due()
     outbox.deliver_due()
     (mail,) = relay.mails
     assert mail.recipients == ("alice@acme.example",) and mail.envelope_from == ""
@@ -96,11 +96,11 @@ def test_the_network_counts_after_three_failures_or_ten_minutes(own: OwnChannel,
     for _ in range(2):
         health.record_failure(books.id, "timeout", "", True)
     health.record_failure(desk.id, "connect_refused", "", True)
-    assert alerts.look() == 0
+    assert alerts.tell_due() == 0
     health.record_failure(books.id, "timeout", "", True)
-    assert alerts.look() == 1
+    assert alerts.tell_due() == 1
     earlier(11)
-    assert alerts.look() == 1
+    assert alerts.tell_due() == 1
     assert [mail.incidents for mail in queued()] == [[1], [2]]
 
 
@@ -109,32 +109,32 @@ def test_what_mended_itself_before_it_counted_is_never_told(own: OwnChannel, rel
     health.record_failure(books.id, "timeout", "", True)
     health.record_success(books.id)
     earlier(60)
-    assert alerts.look() == 0 and queued() == []
+    assert alerts.tell_due() == 0 and queued() == []
 
 
 def test_the_recovery_is_told_once(own: OwnChannel, relay: SmtpSink) -> None:
     books = own("Books")
     wrong_password(books)
-    alerts.look()
+    alerts.tell_due()
     for _ in range(2):
         health.record_success(books.id)
-        alerts.look()
+        alerts.tell_due()
     outbox.deliver_due()
     subjects = [message_from_bytes(mail.raw, policy=default)["Subject"] for mail in relay.mails]
     assert subjects == ["Channel in trouble: Books", "Channel works again: Books"]
     wrong_password(books)
-    assert alerts.look() == 1  # another incident is told anew
+    assert alerts.tell_due() == 1  # another incident is told anew
 
 
 def test_after_an_edit_the_next_success_is_the_recovery(own: OwnChannel, relay: SmtpSink) -> None:
     books = own("Books")
     wrong_password(books)
-    alerts.look()
+    alerts.tell_due()
     channels.set_active(books, False)
     channels.set_active(books, True)
-    assert alerts.look() == 0
+    assert alerts.tell_due() == 0
     health.record_success(books.id)
-    assert alerts.look() == 1
+    assert alerts.tell_due() == 1
     assert [mail.purpose for mail in queued()] == ["channel_trouble", "channel_recovered"]
 
 
@@ -142,19 +142,19 @@ def test_a_mailbox_that_nobody_fetches_is_told(own: OwnChannel, relay: SmtpSink)
     books = own("Books")
     books.last_success_at = now() - timedelta(minutes=20)
     db.session.commit()
-    assert alerts.look() == 0
+    assert alerts.tell_due() == 0
     earlier(11)
-    assert alerts.look() == 1
+    assert alerts.tell_due() == 1
     outbox.deliver_due()
     assert "no fault is known" in text_of(relay.mails[0].raw)
     health.record_success(books.id)
-    assert alerts.look() == 1 and queued()[-1].purpose == "channel_recovered"
+    assert alerts.tell_due() == 1 and queued()[-1].purpose == "channel_recovered"
 
 
 def test_many_at_once_are_one_mail(own: OwnChannel, relay: SmtpSink) -> None:
     for number in range(4):
         wrong_password(own(f"Box{number}"))
-    assert alerts.look() == 4
+    assert alerts.tell_due() == 4
     outbox.deliver_due()
     (mail,) = relay.mails
     assert message_from_bytes(mail.raw, policy=default)["Subject"] == "4 channels in trouble"
@@ -170,7 +170,7 @@ def test_administrators_are_told_in_their_language_and_nobody_else(
     ada = accounts.create_agent("Ada", "ada@acme.example", Role.ADMIN, "a long password")
     ada.locale = "de"
     wrong_password(own("Books"))
-    alerts.look()
+    alerts.tell_due()
     outbox.deliver_due()
     told = {
         mail.recipients[0]: message_from_bytes(mail.raw, policy=default)["Subject"] for mail in relay.mails
@@ -186,13 +186,13 @@ def test_a_switched_off_notice_is_not_sent(own: OwnChannel, relay: SmtpSink) -> 
     for notice in ("channel_trouble", "channel_recovered"):
         who_hears.switch(notice, False)
     wrong_password(books)
-    assert alerts.look() == 0
+    assert alerts.tell_due() == 0
     who_hears.switch("channel_trouble", True)
-    assert alerts.look() == 1
+    assert alerts.tell_due() == 1
     health.record_success(books.id)
-    alerts.look()
+    alerts.tell_due()
     who_hears.switch("channel_recovered", True)
-    assert alerts.look() == 0  # it was over while nobody wanted to know
+    assert alerts.tell_due() == 0  # it was over while nobody wanted to know
 
 
 # --- which way
@@ -201,7 +201,7 @@ def test_a_switched_off_notice_is_not_sent(own: OwnChannel, relay: SmtpSink) -> 
 def test_never_through_the_broken_channel(own: OwnChannel, smtp_sink: SmtpSink) -> None:
     broken, sound = own("Broken", smtp_sink.port), own("Sound", smtp_sink.port)
     wrong_password(broken)
-    alerts.look()
+    alerts.tell_due()
     assert [mail.channel_id for mail in queued()] == [sound.id]
     outbox.deliver_due()
     assert smtp_sink.mails[0].envelope_from == "sound@acme.example"
@@ -221,7 +221,7 @@ def test_while_one_way_works_the_alert_arrives(
     for key, sink in (("One", refusing), ("Two", silent), ("Three", closing), ("Four", works)):
         own(key, sink.port)
     wrong_password(broken)
-    alerts.look()
+    alerts.tell_due()
     for _ in range(5):
         outbox.deliver_due()
     (mail,) = works.mails
@@ -238,7 +238,7 @@ def test_all_ways_broken_is_waited_for_and_arrives_later(
     own("One", one.port), own("Two", two.port)
     for sink in (one, two):
         sink.fail_next("mail", "451 later", times=1)
-    alerts.look()
+    alerts.tell_due()
     for _ in range(4):
         outbox.deliver_due()
     (mail,) = queued()
@@ -253,7 +253,7 @@ def test_without_any_other_way_the_channels_own_server_is_better_than_silence(
     own: OwnChannel, smtp_sink: SmtpSink
 ) -> None:
     wrong_password(own("Only", smtp_sink.port))
-    alerts.look()
+    alerts.tell_due()
     outbox.deliver_due()
     assert len(smtp_sink.mails) == 1
 
@@ -274,12 +274,12 @@ def test_a_way_out_that_does_not_let_us_in_is_a_trouble(
         outbox.deliver(books.id)
     (incident,) = db.session.scalars(select(Incident)).all()
     assert (incident.channel_id, incident.trouble, incident.failures) == (books.id, Trouble.SENDING, 3)
-    assert alerts.look() == 1 and queued()[-1].channel_id is None
+    assert alerts.tell_due() == 1 and queued()[-1].channel_id is None
     page = as_alice.get("/system/channels").text
     assert "no mail leaves since" in page
     assert f'class="channel-state" href="/system/channels/{books.id}"' in page  # one click to the diagnosis
     health.record_sending(books.id, None)
-    assert alerts.look() == 1 and "no mail leaves since" not in as_alice.get("/system/channels").text
+    assert alerts.tell_due() == 1 and "no mail leaves since" not in as_alice.get("/system/channels").text
 
 
 def test_the_relay_in_trouble_is_told_by_an_own_channel(
@@ -288,7 +288,7 @@ def test_the_relay_in_trouble_is_told_by_an_own_channel(
     office.settings = replace(office.settings, relay=Relay("127.0.0.1", free_port(), "none"))
     own("Sound", smtp_sink.port)
     health.record_sending(channel.id, PermanentFailure("auth_failed", "535 no"))
-    alerts.look()
+    alerts.tell_due()
     outbox.deliver_due()
     assert smtp_sink.mails[0].envelope_from == "sound@acme.example"
     assert "do not leave" in text_of(smtp_sink.mails[0].raw)

@@ -38,7 +38,7 @@ from models import (
     db,
     now,
 )
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 GERMAN = "Guten Tag, ich habe eine Frage und bitte um Hilfe."
 
@@ -51,8 +51,8 @@ def carols(channel: Channel) -> Ticket:
 
 @pytest.fixture
 def arrive_in(channel: Channel, carols: Ticket) -> Callable[..., None]:
-    def write(**letter: str) -> None:
-        arrive(channel, mail(subject=f"Re: [#{carols.number}]", **letter))
+    def write(**given: str) -> None:
+        arrive(channel, mail(subject=f"Re: [#{carols.number}]", **given))
 
     return write
 
@@ -407,7 +407,7 @@ def test_answers_of_agents_never_count(channel: Channel, carols: Ticket, alice: 
 
 
 @pytest.mark.parametrize(
-    "letter",
+    "given",
     [
         {"auto_submitted": "auto-generated"},
         {"precedence": "bulk"},
@@ -417,10 +417,10 @@ def test_answers_of_agents_never_count(channel: Channel, carols: Ticket, alice: 
         {"sender": "support-acme+1001-abcdefghijklmnopqrstuvwxyz@poststelle.example"},
         {"reply_to": "Support-Acme@Poststelle.EXAMPLE"},
     ],
-    ids=lambda letter: "-".join(letter),
+    ids=lambda given: "-".join(given),
 )
-def test_who_is_never_confirmed(channel: Channel, letter: dict[str, str]) -> None:
-    arrive(channel, mail(**letter))
+def test_who_is_never_confirmed(channel: Channel, given: dict[str, str]) -> None:
+    arrive(channel, mail(**given))
     assert told("confirmation") == []
 
 

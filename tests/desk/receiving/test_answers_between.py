@@ -10,7 +10,7 @@ from desk.office import office
 from desk.sending import replies
 from models import Message, OutboundMail, db
 from tests.support.clients import FOLDER, filled, sent
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 QUESTION, ANSWER = "Shall we deliver it on Friday?", "No, Monday would be better."
 

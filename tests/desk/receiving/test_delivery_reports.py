@@ -29,7 +29,7 @@ from models import (
 )
 from tests.desk.sending.test_outbox import states
 from tests.servers.smtp_sink import SmtpSink
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 from wire import PermanentFailure, TemporaryFailure, TransportFailure
 
 Reply = Callable[..., OutboundMail]
@@ -212,7 +212,7 @@ def test_who_cannot_be_reached_is_marked_until_a_mail_comes_from_there(
     )
 
 
-def test_a_refusal_at_the_door_is_refuted_at_the_door(relay: SmtpSink, reply: Reply) -> None:
+def test_a_refusal_at_a_server_is_refuted_there(relay: SmtpSink, reply: Reply) -> None:
     relay.reject(CAROL)
     sent = reply()
     outbox.deliver_due()

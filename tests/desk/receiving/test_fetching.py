@@ -18,7 +18,7 @@ from desk.receiving import fetching, removal
 from models import Channel, InboundMail, Message, OutboundMail, Outcome, ServerCopy, db
 from tests.servers.ca import Authority
 from tests.servers.dovecot import Mailbox
-from tests.support.letters import mail
+from tests.support.mails import mail
 from wire import TemporaryFailure
 
 pytestmark = pytest.mark.dovecot

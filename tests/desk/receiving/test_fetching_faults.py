@@ -19,7 +19,7 @@ from desk.receiving import fetching, filing, intake, removal
 from models import Channel, InboundMail, InboundState, Incident, Lease, Message, db
 from tests.servers.ca import Authority
 from tests.servers.dovecot import Mailbox
-from tests.support.letters import mail
+from tests.support.mails import mail
 from wire import TemporaryFailure
 from wire.imap import ImapSource
 from wire.imap_wire import Wire

@@ -12,7 +12,7 @@ from desk.office import Office
 from desk.tickets import ticket_list
 from mail import safe_reading
 from models import Channel, Contact, InboundMail, Message, Ticket, db
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 EVERY_BYTE = bytes(range(256)) * 40 + b"\r\n.\r\nFrom \n\r"

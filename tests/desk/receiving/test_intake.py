@@ -30,7 +30,7 @@ from models import (
     db,
     now,
 )
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 
 def stored(channel: Channel, raw: bytes, source_id: str, via: str = "smtp") -> int:
@@ -234,14 +234,14 @@ def test_our_loop_header_is_known_only_with_our_signature(channel: Channel) -> N
 def test_the_ledger_balances(channel: Channel) -> None:
     raw = mail()
     ticket = ticket_of(arrive(channel, raw))
-    for letter in (
+    for given in (
         raw,
         mail(subject=f"[#{ticket.number}]"),
         mail(x_spam_flag="YES"),
         mail(auto_submitted="auto-replied"),
         mail(message_id=ids.system_message_id(signing_key(), "abcdefgh", "x.example")),
     ):
-        arrive(channel, letter)
+        arrive(channel, given)
     stored(channel, mail(), "waits")
     outcomes = sorted(map(str, db.session.scalars(select(InboundMail.outcome))))
     assert outcomes == ["dropped", "duplicate", "held", "new_ticket", "pending", "quiet", "reply"]

@@ -10,7 +10,7 @@ from desk.office import signing_key
 from desk.sending import replies
 from mail import ids
 from models import Agent, Channel, Message, Ticket, db
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 
 @pytest.fixture
@@ -39,21 +39,21 @@ def test_the_stronger_clue_wins(channel: Channel, alice: Agent) -> None:
     first, second, third = (ticket_of(arrive(channel, mail(message_id=f"<{n}@c.example>"))) for n in "abc")
     reply = replies.send_reply(second, alice, replies.Written(text="x")).message
     address = ids.sign_reply_address(signing_key(), first.number, channel.address)
-    for expected, letter in (
+    for expected, given in (
         (first, {"to": address, "in_reply_to": reply.message_id, "subject": f"[#{third.number}]"}),
         (second, {"in_reply_to": "<c@c.example>", "references": reply.message_id, "subject": "Re"}),
         (third, {"in_reply_to": "<c@c.example>", "subject": f"[#{first.number}]"}),
         (third, {"subject": f"Re: [#{first.number}] old [#{third.number}]"}),
     ):
-        assert ticket_of(arrive(channel, mail(**letter))).id == expected.id, letter
+        assert ticket_of(arrive(channel, mail(**given))).id == expected.id, given
 
 
 def test_a_clue_that_does_not_hold_gives_way_to_the_next(channel: Channel) -> None:
     """Mallory's ticket is named first, but Carol takes part in her own alone."""
     mallorys = ticket_of(arrive(channel, mail("mallory@evil.example", message_id="<m@evil.example>")))
     carols = ticket_of(arrive(channel, mail()))
-    letter = mail(in_reply_to="<m@evil.example>", subject=f"[#{carols.number}]")
-    assert ticket_of(arrive(channel, letter)).id == carols.id
+    given = mail(in_reply_to="<m@evil.example>", subject=f"[#{carols.number}]")
+    assert ticket_of(arrive(channel, given)).id == carols.id
     assert db.session.query(Message).filter_by(ticket_id=mallorys.id).count() == 1
 
 
@@ -106,12 +106,12 @@ def test_the_signature_of_another_install_proves_nothing(channel: Channel, alice
 
 def test_the_case_of_an_address_is_the_same_person(channel: Channel) -> None:
     ticket = ticket_of(arrive(channel, mail()))
-    letter = mail("CAROL@Customer.Example", subject=f"[#{ticket.number}]")
-    assert ticket_of(arrive(channel, letter)).id == ticket.id
+    given = mail("CAROL@Customer.Example", subject=f"[#{ticket.number}]")
+    assert ticket_of(arrive(channel, given)).id == ticket.id
 
 
 def test_a_machine_names_no_ticket_that_it_takes_no_part_in(channel: Channel) -> None:
     ticket = ticket_of(arrive(channel, mail()))
-    letter = mail("robot@shop.example", subject=f"Re: [#{ticket.number}]", precedence="bulk")
-    found = ticket_of(arrive(channel, letter))
+    given = mail("robot@shop.example", subject=f"Re: [#{ticket.number}]", precedence="bulk")
+    found = ticket_of(arrive(channel, given))
     assert (found.id == ticket.id, found.maybe_id) == (False, ticket.id)

@@ -24,7 +24,7 @@ from tests.servers.ca import Authority
 from tests.servers.dovecot import Mailbox
 from tests.servers.faulty_mailbox import FaultyImap, FaultyPop3, running_servers
 from tests.support.browsing import PageClient
-from tests.support.letters import mail
+from tests.support.mails import mail
 
 pytestmark = pytest.mark.dovecot
 

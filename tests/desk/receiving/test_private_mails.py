@@ -24,7 +24,7 @@ from models import (
     db,
 )
 from tests.support.browsing import PageClient
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 REPORT = """From: %s
 To: support-acme@poststelle.example

@@ -1,4 +1,4 @@
-"""Our own door: who is let in, and for whom a mail is safe when something goes wrong half-way."""
+"""Our own receiver: who is let in, and for whom a mail is safe when something goes wrong half-way."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from desk.receiving import intake, receiver
 from jobs.server import _receivers
 from mail import ids
 from models import Channel, InboundMail, Ticket, db
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 from wire.listener import Receiver
 
 SALES = "sales-acme@poststelle.example"
@@ -100,7 +100,9 @@ def test_a_fault_half_way_is_made_good_by_the_second_try(
 
 
 @pytest.fixture
-def doors(app: Flask, settings: Settings, sales: Channel, tmp_path: Path) -> Iterator[dict[str, Receiver]]:
+def receivers(
+    app: Flask, settings: Settings, sales: Channel, tmp_path: Path
+) -> Iterator[dict[str, Receiver]]:
     """`smtp` and `lmtp`, listening, as `serve` has them."""
     db.session.rollback()
     listening = replace(settings, smtp_port=0, lmtp=Place(path=tmp_path / "lmtp.sock"))
@@ -114,7 +116,7 @@ def doors(app: Flask, settings: Settings, sales: Channel, tmp_path: Path) -> Ite
 
 
 def test_lmtp_tells_each_recipient_what_became_of_the_mail(
-    doors: dict[str, Receiver], monkeypatch: pytest.MonkeyPatch
+    receivers: dict[str, Receiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = intake.receive
 
@@ -124,7 +126,7 @@ def test_lmtp_tells_each_recipient_what_became_of_the_mail(
         return real(channel_id, arrival)
 
     monkeypatch.setattr(intake, "receive", receive)
-    with smtplib.LMTP(str(doors["lmtp"].path)) as client:
+    with smtplib.LMTP(str(receivers["lmtp"].path)) as client:
         client.ehlo("client.example")
         client.mail("carol@customer.example")
         for address in ("support-acme@poststelle.example", SALES, "support-acme+x@poststelle.example"):
@@ -137,9 +139,9 @@ def test_lmtp_tells_each_recipient_what_became_of_the_mail(
     assert {row.via for row in db.session.scalars(select(InboundMail))} == {"lmtp"}
 
 
-def test_a_client_that_did_not_hear_our_250_makes_no_second_ticket(doors: dict[str, Receiver]) -> None:
+def test_a_client_that_did_not_hear_our_250_makes_no_second_ticket(receivers: dict[str, Receiver]) -> None:
     raw = mail().replace(b"\n", b"\r\n")
     for _ in range(2):
-        with smtplib.SMTP("127.0.0.1", doors["smtp"].port) as client:
+        with smtplib.SMTP("127.0.0.1", receivers["smtp"].port) as client:
             client.sendmail("carol@customer.example", ["support-acme@poststelle.example"], raw)
     assert ledger() == [("Support", "new_ticket"), ("Support", "duplicate")]

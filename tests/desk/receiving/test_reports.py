@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from mail import safe_reading
 from models import Channel, Contact, InboundState, Message, OutboundMail, Outcome, db
-from tests.support.letters import arrive, ticket_of
+from tests.support.mails import arrive, ticket_of
 
 ARRIVED = b"""From: Mail Delivery System <MAILER-DAEMON@relay.example>
 Subject: Successful Mail Delivery Report

@@ -11,7 +11,7 @@ from desk.receiving import intake, receiver, speakers
 from desk.sending import outbox
 from mail import ids
 from models import Agent, Channel, InboundMail, Message, Provider, db
-from tests.support.letters import arrive, mail
+from tests.support.mails import arrive, mail
 
 PASS = "spf=pass smtp.mailfrom=customer.example; dmarc=pass header.from=customer.example"
 
@@ -43,8 +43,8 @@ def test_where_a_server_before_us_checks_its_word_counts(channel: Channel, offic
     office.lookup = zone
     channel.authserv_id = "mx.acme.example"
     db.session.commit()
-    letter = mail(authentication_results="mx.acme.example; spf=fail smtp.mailfrom=customer.example")
-    taken = receiver.take(letter, "carol@customer.example", [channel.address], "smtp", "93.184.215.14")
+    given = mail(authentication_results="mx.acme.example; spf=fail smtp.mailfrom=customer.example")
+    taken = receiver.take(given, "carol@customer.example", [channel.address], "smtp", "93.184.215.14")
     intake.process(taken.rows[0])
     assert (newest().sender_state, newest().refuted) == ("unconfirmed", True)
 
@@ -79,7 +79,7 @@ def test_the_name_of_the_server_is_learned_from_a_mail_to_ourselves_only(
 
 
 @pytest.mark.parametrize(
-    ("letter", "posing"),
+    ("given", "posing"),
     [
         ({}, True),
         (
@@ -89,11 +89,11 @@ def test_the_name_of_the_server_is_learned_from_a_mail_to_ourselves_only(
     ],
 )
 def test_an_agents_address_alone_is_a_customers_mail_with_a_banner(
-    channel: Channel, bob: Agent, letter: dict[str, str], posing: bool
+    channel: Channel, bob: Agent, given: dict[str, str], posing: bool
 ) -> None:
     channel.authserv_id = "mx.acme.example"
     db.session.commit()
-    row = arrive(channel, mail("Bob Berger <bob@acme.example>", **letter))
+    row = arrive(channel, mail("Bob Berger <bob@acme.example>", **given))
     assert (newest().posing, row.outcome) == (posing, "new_ticket")
 
 

@@ -25,7 +25,7 @@ from mail import ids
 from mail.types import BounceRecipient
 from models import Agent, Channel, MailState, OutboundMail, OutboundRecipient, Status, db, now
 from tests.servers.smtp_sink import CLOSE, SmtpSink
-from tests.support.letters import arrive, mail
+from tests.support.mails import arrive, mail
 
 
 def states(sent: OutboundMail) -> dict[str, str]:

@@ -14,7 +14,7 @@ from desk.office import Office
 from desk.sending import replies, undo_and_resend
 from desk.tickets import drafts, thread, uploads
 from models import Agent, Channel, Kind, Message, OutboundMail, Status, Ticket, db
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 Written = replies.Written
 GERMAN = "Guten Tag, ich habe eine Frage und bitte um Hilfe."

@@ -18,7 +18,7 @@ from desk.tickets import tickets
 from mail.types import Address
 from models import Agent, Channel, MailState, OutboundMail, Status, Ticket, TicketEvent, db, now
 from tests.servers.smtp_sink import CLOSE, SmtpSink
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 CAROL, LATER, NEVER = "carol@customer.example", "later@x.example", "never@x.example"
 

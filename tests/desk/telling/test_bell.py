@@ -12,7 +12,7 @@ from desk.sending import replies
 from desk.telling import bell, preferences
 from desk.tickets import merging, tickets
 from models import Agent, Bell, Channel, NoticeItem, Ticket, db, now
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 
 @pytest.fixture

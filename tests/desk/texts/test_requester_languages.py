@@ -15,7 +15,7 @@ from desk.sending import mail_rendering, replies
 from desk.texts import notice_texts, requester_languages
 from desk.tickets import tickets
 from models import Agent, Channel, Contact, Message, OutboundMail, Ticket, TicketEvent, db
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 FRENCH = "Bonjour, j'ai commandé deux articles la semaine dernière et je n'ai encore rien reçu. Merci."
 

@@ -23,7 +23,7 @@ from models import (
     TicketMove,
     db,
 )
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 
 def texts(ticket: Ticket) -> list[str]:

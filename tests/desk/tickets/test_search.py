@@ -8,9 +8,9 @@ from sqlalchemy import select
 from desk.sending import replies
 from desk.tickets import search, ticket_list, uploads
 from models import Agent, Channel, Ticket, db
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
-LETTERS = {
+MAILS = {
     "cheese": {
         "sender": "Jörg Müßig <joerg@kaese.example>",
         "subject": "Grüße aus der Straße",
@@ -26,7 +26,7 @@ LETTERS = {
 
 @pytest.fixture
 def desk(channel: Channel) -> dict[str, Ticket]:
-    return {name: ticket_of(arrive(channel, mail(**letter))) for name, letter in LETTERS.items()}
+    return {name: ticket_of(arrive(channel, mail(**given))) for name, given in MAILS.items()}
 
 
 def hits(query: str) -> list[int]:
@@ -52,11 +52,11 @@ HARMLESS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("letter", FOUND)
-def test_words_are_found_however_they_are_spelled(desk: dict[str, Ticket], letter: str) -> None:
+@pytest.mark.parametrize("wanted", FOUND)
+def test_words_are_found_however_they_are_spelled(desk: dict[str, Ticket], wanted: str) -> None:
     """Words of subject, sender and text: every word of the query begins a word of one message."""
-    expected = [desk[letter].number] if letter else []
-    assert {query: hits(query) for query in FOUND[letter]} == dict.fromkeys(FOUND[letter], expected)
+    expected = [desk[wanted].number] if wanted else []
+    assert {query: hits(query) for query in FOUND[wanted]} == dict.fromkeys(FOUND[wanted], expected)
 
 
 def test_no_query_breaks_the_search(desk: dict[str, Ticket], alice: Agent) -> None:

@@ -13,7 +13,7 @@ from desk.sending import replies
 from desk.tickets import participants, thread, ticket_list, tickets
 from models import Agent, Channel, Kind, Priority, Status, Ticket, TicketEvent, db, now
 from models.ticket import after_customer_mail, after_reply
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 # What a person may choose, by product: all but »new«, and a closed ticket is only opened again.
 BY_HAND = {
@@ -27,8 +27,8 @@ BY_HAND = {
 
 @pytest.fixture
 def make_ticket(channel: Channel) -> Callable[..., Ticket]:
-    def make(status: Status = Status.NEW, **letter: str) -> Ticket:
-        ticket = ticket_of(arrive(channel, mail(**letter)))
+    def make(status: Status = Status.NEW, **given: str) -> Ticket:
+        ticket = ticket_of(arrive(channel, mail(**given)))
         ticket.status = status
         ticket.resolved_at = now() if status == Status.RESOLVED else None
         ticket.closed_at = now() if status == Status.CLOSED else None

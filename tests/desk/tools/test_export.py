@@ -12,7 +12,7 @@ from sqlalchemy import insert, text
 
 from desk.tools import export
 from models import Channel, InboundMail, InboundState, Outcome, db
-from tests.support.letters import arrive, mail, ticket_of
+from tests.support.mails import arrive, mail, ticket_of
 
 FIELDS = [
     "channel", "via", "source_id", "sha256", "message_id", "from", "subject", "verdict", "reason", "ticket",

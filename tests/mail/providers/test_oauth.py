@@ -139,9 +139,9 @@ def test_every_server_of_a_preset_that_wants_oauth_is_known():
         ("office365.com", "microsoft", oauth.microsoft("").hosts),
     ):
         servers = presets.for_domain(name)
-        for door in (servers.imap, servers.pop3, servers.smtp):
-            assert oauth.kind_for_host(door.host) == kind
-            assert oauth.may_see(door.host, hosts)
+        for server in (servers.imap, servers.pop3, servers.smtp):
+            assert oauth.kind_for_host(server.host) == kind
+            assert oauth.may_see(server.host, hosts)
     assert oauth.kind_for_host("imap.gmx.net") == ""
 
 

@@ -2,43 +2,43 @@
 
 import pytest
 
-from mail.providers.presets import PRESETS, Door, for_domain, for_mx
+from mail.providers.presets import PRESETS, MailServer, for_domain, for_mx
 
 
 @pytest.mark.parametrize(
     ("domain", "imap", "pop3", "smtp"),
     [
-        ("gmail.com", "imap.gmail.com", "pop.gmail.com", Door("smtp.gmail.com", 465)),
-        ("googlemail.com", "imap.gmail.com", "pop.gmail.com", Door("smtp.gmail.com", 465)),
-        ("office365.com", "outlook.office365.com", "outlook.office365.com", Door("smtp.office365.com", 587, "starttls")),
-        ("outlook.com", "outlook.office365.com", "outlook.office365.com", Door("smtp-mail.outlook.com", 587, "starttls")),
-        ("hotmail.de", "outlook.office365.com", "outlook.office365.com", Door("smtp-mail.outlook.com", 587, "starttls")),
-        ("gmx.net", "imap.gmx.net", "pop.gmx.net", Door("mail.gmx.net", 465)),
-        ("gmx.at", "imap.gmx.net", "pop.gmx.net", Door("mail.gmx.net", 465)),
-        ("GMX.ch", "imap.gmx.net", "pop.gmx.net", Door("mail.gmx.net", 465)),
-        ("web.de", "imap.web.de", "pop3.web.de", Door("smtp.web.de", 465)),
-        ("t-online.de", "secureimap.t-online.de", "securepop.t-online.de", Door("securesmtp.t-online.de", 465)),
-        ("online.de", "imap.ionos.de", "pop.ionos.de", Door("smtp.ionos.de", 465)),
-        ("strato.de", "imap.strato.de", "pop3.strato.de", Door("smtp.strato.de", 465)),
-        ("mailbox.org", "imap.mailbox.org", "pop3.mailbox.org", Door("smtp.mailbox.org", 465)),
-        ("posteo.de", "posteo.de", "posteo.de", Door("posteo.de", 465)),
-        ("world4you.com", "imap.world4you.com", "pop3.world4you.com", Door("smtp.world4you.com", 587, "starttls")),
-        ("a1.net", "securemail.a1.net", None, Door("securemail.a1.net", 587, "starttls")),
-        ("aon.at", "securemail.a1.net", None, Door("securemail.a1.net", 587, "starttls")),
-        ("ik.me", "mail.infomaniak.com", "mail.infomaniak.com", Door("mail.infomaniak.com", 465)),
-        ("bluewin.ch", "imaps.bluewin.ch", "pop3s.bluewin.ch", Door("smtpauths.bluewin.ch", 465)),
-        ("yahoo.de", "imap.mail.yahoo.com", "pop.mail.yahoo.com", Door("smtp.mail.yahoo.com", 465)),
-        ("icloud.com", "imap.mail.me.com", None, Door("smtp.mail.me.com", 587, "starttls")),
-        ("vodafonemail.de", "imap.vodafonemail.de", "pop3.vodafonemail.de", Door("smtp.vodafonemail.de", 465)),
-        ("fastmail.com", "imap.fastmail.com", "pop.fastmail.com", Door("smtp.fastmail.com", 465)),
-        ("mail.com", "imap.mail.com", "pop.mail.com", Door("smtp.mail.com", 465)),
-        ("zoho.eu", "imap.zoho.eu", "pop.zoho.eu", Door("smtp.zoho.eu", 465)),
+        ("gmail.com", "imap.gmail.com", "pop.gmail.com", MailServer("smtp.gmail.com", 465)),
+        ("googlemail.com", "imap.gmail.com", "pop.gmail.com", MailServer("smtp.gmail.com", 465)),
+        ("office365.com", "outlook.office365.com", "outlook.office365.com", MailServer("smtp.office365.com", 587, "starttls")),
+        ("outlook.com", "outlook.office365.com", "outlook.office365.com", MailServer("smtp-mail.outlook.com", 587, "starttls")),
+        ("hotmail.de", "outlook.office365.com", "outlook.office365.com", MailServer("smtp-mail.outlook.com", 587, "starttls")),
+        ("gmx.net", "imap.gmx.net", "pop.gmx.net", MailServer("mail.gmx.net", 465)),
+        ("gmx.at", "imap.gmx.net", "pop.gmx.net", MailServer("mail.gmx.net", 465)),
+        ("GMX.ch", "imap.gmx.net", "pop.gmx.net", MailServer("mail.gmx.net", 465)),
+        ("web.de", "imap.web.de", "pop3.web.de", MailServer("smtp.web.de", 465)),
+        ("t-online.de", "secureimap.t-online.de", "securepop.t-online.de", MailServer("securesmtp.t-online.de", 465)),
+        ("online.de", "imap.ionos.de", "pop.ionos.de", MailServer("smtp.ionos.de", 465)),
+        ("strato.de", "imap.strato.de", "pop3.strato.de", MailServer("smtp.strato.de", 465)),
+        ("mailbox.org", "imap.mailbox.org", "pop3.mailbox.org", MailServer("smtp.mailbox.org", 465)),
+        ("posteo.de", "posteo.de", "posteo.de", MailServer("posteo.de", 465)),
+        ("world4you.com", "imap.world4you.com", "pop3.world4you.com", MailServer("smtp.world4you.com", 587, "starttls")),
+        ("a1.net", "securemail.a1.net", None, MailServer("securemail.a1.net", 587, "starttls")),
+        ("aon.at", "securemail.a1.net", None, MailServer("securemail.a1.net", 587, "starttls")),
+        ("ik.me", "mail.infomaniak.com", "mail.infomaniak.com", MailServer("mail.infomaniak.com", 465)),
+        ("bluewin.ch", "imaps.bluewin.ch", "pop3s.bluewin.ch", MailServer("smtpauths.bluewin.ch", 465)),
+        ("yahoo.de", "imap.mail.yahoo.com", "pop.mail.yahoo.com", MailServer("smtp.mail.yahoo.com", 465)),
+        ("icloud.com", "imap.mail.me.com", None, MailServer("smtp.mail.me.com", 587, "starttls")),
+        ("vodafonemail.de", "imap.vodafonemail.de", "pop3.vodafonemail.de", MailServer("smtp.vodafonemail.de", 465)),
+        ("fastmail.com", "imap.fastmail.com", "pop.fastmail.com", MailServer("smtp.fastmail.com", 465)),
+        ("mail.com", "imap.mail.com", "pop.mail.com", MailServer("smtp.mail.com", 465)),
+        ("zoho.eu", "imap.zoho.eu", "pop.zoho.eu", MailServer("smtp.zoho.eu", 465)),
     ],
 )  # fmt: skip
 def test_a_domain_of_the_table(domain, imap, pop3, smtp):
     servers = for_domain(domain)
-    assert servers.imap == Door(imap, 993)
-    assert servers.pop3 == (Door(pop3, 995) if pop3 else None)
+    assert servers.imap == MailServer(imap, 993)
+    assert servers.pop3 == (MailServer(pop3, 995) if pop3 else None)
     assert servers.smtp == smtp
 
 

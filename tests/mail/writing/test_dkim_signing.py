@@ -34,7 +34,7 @@ def sign(raw: bytes, key: str = KEY, domain: str = DOMAIN) -> bytes:
     return dkim_signing.sign(raw, key, SELECTOR, domain, AT)
 
 
-def letter(**changes: object) -> bytes:
+def composed(**changes: object) -> bytes:
     values: dict[str, object] = {
         "sender": Address("Müller & Söhne, Büro", f"support@{DOMAIN}"),
         "to": (Address("Huber, Max", "max@kunde.example"), Address("", "zoe@kunde.example")),
@@ -49,11 +49,11 @@ def letter(**changes: object) -> bytes:
     return compose(Outgoing(**(values | changes)))  # type: ignore[arg-type]
 
 
-LETTERS = {
-    "of every day": letter(),
-    "with a file": letter(attachments=(Part("Rechnung ä.pdf", "application/pdf", bytes(range(256)) * 40),)),
-    "automatic": letter(automatic=True, reply_to=(Address("", f"support+1-x@{DOMAIN}"),)),
-    "beyond ascii": letter(to=(Address("", "zoë@kunde.example"),)),
+COMPOSED = {
+    "of every day": composed(),
+    "with a file": composed(attachments=(Part("Rechnung ä.pdf", "application/pdf", bytes(range(256)) * 40),)),
+    "automatic": composed(automatic=True, reply_to=(Address("", f"support+1-x@{DOMAIN}"),)),
+    "beyond ascii": composed(to=(Address("", "zoë@kunde.example"),)),
     "without a body": b"From: a@poststelle.example\r\nSubject: x\r\n\r\n",
     "without a header's end": b"From: a@poststelle.example\r\nSubject: x\r\n",
     "with lf only": b"From: a@poststelle.example\nSubject: x\n folded\n\nText \n\n",
@@ -63,10 +63,10 @@ LETTERS = {
 }
 
 
-@pytest.mark.parametrize("name", LETTERS)
+@pytest.mark.parametrize("name", COMPOSED)
 def test_every_mail_verifies_with_another_library(name):
-    signed = sign(LETTERS[name])
-    assert dkim_signing.is_signed(signed) and not dkim_signing.is_signed(LETTERS[name])
+    signed = sign(COMPOSED[name])
+    assert dkim_signing.is_signed(signed) and not dkim_signing.is_signed(COMPOSED[name])
     assert verifies(signed)
     assert (
         max(map(len, signed[: signed.index(b"\r\nF" if b"\r\nF" in signed else b"\r\n")].split(b"\r\n")))
@@ -96,17 +96,17 @@ def test_whatever_stands_in_it(subject, lines):
     ],
 )
 def test_what_was_changed_on_the_way_does_not_verify(pattern, other):
-    changed, count = re.subn(pattern, other, sign(LETTERS["of every day"]), count=1)
+    changed, count = re.subn(pattern, other, sign(COMPOSED["of every day"]), count=1)
     assert count == 1 and not verifies(changed)
 
 
 def test_another_key_or_domain_does_not_verify():
-    assert not verifies(sign(LETTERS["of every day"], key=OTHER))
-    assert not verifies(sign(LETTERS["of every day"], domain="evil.example"))
+    assert not verifies(sign(COMPOSED["of every day"], key=OTHER))
+    assert not verifies(sign(COMPOSED["of every day"], domain="evil.example"))
 
 
 def test_a_second_signature_by_the_relay_does_no_harm():
-    signed = sign(LETTERS["of every day"])
+    signed = sign(COMPOSED["of every day"])
     assert verifies(b"Received: from a by b;\r\n\tx\r\n" + signed)
 
 

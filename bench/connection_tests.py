@@ -1,10 +1,10 @@
 """Five connection tests at once, against servers that never answer: what the pages notice, and when the tests end.
 
-`python bench/trials.py [--pages 60] [--trials 5]`
+`python bench/connection_tests.py [--pages 60] [--tests 5]`
 
 A real `serve` (waitress). Pages are asked for one after the other: alone, while the tests run, and alone again;
 what is printed is their ratio in the same run. »silent« servers take a connection and never say a word;
-»dripping« ones send a letter in a second and no line ever ends, so that only the limit of 15 seconds for the
+»dripping« ones send a character a second and no line ever ends, so that only the limit of 15 seconds for the
 whole test ends it. What the tests say in the end is printed as well.
 """
 
@@ -35,30 +35,33 @@ GOAL, LIMIT = 1.5, 15.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=60)
-    parser.add_argument("--trials", type=int, default=5)
+    parser.add_argument("--tests", type=int, default=5)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0), backlog=50) as door:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        socket.create_server(("127.0.0.1", 0), backlog=50) as server,
+    ):
         serving = Serving(Path(folder) / "data")
         serving.create_account()
         serving.start()
-        port = door.getsockname()[1]
+        port = server.getsockname()[1]
         try:
             print("silent")
-            measure(serving, port, "ssl", arguments.pages, arguments.trials)
-            threading.Thread(target=drip, args=(door,), daemon=True).start()
+            measure(serving, port, "ssl", arguments.pages, arguments.tests)
+            threading.Thread(target=drip, args=(server,), daemon=True).start()
             print("dripping")
-            measure(serving, port, "none", arguments.pages, arguments.trials)
+            measure(serving, port, "none", arguments.pages, arguments.tests)
         finally:
             serving.stop()
 
 
-def drip(door: socket.socket) -> None:
-    """To each who has connected, one letter in a second."""
-    door.settimeout(1)
+def drip(server: socket.socket) -> None:
+    """To each who has connected, one character a second."""
+    server.settimeout(1)
     connected: list[socket.socket] = []
     while True:
         try:
-            connected.append(door.accept()[0])
+            connected.append(server.accept()[0])
         except TimeoutError:
             for one in connected:
                 with contextlib.suppress(OSError):
@@ -67,8 +70,8 @@ def drip(door: socket.socket) -> None:
             return  # the end
 
 
-def measure(serving: Serving, port: int, encryption: str, pages: int, trials: int) -> None:
-    clients = [Browser(serving.port) for _ in range(trials + 1)]
+def measure(serving: Serving, port: int, encryption: str, pages: int, tests: int) -> None:
+    clients = [Browser(serving.port) for _ in range(tests + 1)]
     for client in clients:
         client.sign_in()
     spend(clients[0], pages // 3)  # the first ones read templates
@@ -85,10 +88,10 @@ def measure(serving: Serving, port: int, encryption: str, pages: int, trials: in
     ratio = statistics.median(beside) / alone
     print(f"pages alone          p50 {alone * 1000:6.1f} ms")
     print(
-        f"pages beside {trials} tests p50 {statistics.median(beside) * 1000:6.1f} ms  ratio {ratio:.2f}; goal {GOAL}"
+        f"pages beside {tests} tests p50 {statistics.median(beside) * 1000:6.1f} ms  ratio {ratio:.2f}; goal {GOAL}"
     )
     print(
-        f"{running} of {trials} tests were still running then; all had ended after {ended:.1f} s; limit {LIMIT:.0f} s"
+        f"{running} of {tests} tests were still running then; all had ended after {ended:.1f} s; limit {LIMIT:.0f} s"
     )
     print(f"said: {' '.join(sentences(said))}")
 

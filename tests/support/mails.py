@@ -29,7 +29,7 @@ def mail(
 
 
 def arrive(channel: Channel, raw: bytes, to: str = "", history: bool = False) -> InboundMail:
-    """Through the door and to its end; answers the ledger's row."""
+    """Through the receiver and to its end; answers the ledger's row."""
     arrival = intake.Arrival(raw, "smtp", f"test:{next(_numbers)}", envelope_to=to, history=history)
     inbound_id = intake.receive(channel.id, arrival)
     assert inbound_id is not None

@@ -1,4 +1,4 @@
-"""Templates of our mails: logo, colour, signature and footer, as each channel chooses."""
+"""Designs of our mails: logo, colour, signature and footer, as each channel chooses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ACCENT = "#ffcb05"  # the yellow of letter boxes
 LOGO_HEIGHT = 40  # pixels
 
 
-class MailLook(Base):
+class MailDesign(Base):
     """One is the default: of channels that choose none, and of mails to agents."""
 
     __tablename__ = "mail_look"
