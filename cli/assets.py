@@ -23,12 +23,7 @@ class AssetError(Exception):
 
 
 def fetch(assets: Mapping[str, Asset], lock: Path, registry: npm.Registry) -> dict[str, bytes]:
-    """The contents of all assets by name: from their packages, else from where the pages would take them.
-
-    Raises npm.PackageError.
-    """
-    if not registry.url:
-        return {name: npm.download(name, asset.url, registry.ca_file) for name, asset in assets.items()}
+    """The contents of all assets by name, from their packages. Raises npm.PackageError."""
     contents: dict[str, bytes] = {}
     for name in sorted({asset.package for asset in assets.values()}):
         wanted = [asset for asset in assets.values() if asset.package == name]
@@ -69,7 +64,7 @@ assets_cli = AppGroup("assets", help="Local copies of the browser's scripts and 
 @click.option("--cafile", envvar=CA_FILES, default="")
 def sync_command(registry: str, userconfig: str, globalconfig: str, cafile: str) -> None:
     """Fetch them to static/vendor, each checked against assets.toml: from the npm registry that this machine is
-    configured for, else from the CDN.
+    configured for, else from the public one.
 
     The options are those of npm and are read from its environment and its npmrc files as well.
     """

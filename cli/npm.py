@@ -1,6 +1,7 @@
 """Files of npm packages without npm: fetched from the registry that this machine uses, checked, never run.
 
-The registry, its token and its certificates are those that npm would take (npmrc(5)): project files name none.
+The registry, its token and its certificates are those that npm would take (npmrc(5)), else it is the public one:
+project files name none.
 What was fetched is hashed before anything looks into it. Only the files asked for are read, into memory;
 nothing of a package reaches the disk by a name of its own.
 """
@@ -24,6 +25,8 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
+from packageurl.contrib import purl2url
+
 SECONDS = 15  # for the connection and for each silence
 MOST_FETCHED = 20 * 1024 * 1024  # bytes of a package
 MOST_UNPACKED = 100 * 1024 * 1024
@@ -35,19 +38,25 @@ class PackageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Where packages come from. `authorization` is the header's value; `ca_file` counts beside the system's."""
+    """Where packages come from, from npm's public registry without a `url`.
 
-    url: str
+    `authorization` is the header's value; `ca_file` counts beside the system's certificates.
+    """
+
+    url: str = ""
     authorization: str = ""
     ca_file: str = ""
 
-    def __repr__(self) -> str:
-        return f"Registry({self.host})"
+    def __repr__(self) -> str:  # the value may hold a password
+        return f"Registry({self.url})"
 
-    @property
-    def host(self) -> str:
-        """For messages: without the password that an address may hold."""
-        return urlsplit(self.url).netloc.rpartition("@")[2]
+    def address(self, package: Package) -> str:
+        """Of a package's archive: the one that npm derives as well when a lock file names none."""
+        if not self.url:
+            public: str = purl2url.get_download_url(f"pkg:npm/{package.name}@{package.version}")
+            return public
+        file = f"{package.name.rpartition('/')[2]}-{package.version}.tgz"
+        return f"{self.url}/{package.name}/-/{file}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +72,14 @@ class Package:
 
 
 def configured(npmrc: Iterable[Path], url: str = "", ca_file: str = "") -> Registry:
-    """The registry of the files, the first of which counts most; `url` and `ca_file` count more than they.
-
-    Without one its address is empty.
-    """
+    """The registry of the files, the first of which counts most; `url` and `ca_file` count more than they."""
     settings: dict[str, str] = {}
     for path in npmrc:
         settings = _settings(path) | settings
     ca_file = ca_file or settings.get("cafile", "")
     url = (url or settings.get("registry", "")).rstrip("/")
     if not url:
-        return Registry("", ca_file=ca_file)
+        return Registry(ca_file=ca_file)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise PackageError(
@@ -102,9 +108,11 @@ def locked(name: str, lock: Path) -> Package:
 
 def files(package: Package, names: Collection[str], registry: Registry) -> dict[str, bytes]:
     """The named files of a package, by their names. Raises PackageError; then nothing has been written."""
-    archive = _fetch(package, registry)
+    archive = _download(package, registry)
     if not _is_known(archive, package.integrity):
-        raise PackageError(f"{package} from {registry.host} is not the package that the lock file knows.")
+        raise PackageError(
+            f"{package} from {_host(registry.address(package))} is not the package that the lock file knows."
+        )
     try:
         found = _unpack(archive, names)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
@@ -126,31 +134,27 @@ def _settings(npmrc: Path) -> dict[str, str]:
     return {key.strip(): os.path.expandvars(value.strip().strip("\"'")) for key, _, value in pairs}
 
 
-def _fetch(package: Package, registry: Registry) -> bytes:
-    # The address that npm derives as well when a lock file names none.
-    file = f"{package.name.rpartition('/')[2]}-{package.version}.tgz"
-    address = f"{registry.url}/{package.name}/-/{file}"
-    return download(str(package), address, registry.ca_file, registry.authorization)
-
-
-def download(what: str, url: str, ca_file: str = "", authorization: str = "") -> bytes:
-    """The bytes at an address, unchecked. Raises PackageError, which names `what` and the host."""
-    host = urlsplit(url).netloc
-    request = Request(url, headers={"User-Agent": "poststelle"})
-    if authorization:  # for the host itself, not for where it may send us
-        request.add_unredirected_header("Authorization", authorization)
+def _download(package: Package, registry: Registry) -> bytes:
+    address = registry.address(package)
+    request = Request(address, headers={"User-Agent": "poststelle"})
+    if registry.authorization:  # for the host itself, not for where it may send us
+        request.add_unredirected_header("Authorization", registry.authorization)
     try:
-        opener = build_opener(_OnlyToHttps, HTTPSHandler(context=_trust(ca_file)))
+        opener = build_opener(_OnlyToHttps, HTTPSHandler(context=_trust(registry.ca_file)))
         with opener.open(request, timeout=SECONDS) as answer:
             content: bytes = answer.read(MOST_FETCHED + 1)
     except (OSError, HTTPException) as error:
         if isinstance(error, HTTPError):
             error.close()
         reason = getattr(error, "reason", "") or error
-        raise PackageError(f"{what} could not be fetched from {host}: {reason}.") from error
+        raise PackageError(f"{package} could not be fetched from {_host(address)}: {reason}.") from error
     if len(content) > MOST_FETCHED:
-        raise PackageError(f"{what} from {host} is larger than {MOST_FETCHED >> 20} MB.")
+        raise PackageError(f"{package} from {_host(address)} is larger than {MOST_FETCHED >> 20} MB.")
     return content
+
+
+def _host(address: str) -> str:
+    return urlsplit(address).netloc
 
 
 class _OnlyToHttps(HTTPRedirectHandler):

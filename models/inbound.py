@@ -139,7 +139,9 @@ class InboundMail(Base):
     reason: Mapped[str] = mapped_column(String(40), default="")  # a code, translated on screen
     details: Mapped[str] = mapped_column(Text, default="")
     server_copy: Mapped[ServerCopy] = mapped_column(Code(ServerCopy), default=ServerCopy.PRESENT)
-    history: Mapped[bool] = mapped_column(default=False)  # older than the channel: nobody is told
+    predates_channel: Mapped[bool] = mapped_column(
+        "history", default=False
+    )  # older than the channel: nobody is told
     arrived_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # at its server: INTERNALDATE
     received_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     filed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

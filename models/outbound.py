@@ -105,7 +105,9 @@ class OutboundMail(Base):
     done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     sent_copy: Mapped[str] = mapped_column(String(10), default="", index=True)  # wanted, stored or failed
     hurried: Mapped[bool] = mapped_column(default=False)  # a person said »now«: the brake lets it through
-    settled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # a person put the failure aside
+    set_aside_at: Mapped[datetime | None] = mapped_column(
+        "settled_at", UTCDateTime
+    )  # a person put the failure aside
 
     channel: Mapped[Channel | None] = relationship()
     ticket: Mapped[Ticket | None] = relationship()

@@ -207,7 +207,7 @@ def test_three_places_make_a_notice(
 ) -> None:
     """With row, label and mail it is told, rings, becomes mail, and stands among the others on the page."""
     assert missing(app, alice) == [f"{file(who_hears)}: nothing tells of it (notice weather_report)"]
-    ticket = ticket_of(arrive(channel, mail(), history=True))
+    ticket = ticket_of(arrive(channel, mail(), predates_channel=True))
     who_hears._tell([bob], MADE_UP.name, ticket, details={"to": "sunny"})
     db.session.commit()
     assert "Not delivered to sunny" in as_bob.get("/notices").text

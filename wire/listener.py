@@ -36,7 +36,7 @@ USUAL = Limits()
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ReceivedMail:
     """A mail as it came in. `recipients` are as given, each once; an empty `envelope_from` is a bounce's."""
 
     raw: bytes
@@ -60,7 +60,7 @@ class Receiver:
         host: str,
         port: int,
         accept: Callable[[str], bool],
-        deliver: Callable[[Arrival], Collection[str]],
+        deliver: Callable[[ReceivedMail], Collection[str]],
         max_bytes: int,
         hostname: str,
         tls: Callable[[], ssl.SSLContext] | None = None,
@@ -155,7 +155,7 @@ class Handler:
     def __init__(
         self,
         accept: Callable[[str], bool],
-        deliver: Callable[[Arrival], Collection[str]],
+        deliver: Callable[[ReceivedMail], Collection[str]],
         limits: Limits,
         reached: Callable[[str], None],
     ) -> None:
@@ -248,21 +248,21 @@ class Handler:
         """Make a mail durable; the reply for each of its recipients, as often as it was named."""
         assert server.envelope is not None and server.session is not None
         recipients = list(server.envelope.rcpt_tos)
-        arrival = Arrival(
+        received = ReceivedMail(
             raw=raw,
             envelope_from=_without_null(server.envelope.mail_from or ""),
             recipients=tuple(dict.fromkeys(recipients)),
             client=server.client.address,
             tls=server.session.ssl is not None,
         )
-        delivery = asyncio.ensure_future(asyncio.to_thread(self._keep, arrival, recipients))
+        delivery = asyncio.ensure_future(asyncio.to_thread(self._keep, received, recipients))
         self._deliveries.add(delivery)
         delivery.add_done_callback(self._deliveries.discard)
         return await asyncio.shield(delivery)  # it goes on if the client hangs up: it may be safe already
 
-    def _keep(self, arrival: Arrival, recipients: list[str]) -> list[str]:
+    def _keep(self, received: ReceivedMail, recipients: list[str]) -> list[str]:
         try:
-            safe = self._deliver(arrival)
+            safe = self._deliver(received)
         except Exception:
             log.exception("Receiving a mail failed")
             return [OUR_FAULT] * len(recipients)

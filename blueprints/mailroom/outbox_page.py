@@ -86,7 +86,7 @@ def stop(mail_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:mail_id>/settle")
 def settle(mail_id: int) -> ResponseReturnValue:
     mail = _mail(mail_id)
-    return _done(mail, lambda: outbox_page.settle(mail), gettext("The mail was put aside."))
+    return _done(mail, lambda: outbox_page.set_aside(mail), gettext("The mail was put aside."))
 
 
 @blueprint.post("/<int:mail_id>/recipients/<int:recipient_id>")

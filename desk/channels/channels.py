@@ -41,7 +41,7 @@ PAGE = 50  # channels of one page of the list
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ChannelListing:
     """One page of the list: `first` is the number of its first row, from 1; `total` of all that match."""
 
     channels: list[Channel]
@@ -74,7 +74,7 @@ def living() -> list[Channel]:
     return list(db.session.scalars(query.order_by(Channel.is_default.desc(), func.lower(Channel.key))))
 
 
-def listing(words: str = "", number: int = 1) -> Listing:
+def listing(words: str = "", number: int = 1) -> ChannelListing:
     """Page `number` of the living channels whose ID or address contains `words`, in the order of `living`."""
     matches: list[ColumnElement[bool]] = [Channel.deleted_at.is_(None)]
     for word in words.split():
@@ -85,7 +85,7 @@ def listing(words: str = "", number: int = 1) -> Listing:
     total = db.session.scalar(select(func.count()).where(*matches)) or 0
     start = min(max(number - 1, 0) * PAGE, max(total - 1, 0) // PAGE * PAGE)
     query = select(Channel).where(*matches).order_by(Channel.is_default.desc(), func.lower(Channel.key))
-    return Listing(
+    return ChannelListing(
         list(db.session.scalars(query.limit(PAGE).offset(start))), start + 1 if total else 0, total
     )
 

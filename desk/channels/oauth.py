@@ -222,7 +222,7 @@ def _tried(sign_in: OauthSignIn, form: dict[str, str]) -> str:
     provider = sign_in.provider
     try:
         answer = _ask(provider, form)
-        if isinstance(answer, oauth.Refusal):
+        if isinstance(answer, oauth.TokenRefusal):
             raise _failure(provider, answer)
     except TransportFailure as failure:
         log.warning("a sign-in at %s came to nothing: %s", provider.name, failure)
@@ -248,7 +248,7 @@ def _store(grant: OauthGrant, tokens: oauth.Tokens) -> None:
     grant.expires_at = grant.received_at + timedelta(seconds=tokens.life)
 
 
-def _ask(provider: OauthProvider, form: dict[str, str]) -> oauth.Tokens | oauth.Refusal:
+def _ask(provider: OauthProvider, form: dict[str, str]) -> oauth.Tokens | oauth.TokenRefusal:
     """The token endpoint. No transaction is open while it thinks. Raises TemporaryFailure oauth_unreachable."""
     url = endpoints(provider).token_url
     form = form | {"client_id": provider.client_id, "client_secret": provider.client_secret}
@@ -262,18 +262,18 @@ def _ask(provider: OauthProvider, form: dict[str, str]) -> oauth.Tokens | oauth.
     except TransportFailure as failure:
         raise TemporaryFailure("oauth_unreachable", f"{failure.code} {failure.words}".strip()) from None
     answer = oauth.read_answer(status, body)
-    if isinstance(answer, oauth.Refusal):
+    if isinstance(answer, oauth.TokenRefusal):
         words = answer.words
         for value in kept:
             words = words.replace(value, "***")
-        return oauth.Refusal(answer.code, words)
+        return oauth.TokenRefusal(answer.code, words)
     return answer
 
 
 _SECRET_FIELDS = ("client_secret", "refresh_token", "code", "code_verifier")
 
 
-def _failure(provider: OauthProvider, refusal: oauth.Refusal) -> TransportFailure:
+def _failure(provider: OauthProvider, refusal: oauth.TokenRefusal) -> TransportFailure:
     if refusal.code in _ENDED and not provider.app_only:
         return PermanentFailure("oauth_reconnect", refusal.words)
     if refusal.code in _OUR_FAULT or refusal.code in _ENDED:

@@ -156,8 +156,8 @@ class _DryRun:
         if not glimpse.cut and (same := self._same_bytes(glimpse.raw)) is not None:
             return same
         activated_at = self._stored.activated_at if self._stored is not None else None
-        history = deciding.is_history(glimpse.arrived_at, activated_at, self.first)
-        delivery = Delivery(self._channel, history=history)
+        predates = deciding.predates(glimpse.arrived_at, activated_at, self.first)
+        delivery = Delivery(self._channel, predates_channel=predates)
         decision = deciding.decide(its, delivery, self._facts)
         self._facts.remember(its.mail, delivery, decision)
         return decision

@@ -40,7 +40,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class LedgerListing:
     """One page, the newest first. `newer` and `older` are the ids to go on from, or None at an end."""
 
     rows: Sequence[InboundMail]
@@ -48,7 +48,7 @@ class Listing:
     older: int | None
 
 
-def listing(asked: Filter, before: int | None = None, after: int | None = None) -> Listing:
+def listing(asked: Filter, before: int | None = None, after: int | None = None) -> LedgerListing:
     """The page of what is older than the row `before`, or newer than the row `after`, or the newest page."""
     upwards = after is not None
     ids = _ids(asked, before, after, PAGE + 1)
@@ -58,7 +58,7 @@ def listing(asked: Filter, before: int | None = None, after: int | None = None) 
     first, last = (ids[0], ids[-1]) if ids else (None, None)
     newer = first if (more if upwards else before is not None) else None
     older = last if (more or upwards) else None
-    return Listing(rows, newer, older)
+    return LedgerListing(rows, newer, older)
 
 
 def by_id(inbound_id: int) -> InboundMail | None:

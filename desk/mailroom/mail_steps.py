@@ -13,7 +13,7 @@ from models import Agent, InboundEvent, InboundMail, ServerCopy, db
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MailStep:
     """`code`: arrived, received, decided, deleted, moved, kept; or `event`, which says itself what it was."""
 
     at: datetime
@@ -21,22 +21,22 @@ class Step:
     event: InboundEvent | None = None
 
 
-def of(row: InboundMail) -> Sequence[Step]:
+def of(row: InboundMail) -> Sequence[MailStep]:
     """In the order of time."""
-    steps = [Step(row.received_at, "received")]
+    steps = [MailStep(row.received_at, "received")]
     if row.arrived_at:
-        steps.insert(0, Step(row.arrived_at, "arrived"))
+        steps.insert(0, MailStep(row.arrived_at, "arrived"))
     if row.filed_at:
-        steps.append(Step(row.filed_at, "decided"))
+        steps.append(MailStep(row.filed_at, "decided"))
     if row.removed_at and row.server_copy in (ServerCopy.DELETED, ServerCopy.MOVED, ServerCopy.KEPT):
-        steps.append(Step(row.removed_at, str(row.server_copy)))
+        steps.append(MailStep(row.removed_at, str(row.server_copy)))
     events = db.session.scalars(
         select(InboundEvent)
         .where(InboundEvent.inbound_id == row.id)
         .options(joinedload(InboundEvent.agent))
         .order_by(InboundEvent.id)
     )
-    steps += [Step(event.at, "event", event) for event in events]
+    steps += [MailStep(event.at, "event", event) for event in events]
     return sorted(steps, key=lambda step: step.at)
 
 

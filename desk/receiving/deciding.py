@@ -27,14 +27,14 @@ class Delivery:
     """How a mail came to a channel, and what a person has said of it.
 
     `envelope_from` is empty for the null sender and None where nobody knows it (fetched mail).
-    `history`: older than the channel's connection, so nobody is told of it. `released`: a person let it in
+    `predates_channel`: older than the channel's connection, so nobody is told of it. `released`: a person let it in
     from the quarantine. `results`: of our own check of the sender, where no server before us made one.
     """
 
     channel: Channel
     envelope_from: str | None = None
     envelope_to: str = ""
-    history: bool = False
+    predates_channel: bool = False
     released: bool = False
     results: tuple[Result, ...] = ()
 
@@ -113,7 +113,7 @@ def of_known_bytes(put_back_at: datetime | None) -> Decision:
     return DUPLICATE if put_back_at is None else PUT_BACK
 
 
-def is_history(arrived_at: datetime | None, activated_at: datetime | None, first: bool) -> bool:
+def predates(arrived_at: datetime | None, activated_at: datetime | None, first: bool) -> bool:
     """Whether a mail is older than its channel: by its arrival (servers count whole seconds), else by its presence
     at the first fetch. `activated_at` is None for a channel that is still to be made."""
     if arrived_at is None or activated_at is None:
@@ -215,5 +215,5 @@ def _filed(mail: Mail, delivery: Delivery, asked: Asked, verdict: Verdict, clues
     if verdict.action == Action.QUIET:
         return Decision(Outcome.QUIET, verdict.reason, verdict.detail, match, speaker)
     outcome = Outcome.NEW_TICKET if match.ticket is None else Outcome.REPLY
-    told = Told() if delivery.history else asked.told(mail, match.ticket, speaker, delivery.channel)
+    told = Told() if delivery.predates_channel else asked.told(mail, match.ticket, speaker, delivery.channel)
     return Decision(outcome, verdict.reason, verdict.detail, match, speaker, told)

@@ -49,7 +49,9 @@ class DatabaseFacts:
             holds_a_link=delivery_reports.holds_a_link(mail),
             sender_blocked=blocking.stops(sender),
             # Years of mail in a mailbox that was just connected are no storm.
-            recent_from_sender=0 if delivery.history or not sender else self.recent(sender, delivery.channel),
+            recent_from_sender=0
+            if delivery.predates_channel or not sender
+            else self.recent(sender, delivery.channel),
         )
 
     def recent(self, sender: str, channel: Channel) -> int:

@@ -315,13 +315,13 @@ class Session:
             raw=fetched.raw,
             via=self.source.protocol,
             source_id=self._ours(fetched.listed.source_id),
-            history=self._is_history(fetched.listed),
+            predates_channel=self._predates_channel(fetched.listed),
             arrived_at=fetched.listed.arrived_at,
         )
 
-    def _is_history(self, listed: Listed) -> bool:
+    def _predates_channel(self, listed: Listed) -> bool:
         """Older than the channel: by INTERNALDATE, else by its presence at the first fetch."""
-        return deciding.is_history(listed.arrived_at, self.activated_at, self.first)
+        return deciding.predates(listed.arrived_at, self.activated_at, self.first)
 
     def _remember(self, page: Sequence[Listed], left_out: Sequence[Listed]) -> None:
         """This page is taken care of: next time only what lies above it is asked for, and what was withheld."""

@@ -46,9 +46,9 @@ def file_mail(row: InboundMail, mail: Mail, decision: Decision, attached: Mail |
         tickets.move(ticket, after_customer_mail(ticket.status), None)
     update_now(ticket)
     row.ticket_id = ticket.id
-    if not (row.history or message.refuted or match.why == "bounce"):
+    if not (row.predates_channel or message.refuted or match.why == "bounce"):
         undeliverable.heard_from(message.from_address, ticket.contact)
-    if message.quiet or row.history:
+    if message.quiet or row.predates_channel:
         return
     if match.ticket is None:
         notice_mails.ticket_opened(ticket, message, decision.told.confirmation, decision.told.withheld)

@@ -40,7 +40,7 @@ class Arrival:
 
     `envelope_from` is empty for the null sender and None where nobody knows it (fetched mail).
     `peer`: the IP address that brought it to our own receiver.
-    `history`: older than the channel's connection, so nobody is told of it. `arrived_at`: INTERNALDATE.
+    `predates_channel`: older than the channel's connection, so nobody is told of it. `arrived_at`: INTERNALDATE.
     """
 
     raw: bytes
@@ -48,7 +48,7 @@ class Arrival:
     source_id: str
     envelope_from: str | None = None
     envelope_to: str = ""
-    history: bool = False
+    predates_channel: bool = False
     peer: str = ""
     arrived_at: datetime | None = None
 
@@ -203,7 +203,7 @@ def _columns(
         "envelope_from": arrival.envelope_from,
         "envelope_to": arrival.envelope_to[:320],
         "peer": arrival.peer[:60],
-        "history": arrival.history,
+        "predates_channel": arrival.predates_channel,
         "arrived_at": arrival.arrived_at,
         "server_copy": ServerCopy.PRESENT if arrival.via in ("imap", "pop3") else ServerCopy.NONE,
         "duplicate_of_id": None,
@@ -240,7 +240,7 @@ def _decide(inbound_id: int, reading: Reading, results: Results) -> Outcome:
 def delivery_of(row: InboundMail, results: Results = ()) -> Delivery:
     """How a mail of the ledger came."""
     released = row.reason == "released"
-    return Delivery(row.channel, row.envelope_from, row.envelope_to, row.history, released, results)
+    return Delivery(row.channel, row.envelope_from, row.envelope_to, row.predates_channel, released, results)
 
 
 def _enter(row: InboundMail, decision: Decision) -> None:

@@ -16,7 +16,7 @@ from desk.office import office
 from desk.receiving import intake
 from models import Channel, db, now
 from models.base import writing
-from wire.listener import Arrival, Receiver
+from wire.listener import ReceivedMail, Receiver
 from wire.listener_tls import Certificate
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ class Taken:
 def receivers(
     settings: Settings,
     accept: Callable[[str], bool],
-    smtp: Callable[[Arrival], Collection[str]],
-    lmtp: Callable[[Arrival], Collection[str]],
+    smtp: Callable[[ReceivedMail], Collection[str]],
+    lmtp: Callable[[ReceivedMail], Collection[str]],
 ) -> list[Receiver]:
     """SMTP, and LMTP where it is wanted; not yet listening. The callables run in their threads.
 
@@ -52,13 +52,13 @@ def receivers(
     return found
 
 
-def deliver_smtp(arrival: Arrival) -> Collection[str]:
+def deliver_smtp(received: ReceivedMail) -> Collection[str]:
     """250 is said after this has returned, to the recipients that it answers."""
-    return _deliver(arrival, "smtp")
+    return _deliver(received, "smtp")
 
 
-def deliver_lmtp(arrival: Arrival) -> Collection[str]:
-    return _deliver(arrival, "lmtp")
+def deliver_lmtp(received: ReceivedMail) -> Collection[str]:
+    return _deliver(received, "lmtp")
 
 
 def accepts(address: str) -> bool:
@@ -122,8 +122,8 @@ def take_for(channel: Channel, raw: bytes, envelope_from: str | None) -> int:
     return row
 
 
-def _deliver(arrival: Arrival, via: str) -> Collection[str]:
-    taken = take(arrival.raw, arrival.envelope_from, arrival.recipients, via, arrival.client)
+def _deliver(received: ReceivedMail, via: str) -> Collection[str]:
+    taken = take(received.raw, received.envelope_from, received.recipients, via, received.client)
     if taken.fault is not None:
         log.warning("A mail by %s stays with its sender for now: %s", via, taken.fault)
     return taken.safe

@@ -139,7 +139,7 @@ def begin_anew(mail: OutboundMail) -> None:
     """Due at once, as if it had never been tried; patience begins anew too. In the running transaction."""
     mail.move(MailState.QUEUED)
     mail.created_at = mail.send_after = now()
-    mail.attempts, mail.reason, mail.words, mail.settled_at = 0, "", "", None
+    mail.attempts, mail.reason, mail.words, mail.set_aside_at = 0, "", "", None
 
 
 # --- sending

@@ -24,7 +24,7 @@ VIEWS = ("open", "waiting", "failed", "kept", "sent")
 
 _WAITS = OutboundMail.state.in_((MailState.QUEUED, MailState.SENDING))
 # What a person has seen and put aside is no longer open.
-_FAILED = and_(OutboundMail.state == MailState.FAILED, OutboundMail.settled_at.is_(None))
+_FAILED = and_(OutboundMail.state == MailState.FAILED, OutboundMail.set_aside_at.is_(None))
 _KEPT = OutboundMail.state == MailState.KEPT
 
 
@@ -33,14 +33,14 @@ class OutboxRefused(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class OutboxListing:
     """One page, newest first. `before` is the id to go on from, 0 at the end."""
 
     mails: list[OutboundMail]
     before: int
 
 
-def listing(view: str, before: int = 0, ticket_id: int | None = None) -> Listing:
+def listing(view: str, before: int = 0, ticket_id: int | None = None) -> OutboxListing:
     """The mails of a view of VIEWS, read from the id `before` on downwards; no count, no offset."""
     query = select(OutboundMail).where(_view(view))
     if before:
@@ -56,7 +56,7 @@ def listing(view: str, before: int = 0, ticket_id: int | None = None) -> Listing
         .order_by(OutboundMail.id.desc())
         .limit(PAGE + 1)
     ).all()
-    return Listing(list(rows[:PAGE]), rows[PAGE - 1].id if len(rows) > PAGE else 0)
+    return OutboxListing(list(rows[:PAGE]), rows[PAGE - 1].id if len(rows) > PAGE else 0)
 
 
 def counts() -> dict[str, int]:
@@ -143,7 +143,7 @@ def stop(mail: OutboundMail, by: Agent) -> None:
         reason="stopped",
         words="",
         done_at=now(),
-        settled_at=now(),
+        set_aside_at=now(),
         claimed_at=now(),  # from now on »undo« is too late, as for a mail that was tried
     )
     if not stopped:
@@ -154,10 +154,10 @@ def stop(mail: OutboundMail, by: Agent) -> None:
     db.session.commit()
 
 
-def settle(mail: OutboundMail) -> None:
+def set_aside(mail: OutboundMail) -> None:
     """Put a failed mail aside: it has been seen and is no longer counted. Raises OutboxRefused for others."""
     settled = rows_changed(
-        update(OutboundMail).where(OutboundMail.id == mail.id, _FAILED).values(settled_at=now())
+        update(OutboundMail).where(OutboundMail.id == mail.id, _FAILED).values(set_aside_at=now())
     )
     db.session.commit()
     if not settled:
@@ -211,6 +211,6 @@ def _view(view: str) -> ColumnElement[bool]:
         "kept": _KEPT,
         "sent": or_(
             OutboundMail.state.in_((MailState.DONE, MailState.CANCELLED)),
-            and_(OutboundMail.state == MailState.FAILED, OutboundMail.settled_at.is_not(None)),
+            and_(OutboundMail.state == MailState.FAILED, OutboundMail.set_aside_at.is_not(None)),
         ),
     }[view if view in VIEWS else "open"]

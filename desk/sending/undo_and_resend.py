@@ -40,7 +40,7 @@ def change_and_send(message: Message, agent: Agent) -> None:
     """
     _into_draft(message, agent)
     if message.outbound is not None:
-        message.outbound.settled_at = now()
+        message.outbound.set_aside_at = now()
     db.session.commit()
 
 

@@ -19,7 +19,7 @@ VIEWS = ("mine", "unassigned", "open", "waiting", "resolved")
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class TicketListing:
     """One page of a list. `more` says that there is another page; nothing is ever counted in full."""
 
     tickets: list[Ticket]
@@ -30,7 +30,7 @@ class Listing:
 
 def listing(
     agent: Agent, view: str = "open", query: str = "", page: int = 1, newest_first: bool = True
-) -> Listing:
+) -> TicketListing:
     """The tickets of a view, or those that match a query wherever they are."""
     condition = search.matching(query) if query.strip() else _view(view, agent)
     condition = and_(condition, Ticket.merged_into_id.is_(None))
@@ -39,7 +39,7 @@ def listing(
         whole().where(condition).order_by(order, Ticket.id.desc()).limit(PAGE + 1).offset((page - 1) * PAGE)
     ).all()
     tickets = list(rows[:PAGE])
-    return Listing(tickets, unread_of(agent, tickets), page, len(rows) > PAGE)
+    return TicketListing(tickets, unread_of(agent, tickets), page, len(rows) > PAGE)
 
 
 def counts(agent: Agent) -> dict[str, int]:

@@ -19,7 +19,7 @@ MAX_LINK = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
+class ForwardingProvider:
     """`domains` it writes from (and below them), `hosts` its links lead to; empty: the same."""
 
     name: str
@@ -30,26 +30,36 @@ class Provider:
 # Whose links lead elsewhere than their mail comes from, or whose name is not their domain. All others are
 # recognised by the words and called by their domain.
 PROVIDERS = (
-    Provider("Gmail", ("google.com", "gmail.com", "googlemail.com"), ("google.com",)),
-    Provider(
+    ForwardingProvider("Gmail", ("google.com", "gmail.com", "googlemail.com"), ("google.com",)),
+    ForwardingProvider(
         "Microsoft",
         ("microsoft.com", "outlook.com", "live.com", "office365.com", "microsoftonline.com", "hotmail.com"),
         ("microsoft.com", "live.com", "outlook.com", "office.com", "office365.com", "microsoftonline.com"),
     ),
-    Provider("GMX", ("gmx.net", "gmx.de", "gmx.at", "gmx.ch", "gmx.com"), ("gmx.net", "gmx.com", "gmx.de")),
-    Provider("WEB.DE", ("web.de", "webde.de")),
-    Provider(
+    ForwardingProvider(
+        "GMX", ("gmx.net", "gmx.de", "gmx.at", "gmx.ch", "gmx.com"), ("gmx.net", "gmx.com", "gmx.de")
+    ),
+    ForwardingProvider("WEB.DE", ("web.de", "webde.de")),
+    ForwardingProvider(
         "IONOS", ("ionos.de", "ionos.com", "ionos.at", "1und1.de", "1and1.com", "ionos.co.uk", "ionos.fr")
     ),
-    Provider("Strato", ("strato.de", "strato.com", "strato-mailings.de"), ("strato.de", "strato.com")),
-    Provider("T-Online", ("telekom.de", "t-online.de"), ("telekom.de", "t-online.de")),
-    Provider("Yahoo", ("yahoo.com", "yahoo-inc.com", "yahooinc.com", "aol.com"), ("yahoo.com", "aol.com")),
-    Provider("iCloud", ("apple.com", "icloud.com"), ("apple.com", "icloud.com")),
-    Provider("Zoho", ("zoho.com", "zoho.eu", "zohocorp.com", "zohoaccounts.com"), ("zoho.com", "zoho.eu")),
-    Provider("Yandex", ("yandex.ru", "yandex.com", "ya.ru"), ("yandex.ru", "yandex.com")),
-    Provider("Proton", ("proton.me", "protonmail.com", "protonmail.ch"), ("proton.me", "protonmail.com")),
-    Provider("Cloudflare", ("cloudflare.com",)),
-    Provider("Infomaniak", ("infomaniak.com", "infomaniak.ch")),
+    ForwardingProvider(
+        "Strato", ("strato.de", "strato.com", "strato-mailings.de"), ("strato.de", "strato.com")
+    ),
+    ForwardingProvider("T-Online", ("telekom.de", "t-online.de"), ("telekom.de", "t-online.de")),
+    ForwardingProvider(
+        "Yahoo", ("yahoo.com", "yahoo-inc.com", "yahooinc.com", "aol.com"), ("yahoo.com", "aol.com")
+    ),
+    ForwardingProvider("iCloud", ("apple.com", "icloud.com"), ("apple.com", "icloud.com")),
+    ForwardingProvider(
+        "Zoho", ("zoho.com", "zoho.eu", "zohocorp.com", "zohoaccounts.com"), ("zoho.com", "zoho.eu")
+    ),
+    ForwardingProvider("Yandex", ("yandex.ru", "yandex.com", "ya.ru"), ("yandex.ru", "yandex.com")),
+    ForwardingProvider(
+        "Proton", ("proton.me", "protonmail.com", "protonmail.ch"), ("proton.me", "protonmail.com")
+    ),
+    ForwardingProvider("Cloudflare", ("cloudflare.com",)),
+    ForwardingProvider("Infomaniak", ("infomaniak.com", "infomaniak.ch")),
 )
 
 # People write from gmx.net too; a check comes from one of these.
@@ -113,21 +123,21 @@ def read_forward_check(mail: Mail) -> ForwardCheck | None:
     return ForwardCheck(provider.name, link, code, _account(mail, text))
 
 
-def _provider(domain: str) -> Provider:
+def _provider(domain: str) -> ForwardingProvider:
     for provider in PROVIDERS:
         if any(_is_below(domain, own) for own in provider.domains):
             return provider
     labels = domain.split(".")
     count = 3 if len(labels) > 2 and labels[-2] in _SECOND_LEVEL else 2
     own = ".".join(labels[-count:])
-    return Provider(own, (own,))
+    return ForwardingProvider(own, (own,))
 
 
 def _is_below(host: str, domain: str) -> bool:
     return host == domain or host.endswith("." + domain)
 
 
-def _link(mail: Mail, provider: Provider) -> str:
+def _link(mail: Mail, provider: ForwardingProvider) -> str:
     """The first link that confirms; without such a one, none: a wrong click may refuse the forward."""
     hosts = provider.hosts or provider.domains
     return next((link for link in _links(mail) if TO_CONFIRM.search(link) and _leads_to(link, hosts)), "")

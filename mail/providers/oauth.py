@@ -164,29 +164,29 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class TokenRefusal:
     """`code` of RFC 6749, 5.2 (`invalid_grant`, …), or http_status, not_readable; `words` of the provider."""
 
     code: str
     words: str = ""
 
 
-def read_answer(status: int, body: bytes) -> Tokens | Refusal:
+def read_answer(status: int, body: bytes) -> Tokens | TokenRefusal:
     """What a token endpoint said."""
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
-        return Refusal("not_readable" if status == 200 else "http_status", str(status))
+        return TokenRefusal("not_readable" if status == 200 else "http_status", str(status))
     if "error" in said or status != 200:
         text = said.get("error_description") or said.get("error") or status
-        return Refusal(str(said.get("error") or "http_status")[:40], _printable(text))
+        return TokenRefusal(str(said.get("error") or "http_status")[:40], _printable(text))
     access, refresh = _token(said.get("access_token")), _token(said.get("refresh_token"))
     if not access:
-        return Refusal("not_readable", "access_token")
+        return TokenRefusal("not_readable", "access_token")
     if str(said.get("token_type", "bearer")).casefold() != "bearer":
-        return Refusal("not_readable", "token_type")
+        return TokenRefusal("not_readable", "token_type")
     return Tokens(access, _life(said.get("expires_in")), refresh)
 
 

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
 
-from blueprints.page.assets import ROOT, Asset
+from blueprints.page.assets import ROOT
 from cli import assets, npm
 from tests.servers.ports import free_port
 
@@ -183,7 +184,7 @@ def test_the_first_npmrc_counts_most_and_the_environment_more(tmp_path):
     assert npm.configured(files, "https://environment.test/", "/ca.pem") == npm.Registry(
         "https://environment.test", "", "/ca.pem"
     )
-    assert npm.configured([project]) == npm.Registry("")
+    assert npm.configured([project]) == npm.Registry()
 
 
 @pytest.mark.parametrize(
@@ -211,19 +212,17 @@ def test_a_registry_is_a_web_address(url):
         npm.configured([], url)
 
 
+def test_without_a_registry_packages_come_from_the_public_one():
+    for name, path in (
+        ("htmx.org", "/htmx.org/-/htmx.org-4.0.1.tgz"),
+        ("@scope/x", "/@scope/x/-/x-4.0.1.tgz"),
+    ):
+        address = urlsplit(npm.Registry().address(npm.Package(name, "4.0.1", "")))
+        assert (address.scheme, address.path) == ("https", path)
+        assert address.hostname
+
+
 # --- the command ---
-
-
-def test_without_a_registry_the_files_come_from_where_the_pages_take_them(shelf, tmp_path):
-    good = base64.b64encode(hashlib.sha384(HELLO).digest()).decode()
-    asset = Asset("thing", "thing", "1.2.3", "dist/thing.js", good, shelf.url)
-    shelf.has["/thing@1.2.3/dist/thing.js"] = HELLO
-    contents = assets.fetch({"thing": asset}, tmp_path / "no lock file", npm.configured([]))
-    (copy,) = assets.sync({"thing": asset}, contents, tmp_path)
-    assert copy.read_bytes() == HELLO
-    shelf.has["/thing@1.2.3/dist/thing.js"] = b"another"
-    with pytest.raises(assets.AssetError):
-        assets.sync({"thing": asset}, assets.fetch({"thing": asset}, tmp_path, npm.configured([])), tmp_path)
 
 
 def test_a_registry_with_other_packages_leaves_nothing(shelf, tmp_path):

@@ -35,7 +35,7 @@ def reply(channel: Channel, alice: Agent) -> Callable[..., OutboundMail]:
             arrive(
                 how.pop("on", channel),
                 mail(message_id=how.pop("question", "<q@customer.example>")),
-                history=True,
+                predates_channel=True,
             )
         )
         written = replies.Written(

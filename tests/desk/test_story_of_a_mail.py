@@ -114,7 +114,7 @@ def test_a_machine_is_filed_but_never_answered_and_reopens_nothing(channel: Chan
 
 
 def test_history_is_told_to_nobody(channel: Channel) -> None:
-    assert arrive(channel, mail(), history=True).outcome == Outcome.NEW_TICKET
+    assert arrive(channel, mail(), predates_channel=True).outcome == Outcome.NEW_TICKET
     assert db.session.query(OutboundMail).count() == 0
 
 

@@ -28,9 +28,11 @@ def mail(
     return message.as_bytes()
 
 
-def arrive(channel: Channel, raw: bytes, to: str = "", history: bool = False) -> InboundMail:
+def arrive(channel: Channel, raw: bytes, to: str = "", predates_channel: bool = False) -> InboundMail:
     """Through the receiver and to its end; answers the ledger's row."""
-    arrival = intake.Arrival(raw, "smtp", f"test:{next(_numbers)}", envelope_to=to, history=history)
+    arrival = intake.Arrival(
+        raw, "smtp", f"test:{next(_numbers)}", envelope_to=to, predates_channel=predates_channel
+    )
     inbound_id = intake.receive(channel.id, arrival)
     assert inbound_id is not None
     intake.process(inbound_id)

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from wire.listener import Arrival, Receiver
+from wire.listener import ReceivedMail, Receiver
 from wire.listener_limits import Limits, Rate, client_of
 from wire.listener_tls import Certificate
 
@@ -23,7 +23,7 @@ class Desk:
     """What stands behind the receiver."""
 
     def __init__(self):
-        self.arrivals: list[Arrival] = []
+        self.received: list[ReceivedMail] = []
         self.known = {SUPPORT, SALES, "büro@acme.example"}
         self.fault: Exception | None = None
         self.unsafe: set[str] = set()
@@ -36,13 +36,13 @@ class Desk:
             raise self.fault
         return address.casefold() in self.known
 
-    def deliver(self, arrival):
+    def deliver(self, received):
         self.busy.set()
         assert self.may_finish.wait(10)
         if self.fault:
             raise self.fault
-        self.arrivals.append(arrival)
-        return set(arrival.recipients) - self.unsafe
+        self.received.append(received)
+        return set(received.recipients) - self.unsafe
 
 
 @pytest.fixture
@@ -116,9 +116,9 @@ def test_a_mail_arrives_as_it_was_sent(receiver, desk):
     with client(receiver) as opened:
         assert opened.sendmail(CAROL, [SUPPORT, SALES, SUPPORT], raw) == {}
         opened.sendmail(CAROL, [SUPPORT], RAW)
-    assert desk.arrivals == [
-        Arrival(raw, CAROL, (SUPPORT, SALES), "127.0.0.1", False),
-        Arrival(RAW, CAROL, (SUPPORT,), "127.0.0.1", False),
+    assert desk.received == [
+        ReceivedMail(raw, CAROL, (SUPPORT, SALES), "127.0.0.1", False),
+        ReceivedMail(RAW, CAROL, (SUPPORT,), "127.0.0.1", False),
     ]
 
 
@@ -143,20 +143,20 @@ def test_only_known_addresses_and_no_relaying(receiver, desk):
             opened.sendmail(CAROL, ["nobody@acme.example", "victim@elsewhere.example"], RAW)
         assert [code for code, _ in refused.value.recipients.values()] == [550, 550]
         assert set(opened.sendmail(CAROL, [SUPPORT, "nobody@acme.example"], RAW)) == {"nobody@acme.example"}
-    assert [arrival.recipients for arrival in desk.arrivals] == [(SUPPORT,)]
+    assert [received.recipients for received in desk.received] == [(SUPPORT,)]
 
 
 def test_the_null_sender_of_a_bounce(receiver, desk):
     with client(receiver) as opened:
         opened.sendmail("", [SUPPORT], RAW)
-    assert desk.arrivals[0].envelope_from == ""
+    assert desk.received[0].envelope_from == ""
 
 
 def test_international_addresses(receiver, desk):
     with client(receiver) as opened:
         opened.ehlo()
         opened.sendmail("jörg@customer.example", ["Büro@acme.example"], RAW, mail_options=["SMTPUTF8"])
-    assert (desk.arrivals[0].envelope_from, desk.arrivals[0].recipients) == (
+    assert (desk.received[0].envelope_from, desk.received[0].recipients) == (
         "jörg@customer.example",
         ("Büro@acme.example",),
     )
@@ -179,7 +179,7 @@ def test_a_fault_of_ours_keeps_the_mail_with_the_sender(receiver, desk, caplog, 
         assert str(fault) not in str(failure.value)
         desk.fault = None
         opened.sendmail(CAROL, [SUPPORT], RAW)
-    assert len(desk.arrivals) == 1
+    assert len(desk.received) == 1
 
 
 def test_a_next_mail_needs_no_reset_after_our_fault(receiver, desk, caplog):
@@ -216,7 +216,7 @@ def test_too_large_is_said_before_and_after(make_receiver, desk):
         assert raw.say(b"x" * 500 + b"\r\n" + b"y" * 500 + b"\r\n.\r\n").startswith(b"552")
         in_data(raw)
         assert raw.say(RAW + b".\r\n").startswith(b"250")
-    assert len(desk.arrivals) == 1
+    assert len(desk.received) == 1
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_nobody_smuggles_a_second_mail(receiver, desk, trick):
         in_data(raw)
         assert raw.say(RAW + trick + smuggled.encode() + b".\r\n").startswith(b"550 5.6.0 Bare CR or LF")
         assert raw.say("NOOP").startswith(b"250")
-    assert desk.arrivals == []
+    assert desk.received == []
 
 
 def test_limits_of_one_mail_and_one_client(make_receiver, desk):
@@ -273,7 +273,7 @@ def test_a_stranger_sends_so_many_mails_a_minute(make_receiver, desk, stranger):
             opened.sendmail(CAROL, [SUPPORT], RAW)
         with pytest.raises(smtplib.SMTPSenderRefused, match="451"):
             opened.sendmail(CAROL, [SUPPORT], RAW)
-    assert [arrival.client for arrival in desk.arrivals] == ["198.51.101.7"] * 2
+    assert [received.client for received in desk.received] == ["198.51.101.7"] * 2
 
 
 def test_strangers_send_so_many_mails_a_minute_to_one_address(make_receiver, stranger):
@@ -292,7 +292,7 @@ def test_one_connection_of_a_stranger_takes_so_many_mails(make_receiver, strange
 def test_neighbours_have_no_rate(make_receiver, desk):
     with client(make_receiver(limits=Limits(from_a_stranger=0, to_an_address=0, mails=0))) as opened:
         opened.sendmail(CAROL, [SUPPORT], RAW)
-    assert len(desk.arrivals) == 1
+    assert len(desk.received) == 1
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_every_byte_arrives_however_the_network_cuts_it(receiver, desk, body):
             time.sleep(0.002)
         assert raw.answer().startswith(b"250")
         assert raw.say("NOOP").startswith(b"250")
-    assert desk.arrivals[0].raw == body
+    assert desk.received[0].raw == body
 
 
 def test_the_largest_mail_is_as_large_as_announced(make_receiver, desk):
@@ -388,7 +388,7 @@ def test_the_largest_mail_is_as_large_as_announced(make_receiver, desk):
         for size, code in ((200_000, b"250"), (200_001, b"552")):
             in_data(raw)
             assert raw.say(b"x" * (size - 2) + b"\r\n.\r\n").startswith(code)
-    assert [len(arrival.raw) for arrival in desk.arrivals] == [200_000]
+    assert [len(received.raw) for received in desk.received] == [200_000]
 
 
 def test_pipelined_commands_are_answered_in_order(receiver, desk):
@@ -400,7 +400,7 @@ def test_pipelined_commands_are_answered_in_order(receiver, desk):
         codes = [raw.say(RAW + b".\r\n" + one)[:3], *(raw.answer()[:3] for _ in range(4))]
         assert codes == [b"250", b"250", b"250", b"550", b"354"]
         assert raw.say(b".\r\n").startswith(b"250")
-    assert [arrival.raw for arrival in desk.arrivals] == [RAW, b""]
+    assert [received.raw for received in desk.received] == [RAW, b""]
 
 
 @pytest.mark.parametrize(
@@ -479,7 +479,7 @@ def test_starttls(make_receiver, desk, ca):
         opened.ehlo()
         assert not opened.has_extn("auth")
         opened.sendmail(CAROL, [SUPPORT], RAW)
-    assert desk.arrivals[0].tls
+    assert desk.received[0].tls
     with client(receiver) as opened:
         opened._host = "localhost"
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -509,7 +509,7 @@ def test_lmtp_answers_for_every_recipient(make_receiver, desk, caplog):
             assert raw.answer().startswith(code)
             assert raw.say("NOOP").startswith(b"250")
         assert raw.say("DATA").startswith(b"503")
-    assert desk.arrivals[0].recipients == (SUPPORT, SALES)
+    assert desk.received[0].recipients == (SUPPORT, SALES)
 
 
 def test_a_mail_is_taken_by_smtp_only_if_it_is_safe_for_everybody(receiver, desk):
@@ -538,7 +538,7 @@ def test_lmtp_on_a_unix_socket(make_receiver, desk, tmp_path):
     receiver = make_receiver(lmtp=True, path=path)
     with smtplib.LMTP(str(path)) as opened:
         assert opened.sendmail(CAROL, [SUPPORT], RAW) == {}
-    assert desk.arrivals[0].client == "local"
+    assert desk.received[0].client == "local"
     second = Receiver("", 0, desk.accept, desk.deliver, 1000, "desk.acme.example", path=path)
     with pytest.raises(OSError, match=r"lmtp\.sock: Address already in use"):
         second.start()
@@ -550,7 +550,7 @@ def test_lmtp_with_smtplibs_client(make_receiver, desk):
     receiver = make_receiver(lmtp=True)
     with smtplib.LMTP("127.0.0.1", receiver.port, "client.example") as opened:
         assert opened.sendmail(CAROL, [SUPPORT], RAW) == {}
-    assert desk.arrivals[0].recipients == (SUPPORT,)
+    assert desk.received[0].recipients == (SUPPORT,)
 
 
 def test_a_taken_port_is_said_in_a_sentence(receiver, desk):
@@ -576,7 +576,7 @@ def test_stopping_finishes_what_is_in_flight(receiver, desk):
         assert not stopping.is_alive()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", receiver.port), timeout=1)
-    assert len(desk.arrivals) == 1
+    assert len(desk.received) == 1
 
 
 def test_it_starts_again_after_a_stop(receiver):

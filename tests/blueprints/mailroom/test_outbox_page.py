@@ -19,7 +19,7 @@ URL = "/system/outbox"
 @pytest.fixture
 def failed(channel: Channel, alice: Agent) -> OutboundMail:
     """A reply that the customer's server refused."""
-    ticket = ticket_of(arrive(channel, mail(), history=True))
+    ticket = ticket_of(arrive(channel, mail(), predates_channel=True))
     sent = replies.send_reply(ticket, alice, Written(text="We <b>look</b> into it."))
     sent.mail.state, sent.mail.reason, sent.mail.words = (
         MailState.FAILED,
@@ -54,7 +54,7 @@ def test_the_page_shows_the_exact_mail(as_alice: PageClient, failed: OutboundMai
 def test_each_action_is_done_and_said(as_alice: PageClient, failed: OutboundMail) -> None:
     as_alice.post(f"{URL}/{failed.id}/settle", {"from": "show"}, status=303)
     db.session.refresh(failed)
-    assert failed.settled_at is not None
+    assert failed.set_aside_at is not None
     as_alice.post(f"{URL}/{failed.id}/settle", status=303)
     assert "nothing was changed" in as_alice.get(URL).get_data(as_text=True)
     as_alice.post(f"{URL}/{failed.id}/retry", status=303)

@@ -94,10 +94,10 @@ class Watched:
 @pytest.fixture
 def before(app: Flask, channel: Channel, alice: Agent, bob: Agent) -> dict[str, Any]:
     """A ticket of Carol's with an answer that left, a mail with a link for a password, a blocked sender."""
-    ticket = ticket_of(arrive(channel, mail(message_id="<first@customer.example>"), history=True))
+    ticket = ticket_of(arrive(channel, mail(message_id="<first@customer.example>"), predates_channel=True))
     sent = replies.send_reply(ticket, alice, replies.Written(text="We look into it."))
     mark_as_left(sent.mail)
-    closed = ticket_of(arrive(channel, mail(message_id="<long-ago@customer.example>"), history=True))
+    closed = ticket_of(arrive(channel, mail(message_id="<long-ago@customer.example>"), predates_channel=True))
     link = OutboundMail(
         message_id=ids.system_message_id(signing_key(), "a" * 16, "poststelle.example"),
         purpose="password_link", envelope_from="", send_after=ticket.created_at,
@@ -346,7 +346,7 @@ def test_every_mail_becomes_what_the_dry_run_said(
     assert differences(found, more) == []
     # Every fact that a fetched mail can have was on and off, every rule decided, every clue led somewhere.
     assert watched.one_sided(field.name for field in fields(Facts)) == set()
-    assert watched.one_sided(iter(("history",))) == set()
+    assert watched.one_sided(iter(("predates_channel",))) == set()
     assert {rule.reason for rule in rules.RULES} <= {decision.reason for decision in watched.decided}
     matches = [decision.match for decision in watched.decided if decision.match is not None]
     assert {kind.value for kind in ClueKind} | {"new", "maybe", "other_channel"} <= {
@@ -362,13 +362,13 @@ def test_every_mail_becomes_what_the_dry_run_said(
 
 @pytest.mark.parametrize("released", [False, True])
 @pytest.mark.parametrize("envelope_from", [None, "", "somebody@customer.example"])
-@pytest.mark.parametrize("history", [False, True])
+@pytest.mark.parametrize("predates_channel", [False, True])
 def test_what_the_receiver_takes_becomes_what_was_decided(
     channel: Channel,
     before: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     envelope_from: str | None,
-    history: bool,
+    predates_channel: bool,
     released: bool,
 ) -> None:
     """With what only our own receiver and a person in the quarantine know."""
@@ -386,13 +386,13 @@ def test_what_the_receiver_takes_becomes_what_was_decided(
         to = ids.sign_reply_address(signing_key(), before["ticket"], channel.address) if number % 2 else ""
         monkeypatch.setattr(intake.speakers, "own_check", lambda *_, found=results: found)
         raw += f"\r\n{switch} {number}\r\n".encode()
-        arrival = intake.Arrival(raw, "smtp", f"receiver:{number}", envelope_from, to, history)
+        arrival = intake.Arrival(raw, "smtp", f"receiver:{number}", envelope_from, to, predates_channel)
         row_id = intake.receive(channel.id, arrival)
         row = db.session.get_one(InboundMail, row_id)
         if released:
             row.reason = "released"
             db.session.commit()
-        delivery = Delivery(row.channel, envelope_from, to, history, released, results)
+        delivery = Delivery(row.channel, envelope_from, to, predates_channel, released, results)
         expected = explanations.explain(deciding.decide(read(raw), delivery, ForeseenFacts()))
         intake.process(row.id)
         db.session.expire_all()
@@ -402,5 +402,5 @@ def test_what_the_receiver_takes_becomes_what_was_decided(
 
 def test_a_new_fact_of_a_delivery_is_not_forgotten_here() -> None:
     """Whoever adds one finds it in one of the two tests above; those of `Facts` are watched by the first."""
-    known = {"channel", "envelope_from", "envelope_to", "history", "released", "results"}
+    known = {"channel", "envelope_from", "envelope_to", "predates_channel", "released", "results"}
     assert {field.name for field in fields(Delivery)} == known

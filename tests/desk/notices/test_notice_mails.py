@@ -46,7 +46,7 @@ GERMAN = "Guten Tag, ich habe eine Frage und bitte um Hilfe."
 @pytest.fixture
 def carols(channel: Channel) -> Ticket:
     """A ticket of which nobody was told."""
-    return ticket_of(arrive(channel, mail(), history=True))
+    return ticket_of(arrive(channel, mail(), predates_channel=True))
 
 
 @pytest.fixture
@@ -479,7 +479,7 @@ def test_a_requester_who_resolves_his_own_ticket_is_not_told(
     channel: Channel, alice: Agent, bob: Agent
 ) -> None:
     who_hears.switch("resolved", True)
-    ticket = ticket_of(arrive(channel, mail("Bob <bob@acme.example>"), history=True))
+    ticket = ticket_of(arrive(channel, mail("Bob <bob@acme.example>"), predates_channel=True))
     assert resolve_and_wait(ticket, bob, Status.RESOLVED) == []
 
 

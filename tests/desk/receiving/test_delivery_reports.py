@@ -202,7 +202,7 @@ def test_who_cannot_be_reached_is_marked_until_a_mail_comes_from_there(
     arrive(channel, report(sent, CAROL, status="5.2.2"))
     assert (contact().undeliverable_since, contact().undeliverable_reason) == (since, "mailbox_full")
 
-    arrive(channel, mail(text="I am still here."), history=True)
+    arrive(channel, mail(text="I am still here."), predates_channel=True)
     assert contact().undeliverable_since == since, "a mail of years ago says nothing"
     arrive(channel, mail(text="I am still here."))
     assert (contact().undeliverable_since, contact().undeliverable_reason, contact().came_back) == (

@@ -217,7 +217,7 @@ def test_a_storm_waits_but_old_mail_of_a_new_mailbox_does_not(
         ],
     )  # fmt: skip
     db.session.commit()
-    kept = arrive(channel, mail(), history=history)
+    kept = arrive(channel, mail(), predates_channel=history)
     assert (kept.state == InboundState.HELD, kept.reason == "storm") == (held, held)
 
 

@@ -48,7 +48,7 @@ def test_each_view_has_its_mails_and_its_count(relay: SmtpSink, failed: Outbound
     relay.fail_next("mail", "451 4.3.0 later")
     outbox.deliver_due()
     assert outbox_page.in_trouble() == 2, "what was tried in vain is"
-    outbox_page.settle(failed)
+    outbox_page.set_aside(failed)
     assert outbox_page.in_trouble() == 1
     assert [mail.id for mail in outbox_page.listing("sent").mails] == [failed.id]
 
@@ -112,7 +112,7 @@ def test_a_mail_on_its_way_is_left_alone(relay: SmtpSink, reply: Reply, alice: A
     for verb in (
         lambda: outbox_page.stop(mail, alice),
         lambda: outbox_page.retry(mail),
-        lambda: outbox_page.settle(mail),
+        lambda: outbox_page.set_aside(mail),
         lambda: outbox_page.correct_address(mail, mail.recipients[0].id, "carol@new.example", alice),
     ):
         with pytest.raises(outbox_page.OutboxRefused):

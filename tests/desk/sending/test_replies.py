@@ -22,7 +22,7 @@ GERMAN = "Guten Tag, ich habe eine Frage und bitte um Hilfe."
 
 @pytest.fixture
 def ticket(channel: Channel) -> Ticket:
-    return ticket_of(arrive(channel, mail(message_id="<first@customer.example>"), history=True))
+    return ticket_of(arrive(channel, mail(message_id="<first@customer.example>"), predates_channel=True))
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def text_of(message: EmailMessage, kind: str = "plain") -> str:
 def test_refused_stores_nothing(
     ticket: Ticket, channel: Channel, alice: Agent, office: Office, written: Written, code: str
 ) -> None:
-    arrive(channel, mail(subject=f"[#{ticket.number}]"), history=True)
+    arrive(channel, mail(subject=f"[#{ticket.number}]"), predates_channel=True)
     office.settings = replace(office.settings, max_mail_bytes=1000)
     with pytest.raises(replies.ReplyRefused, match=code):
         replies.send_reply(ticket, alice, written)

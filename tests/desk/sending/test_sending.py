@@ -31,7 +31,7 @@ def relay(app: Flask, office: Office, smtp_sink: SmtpSink) -> SmtpSink:
 
 @pytest.fixture
 def ticket(channel: Channel) -> Ticket:
-    return ticket_of(arrive(channel, mail(), history=True))
+    return ticket_of(arrive(channel, mail(), predates_channel=True))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.support.mails import arrive, mail, ticket_of
 
 @pytest.fixture
 def carols(channel: Channel) -> Ticket:
-    return ticket_of(arrive(channel, mail(), history=True))
+    return ticket_of(arrive(channel, mail(), predates_channel=True))
 
 
 def test_events_ring_until_the_ticket_is_looked_at(channel: Channel, alice: Agent, bob: Agent) -> None:
