@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -97,12 +98,6 @@ class Dovecot:
         self.ports = free_ports(*PROTOCOLS)
         if self._introspection:
             shutil.copy(self._authority, self.folder / "authority.pem")  # where its own user can read it
-            (self.folder / "oauth2.conf").write_text(
-                f"introspection_mode = post\nintrospection_url = {self._introspection}\n"
-                f"tls_ca_cert_file = {self.folder}/authority.pem\nusername_attribute = username\n"
-                "active_attribute = active\nactive_value = true\n",
-                encoding="utf-8",
-            )
         configuration = self.folder / "dovecot.conf"
         configuration.write_text(self._configuration(), encoding="utf-8")
         self._process = subprocess.Popen(
@@ -184,38 +179,19 @@ class Dovecot:
         if os.geteuid() == 0:
             shutil.chown(path, *_mail_owner())
 
-    def _passdb(self) -> str:
-        if self._introspection:
-            return f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2\n  args = {self.folder}/oauth2.conf\n}}"
-        file = f"scheme=PLAIN username_format=%u {self.folder}/users/%u"
-        return f"passdb {{\n  driver = passwd-file\n  args = {file}\n}}"
-
     def _configuration(self) -> str:
         user, group = _mail_owner()
         is_root = os.geteuid() == 0
-        listeners = {
-            "imap-login": (("imap", "no"), ("imaps", "yes")),
-            "pop3-login": (("pop3", "no"), ("pop3s", "yes")),
-        }
-        services = "\n".join(
-            f"service {service} {{\n  chroot =\n  service_count = 0\n"
-            + "".join(
-                f"  inet_listener {name} {{\n    address = 127.0.0.1\n    port = {self.ports[name]}\n    ssl = {ssl}\n  }}\n"
-                for name, ssl in rows
-            )
-            + "}"
-            for service, rows in listeners.items()
-        )
+        differing = self._since_2_4() if _version() >= (2, 4) else self._before_2_4()
         trash = "mailbox Trash {\n    auto = create\n    special_use = \\Trash\n  }" if self._trash else ""
         return f"""
+{differing}
 base_dir = {self.folder}/run
 state_dir = {self.folder}/run
 log_path = {self.folder}/dovecot.log
 protocols = imap pop3
+listen = 127.0.0.1
 ssl = {"yes" if self._tls else "no"}
-ssl_cert = <{self._certificate.certificate}
-ssl_key = <{self._certificate.key}
-disable_plaintext_auth = no
 auth_failure_delay = 0
 auth_username_chars =
 auth_mechanisms = {"xoauth2" if self._introspection else "plain login"}
@@ -226,14 +202,8 @@ first_valid_uid = 1
 first_valid_gid = 1
 mail_uid = {user}
 mail_gid = {group}
-mail_location = maildir:~/Maildir
 mail_max_userip_connections = 100
 {f"protocol imap {{{chr(10)}  imap_capability = {self._capability}{chr(10)}}}" if self._capability else ""}
-{self._passdb()}
-userdb {{
-  driver = static
-  args = home={self.folder}/mail/%u
-}}
 namespace inbox {{
   inbox = yes
   separator = .
@@ -246,8 +216,91 @@ service anvil {{
     mode = 0
   }}
 }}
-{services}
+{self._login_service("imap")}
+{self._login_service("pop3")}
 """
+
+    def _login_service(self, protocol: str) -> str:
+        """One process serves all connections of a protocol."""
+        without_end = "restart_request_count = unlimited" if _version() >= (2, 4) else "service_count = 0"
+        return f"""
+service {protocol}-login {{
+  chroot =
+  {without_end}
+  inet_listener {protocol} {{
+    port = {self.ports[protocol]}
+    ssl = no
+  }}
+  inet_listener {protocol}s {{
+    port = {self.ports[f"{protocol}s"]}
+    ssl = yes
+  }}
+}}"""
+
+    def _before_2_4(self) -> str:
+        if self._introspection:
+            (self.folder / "oauth2.conf").write_text(
+                f"introspection_mode = post\nintrospection_url = {self._introspection}\n"
+                f"tls_ca_cert_file = {self.folder}/authority.pem\nusername_attribute = username\n"
+                "active_attribute = active\nactive_value = true\n",
+                encoding="utf-8",
+            )
+            passdb = f"driver = oauth2\n  mechanisms = xoauth2\n  args = {self.folder}/oauth2.conf"
+        else:
+            passdb = f"driver = passwd-file\n  args = scheme=PLAIN username_format=%u {self.folder}/users/%u"
+        return f"""
+ssl_cert = <{self._certificate.certificate}
+ssl_key = <{self._certificate.key}
+disable_plaintext_auth = no
+mail_location = maildir:~/Maildir
+passdb {{
+  {passdb}
+}}
+userdb {{
+  driver = static
+  args = home={self.folder}/mail/%u
+}}"""
+
+    def _since_2_4(self) -> str:
+        if self._introspection:
+            passdb = f"""
+ssl_client_ca_file = {self.folder}/authority.pem
+oauth2 {{
+  introspection_mode = post
+  introspection_url = {self._introspection}
+  username_attribute = username
+  active_attribute = active
+  active_value = true
+}}"""
+        else:
+            passdb = f"""
+passdb passwd-file {{
+  passwd_file_path = {self.folder}/users/%{{user}}
+  default_password_scheme = PLAIN
+}}"""
+        # The versions come first in the file.
+        return f"""
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+ssl_server_cert_file = {self._certificate.certificate}
+ssl_server_key_file = {self._certificate.key}
+auth_allow_cleartext = yes
+mail_driver = maildir
+mail_path = ~/Maildir
+{passdb}
+userdb static {{
+  fields {{
+    home = {self.folder}/mail/%{{user}}
+  }}
+}}"""
+
+
+@cache
+def _version() -> tuple[int, int]:
+    """Since 2.4 Dovecot understands no configuration of 2.3, nor the other way round."""
+    said = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout
+    major, minor = said.split(".")[:2]
+    return int(major), int(minor)
 
 
 def _mail_owner() -> tuple[str, str]:

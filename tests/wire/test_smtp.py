@@ -72,7 +72,7 @@ def test_one_connection_serves_a_run_of_mails(smtp_sink):
 
 def test_the_null_sender(smtp_sink):
     send(smtp_sink, envelope_from="")
-    assert smtp_sink.commands[0].startswith("MAIL FROM:<>")
+    assert smtp_sink.commands[0].upper().startswith("MAIL FROM:<>")
     assert smtp_sink.mails[0].envelope_from == ""
 
 
@@ -297,7 +297,8 @@ def test_an_old_server_without_ehlo():
     rest = [b""] * (RAW.count(b"\r\n")) + [b"250 thanks\r\n", b"221 bye\r\n"]
     with ScriptedServer(b"220 old\r\n", [*answers, *rest]) as server:
         assert send(server)[CAROL] == Handover("accepted", "250 thanks")
-    assert server.heard[0:3] == [b"ehlo desk.acme.example\r\n", b"helo desk.acme.example\r\n", b"mail FROM:<support@acme.example>\r\n"]  # fmt: skip
+    heard = [line.lower() for line in server.heard[:3]]  # smtplib of Python 3.13 writes "from" small
+    assert heard == [b"ehlo desk.acme.example\r\n", b"helo desk.acme.example\r\n", b"mail from:<support@acme.example>\r\n"]  # fmt: skip
 
 
 @pytest.mark.parametrize(
