@@ -1,0 +1,73 @@
+"""What a decision reads like: only what was decided, and never a word of what did not happen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from blueprints.labels import decisions
+from desk.receiving.explanations import Explanation
+
+ANSWER = Explanation(
+    "filed",
+    "follow_up",
+    "person",
+    ticket=4711,
+    why="signed_id",
+    sender_state="confirmed",
+    sender_proof="carol@customer.example",
+    notice="customer_reply",
+)
+NEW = replace(ANSWER, outcome="new_ticket", ticket=None, why="new", notice="new_ticket")
+
+
+def read(said: Explanation) -> dict[str, tuple[str, int | None]]:
+    return {line.label: (line.text, line.ticket) for line in decisions.lines(said)}
+
+
+@pytest.fixture(autouse=True)
+def english(app: Flask):
+    with app.test_request_context("/?lang=en"):
+        yield
+
+
+def test_an_answer_names_its_ticket_and_who_hears_of_it():
+    shown = read(ANSWER)
+    assert shown["Ticket"][1] == 4711
+    assert shown["Sender"][0].endswith("(carol@customer.example)")
+    assert shown["Notified"][0] == "the agents who want to hear of answers"
+    assert "Confirmation" not in shown
+
+
+@pytest.mark.parametrize(
+    ("fields", "number"),
+    [({}, None), ({"continues": 12}, 12), ({"maybe": 13}, 13), ({"ticket": 14, "foreseen": True}, None)],
+)
+def test_a_new_ticket_names_the_one_it_speaks_of(fields, number):
+    """One that a dry run only foresees has no number yet."""
+    assert read(replace(NEW, **fields))["Ticket"][1] == number
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"confirmation": "carol@customer.example"}, "carol@customer.example"),
+        ({"withheld": "withheld"}, "none, since this address got enough automatic mails for now"),
+        ({"withheld": "refuted"}, "none, since somebody else wrote in this sender's name"),
+        ({}, None),
+    ],
+)
+def test_why_a_confirmation_did_not_leave(fields, text):
+    assert read(replace(NEW, **fields)).get("Confirmation", (None,))[0] == text
+
+
+@pytest.mark.parametrize("end", ["held", "dropped"])
+def test_who_would_hear_of_it_is_not_said_of_a_mail_without_a_ticket(end):
+    assert set(read(replace(NEW, end=end, confirmation="carol@customer.example"))) <= {"Why", "Sender"}
+
+
+def test_what_is_forgotten_is_not_said_to_be_nobody():
+    assert read(replace(NEW, notice=""))["Notified"][0] == "nobody"
+    assert "Notified" not in read(replace(NEW, notice=None))
