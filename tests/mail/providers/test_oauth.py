@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mail.providers import oauth, presets
-from mail.providers.oauth import Refusal, Tokens
+from mail.providers.oauth import TokenRefusal, Tokens
 
 
 def test_pkce_as_in_the_appendix_of_rfc_7636():
@@ -55,13 +55,13 @@ def test_a_query_of_the_providers_own_stays():
         ({"access_token": "a", "expires_in": None}, Tokens("a", 3600)),
         ({"access_token": "a", "expires_in": -5}, Tokens("a", 0)),
         ({"access_token": "a", "expires_in": 10**12}, Tokens("a", 30 * 24 * 3600)),
-        ({"access_token": "a", "token_type": "mac"}, Refusal("not_readable", "token_type")),
-        ({"access_token": "a\r\nb"}, Refusal("not_readable", "access_token")),
-        ({"access_token": "a\1b"}, Refusal("not_readable", "access_token")),
-        ({"access_token": ["a"]}, Refusal("not_readable", "access_token")),
-        ({"access_token": "a" * 20_000}, Refusal("not_readable", "access_token")),
-        ({"refresh_token": "r"}, Refusal("not_readable", "access_token")),
-        ([], Refusal("not_readable", "200")),
+        ({"access_token": "a", "token_type": "mac"}, TokenRefusal("not_readable", "token_type")),
+        ({"access_token": "a\r\nb"}, TokenRefusal("not_readable", "access_token")),
+        ({"access_token": "a\1b"}, TokenRefusal("not_readable", "access_token")),
+        ({"access_token": ["a"]}, TokenRefusal("not_readable", "access_token")),
+        ({"access_token": "a" * 20_000}, TokenRefusal("not_readable", "access_token")),
+        ({"refresh_token": "r"}, TokenRefusal("not_readable", "access_token")),
+        ([], TokenRefusal("not_readable", "200")),
     ],
 )
 def test_what_a_token_endpoint_says(said, read):
@@ -83,7 +83,7 @@ def test_what_a_token_endpoint_says(said, read):
 )
 def test_refusals(status, body, code):
     answer = oauth.read_answer(status, body)
-    assert isinstance(answer, Refusal) and answer.code == code
+    assert isinstance(answer, TokenRefusal) and answer.code == code
 
 
 def test_words_of_a_provider_are_one_printable_line():
