@@ -17,6 +17,7 @@ import stat
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -143,8 +144,11 @@ class Receiver:
         try:
             await self._handler.closed.wait()
         finally:
-            for transport in self._handler.transports:
-                transport.abort()
+            for transport in tuple(self._handler.transports):
+                with suppress(
+                    AttributeError
+                ):  # Python 3.11.2: it just lost the TLS below it, so it ends anyway
+                    transport.abort()
             server.close()
             await server.wait_closed()
 

@@ -68,7 +68,9 @@ def test_an_administrator_changes_the_words_of_a_notice(page: Page, served: Serv
         resolved.click()
         expect(resolved).to_have_attribute("aria-checked", on)
     page.get_by_role("link", name="Eingangsbestätigung").click()
-    page.wait_for_url("**/system/notifications?notice=confirmation*")  # and its scripts, which listen to the text
+    page.wait_for_url(
+        "**/system/notifications?notice=confirmation*"
+    )  # and its scripts, which listen to the text
     text, preview = page.get_by_label("Text", exact=True), page.locator("#preview")
     sheet = page.frame_locator("#preview iframe").locator("body")
     text.fill("Guten Tag! {{ticket.besitzer}}")

@@ -11,6 +11,7 @@ import ssl
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiosmtpd.smtp import SMTP, AuthResult
@@ -118,7 +119,10 @@ class SmtpSink:
         )
         await self._stopped.wait()
         for transport in list(self.transports):
-            transport.abort()
+            with suppress(
+                AttributeError
+            ):  # Python 3.11.2: it is just being closed, and has no TLS below any more
+                transport.abort()
         server.close()
         await server.wait_closed()
 
