@@ -15,6 +15,7 @@ from config import Settings, SettingsError, from_environment
 from desk import keys
 from desk.office import Office
 from desk.sending import mail_rendering
+from mail import safe_reading
 from models.base import db, prepare_engine, use_cipher
 from models.blobs import BlobStore
 
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         REMEMBER_COOKIE_SECURE=settings.base_url.startswith("https://"),
         WTF_CSRF_TIME_LIMIT=None,  # a form stays good as long as its session; drafts live long
     )
+    safe_reading.fail_point = settings.fail_point if settings.fail_point in safe_reading.FAIL_POINTS else ""
     app.extensions["poststelle"] = Office(settings=settings, blobs=BlobStore(settings.blobs))
     if settings.trusted_proxies:
         count = settings.trusted_proxies

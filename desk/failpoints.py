@@ -16,6 +16,7 @@ POINTS = {
     # A mail comes in, whatever the way (mail rules, 1.1).
     "stored": "its bytes are on the disk, no row knows of them",
     "received": "its row is committed, nothing is decided",
+    "reading": "the attempt to read it is committed, and begins",
     "before_commit": "the verdict is written, not committed",
     "filed": "the verdict is committed",
     # Its copy on the server.

@@ -53,6 +53,11 @@ class Office:
     internet: Internet = field(default_factory=Internet)  # where the settings of an address are looked up
     lookup: Ask = field(default_factory=NameServers)  # for the check of senders
     idle: IdleWatch | None = None  # where jobs run: mailboxes rest there between two fetches
+    # Mails of the ledger, by number. `slow`: reading them takes time, so they are read where no other mail waits.
+    # `survived`: their last attempt ended without our process ending, so it does not count against them.
+    slow: set[int] = field(default_factory=set)
+    overtakes: bool = False  # whether jobs run that read them beside the others; else each is read in its turn
+    survived: set[int] = field(default_factory=set)
     at_hand: set[int] = field(default_factory=set)  # mails of the ledger that a fetch is about to file
     # What fetches are at, by channel: its edition and the mailbox. Cut when it is no longer wanted.
     conversations: dict[int, tuple[int, Source]] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from mail.judging.rules import as_machine, judge
 from mail.judging.ticket_clues import find_clues
 from mail.reading.part_count import count_leaves
 from mail.safe_reading import read
-from mail.showing.clean import clean_html, fold_text, is_forward
+from mail.showing.clean import finish, fold_text, is_forward
 from mail.types import Address, Bounce, Clue, Facts, Invitation, Mail, Part, Verdict
 
 
@@ -29,7 +29,7 @@ def explain(raw: bytes, key: bytes) -> dict[str, Any]:
     forwarded = is_forward(mail.subject)
     folded = fold_text(mail.text, forwarded=forwarded)
     cids = _cids(mail.attachments)
-    shown = clean_html(mail.html, cids, forwarded=forwarded).html if mail.html else ""
+    shown = finish(reading.sanitized(), cids, forwarded=forwarded).html if mail.html else ""
     clues = find_clues(mail, key, ())
     seconds = time.perf_counter() - started
     return {

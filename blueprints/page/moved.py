@@ -16,11 +16,11 @@ blueprint = AdminBlueprint("moved", __name__)
 
 
 def _lead(endpoint: str, below: str = "") -> ResponseReturnValue:
-    """308 and not 301: so that nobody's browser makes another method of it."""
+    """308 and not 301: a form that was open when the address moved is sent again as it was."""
     query = f"?{request.query_string.decode('ascii', 'ignore')}" if request.query_string else ""
     return redirect(url_for(endpoint) + quote(f"/{below}" if below else "") + query, 308)
 
 
 for _old, _endpoint in MOVED.items():
     for _rule in (_old, f"{_old}/<path:below>"):
-        blueprint.add_url_rule(_rule, "page", _lead, methods=["GET"], defaults={"endpoint": _endpoint})
+        blueprint.add_url_rule(_rule, "page", _lead, methods=["GET", "POST"], defaults={"endpoint": _endpoint})

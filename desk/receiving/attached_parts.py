@@ -15,8 +15,6 @@ from mail.showing.clean import fold_text, is_forward
 from mail.types import Invitation, Mail, Part
 from models import Attachment, OutboundMail, Ticket, db
 
-HEAD = 64 * 1024  # bytes of an attached mail that are read for its card
-MAX_CARDS = 20  # attached mails of one mail that get a card; the others stay files
 MAX_LEVELS = 10
 MAX_DESCRIPTION = 2000
 
@@ -44,11 +42,11 @@ def invitation_row(invitation: Invitation | None) -> dict[str, Any] | None:
     }
 
 
-def note_attached_mails(attachments: Sequence[Attachment], parts: Sequence[Part]) -> None:
+def note_attached_mails(attachments: Sequence[Attachment], heads: Sequence[Mail | None]) -> None:
     """Note of each attached mail whom it is from, about what and when. Few mails have any."""
-    mails = [(row, part) for row, part in zip(attachments, parts, strict=True) if part.is_mail]
-    for row, part in mails[:MAX_CARDS]:
-        mail = parse(part.data[:HEAD])
+    for row, mail in zip(attachments, heads, strict=False):
+        if mail is None:
+            continue
         row.attached_mail = {
             "from": str(mail.sender)[:400],
             "subject": mail.subject[:500],

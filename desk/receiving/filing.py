@@ -16,7 +16,8 @@ from desk.texts import requester_languages
 from desk.tickets import search, tickets, undeliverable
 from desk.tickets.attachments import add_attachments
 from desk.tickets.contacts import as_rows, contact_of
-from mail.showing.clean import clean_html, one_line
+from mail.safe_reading import Reading
+from mail.showing.clean import finish, one_line
 from mail.showing.forwarded_mail import read_forward
 from mail.showing.quotes import fold_text, is_forward
 from mail.types import Address, Mail, Part
@@ -33,15 +34,12 @@ from models.base import insert_now, update_now
 from models.ticket import after_customer_mail
 
 
-def file_mail(row: InboundMail, mail: Mail, decision: Decision, attached: Mail | None = None) -> None:
-    """Add the mail to the running transaction: message, ticket, and what is told. The row gets its ticket.
-
-    `attached`: the mail that this one passes on, read before the transaction.
-    """
+def file_mail(row: InboundMail, reading: Reading, decision: Decision) -> None:
+    """Add the mail to the running transaction: message, ticket, and what is told. The row gets its ticket."""
     match = decision.match
     assert match is not None, "it goes into no ticket"
-    ticket = match.ticket or _open(row, mail, match)
-    message = _add_message(row, mail, attached, ticket, match, decision)
+    ticket = match.ticket or _open(row, reading.mail, match)
+    message = _add_message(row, reading, ticket, match, decision)
     if decision.outcome == Outcome.REPLY:
         tickets.move(ticket, after_customer_mail(ticket.status), None)
     update_now(ticket)
@@ -56,15 +54,12 @@ def file_mail(row: InboundMail, mail: Mail, decision: Decision, attached: Mail |
         who_hears.customer_answered(ticket, message)
 
 
-def unreadable(row: InboundMail, raw: bytes, fault: Exception) -> tuple[Mail, Decision]:
+def unreadable(raw: bytes, sender: Address, subject: str, fault: str) -> tuple[Reading, Decision]:
     """What could not be read becomes a visible ticket with the raw mail attached; nobody is answered."""
-    mail = Mail(
-        sender=Address("", row.sender),
-        subject=row.subject or "(…)",
-        attachments=(Part("original.eml", "message/rfc822", raw),),
-    )
+    original = Part("original.eml", "message/rfc822", raw)
+    mail = Mail(sender=sender, subject=subject or "(…)", attachments=(original,))
     match, speaker = Match(None, "unreadable"), Speaker(mail.sender.key)
-    return mail, Decision(Outcome.QUIET, "unreadable", repr(fault), match, speaker)
+    return Reading(mail), Decision(Outcome.QUIET, "unreadable", fault, match, speaker)
 
 
 def _open(row: InboundMail, mail: Mail, match: Match) -> Ticket:
@@ -80,27 +75,28 @@ def _open(row: InboundMail, mail: Mail, match: Match) -> Ticket:
 
 
 def _add_message(
-    row: InboundMail, mail: Mail, attached: Mail | None, ticket: Ticket, match: Match, decision: Decision
+    row: InboundMail, reading: Reading, ticket: Ticket, match: Match, decision: Decision
 ) -> Message:
     """The message with its files and its place in the search; the list shows it as the ticket's last."""
+    mail = reading.mail
     sent = (lambda: attached_parts.answered_text(mail, ticket)) if match.proved else None
     folded = fold_text(mail.text, forwarded=is_forward(mail.subject), sent=sent)
     message = _described(row, mail, decision)
     message.ticket_id, message.visible, message.opening = ticket.id, len(folded.visible), folded.opening
     if match.ticket is None:
-        message.forwarded_from = _forwarded_from(mail, attached)
+        message.forwarded_from = _forwarded_from(mail, reading.attached)
     attachments = add_attachments(mail.attachments)
-    attached_parts.note_attached_mails(attachments, mail.attachments)
+    attached_parts.note_attached_mails(attachments, reading.heads)
     numbered = any(attachment.content_id for attachment in attachments)
     if not numbered:
-        _clean(message, mail, (), sent)
+        _clean(message, reading, (), sent)
     insert_now(message)
     for attachment in attachments:
         attachment.message_id = message.id
         insert_now(attachment)
     set_committed_value(message, "attachments", attachments)
     if numbered:  # the addresses of pictures in the HTML are made of numbers
-        _clean(message, mail, attachments, sent)
+        _clean(message, reading, attachments, sent)
     search.index_message(message, *(attachment.name for attachment in attachments))
     ticket.last_message_at = now()
     ticket.snippet = one_line(folded.visible[folded.opening :] or mail.text)
@@ -143,11 +139,11 @@ def _described(row: InboundMail, mail: Mail, decision: Decision) -> Message:
 
 def _clean(
     message: Message,
-    mail: Mail,
+    reading: Reading,
     attachments: Sequence[Attachment],
     sent: Callable[[], str] | None,
 ) -> None:
-    if not mail.html:
+    if not reading.mail.html:
         return
     # Relative to the frame's own address (/messages/<id>/frame), so that it holds below any prefix.
     cids = {
@@ -155,7 +151,7 @@ def _clean(
         for attachment in attachments
         if attachment.content_id and attachment.shown_as
     }
-    safe = clean_html(mail.html, cids, forwarded=is_forward(mail.subject), sent=sent)
+    safe = finish(reading.sanitized(), cids, forwarded=is_forward(reading.mail.subject), sent=sent)
     message.html, message.remote_images = safe.html, safe.remote_images
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
 from desk import batch_cache
@@ -20,8 +20,8 @@ from desk.receiving.deciding import Decision, Delivery
 from desk.receiving.decision_facts import DatabaseFacts
 from desk.trouble import is_trouble
 from mail.judging.authentication_results import Result
-from mail.safe_reading import Reading, read_with_attached
-from mail.types import Mail
+from mail.safe_reading import Reading, TakesTime, read_last, read_with_attached
+from mail.types import Address, Mail
 from models import InboundMail, InboundState, Outcome, ServerCopy, db, now
 from models.base import insert_if_new, one_at_a_time, update_now
 from models.inbound import UNDECIDED, first_verdict
@@ -29,6 +29,8 @@ from models.inbound import UNDECIDED, first_verdict
 log = logging.getLogger(__name__)
 
 Results = tuple[Result, ...]  # of the check of a sender
+
+ATTEMPTS = 3  # to read a mail, each of which ended with our process, before it is shown unread
 
 # Asked for every mail, so it is put together once.
 LOCKED = select(InboundMail).where(InboundMail.id == bindparam("id")).with_for_update()
@@ -57,12 +59,14 @@ def take_in(channel_id: int, arrivals: Sequence[Arrival]) -> list[int]:
     """A batch off a server: all of it made durable together, then filed one by one, a transaction each.
 
     Answers the rows, without those whose source id was known. Stops between two mails when the process
-    ends; what is stored by then is filed by the next one.
+    ends; what is stored by then is filed by the next one. What takes time to read is left to `process_slow`.
     """
     with batch_cache.same_for_a_batch():
         rows = [
             (inbound_id, arrival.raw)
-            for inbound_id, arrival in zip(receive_all(channel_id, arrivals), arrivals, strict=True)
+            for inbound_id, arrival in zip(
+                receive_all(channel_id, arrivals, begun=True), arrivals, strict=True
+            )
             if inbound_id is not None
         ]
         at_hand = office().at_hand
@@ -71,7 +75,7 @@ def take_in(channel_id: int, arrivals: Sequence[Arrival]) -> list[int]:
             for inbound_id, raw in rows:
                 if office().stopping.is_set():
                     break
-                _process(inbound_id, raw)  # its server has checked the sender
+                _process(inbound_id, raw, at_once=office().overtakes)  # its server has checked the sender
         finally:
             at_hand.difference_update(inbound_id for inbound_id, _ in rows)
     return [inbound_id for inbound_id, _ in rows]
@@ -86,8 +90,11 @@ def receive(channel_id: int, arrival: Arrival) -> int | None:
     return receive_all(channel_id, [arrival])[0]
 
 
-def receive_all(channel_id: int, arrivals: Sequence[Arrival]) -> list[int | None]:
-    """As `receive`, for several mails at once: all of them are durable, or none is promised."""
+def receive_all(channel_id: int, arrivals: Sequence[Arrival], *, begun: bool = False) -> list[int | None]:
+    """As `receive`, for several mails at once: all of them are durable, or none is promised.
+
+    `begun`: who stores them reads them next, which counts as an attempt if the process should end.
+    """
     db.session.rollback()
     digests = office().blobs.put_all([arrival.raw for arrival in arrivals])
     reach("stored")
@@ -96,7 +103,7 @@ def receive_all(channel_id: int, arrivals: Sequence[Arrival]) -> list[int | None
     first = first_of(channel_id, digests)
     rows: list[int | None] = []
     for arrival, digest in zip(arrivals, digests, strict=True):
-        row = insert_if_new(InboundMail, _columns(channel_id, arrival, digest, first))
+        row = insert_if_new(InboundMail, _columns(channel_id, arrival, digest, first, begun))
         if row is not None:
             first.setdefault(digest, (row, None))
         rows.append(row)
@@ -112,68 +119,123 @@ def process(inbound_id: int, raw: bytes | None = None) -> Outcome:
     itself is in trouble; the row then stays pending. What the caller has not committed is undone.
     """
     with batch_cache.same_for_a_batch():  # also one mail asks once who its channel and agents are
+        _begin([inbound_id])
         return _process_stored(inbound_id, raw)
 
 
-def _process_stored(inbound_id: int, raw: bytes | None) -> Outcome:
+def _begin(ids: Sequence[int]) -> None:
+    """Note an attempt before a mail is read: should that end our process, the next one knows. Commits."""
+    counted = [inbound_id for inbound_id in ids if inbound_id not in office().survived]
+    office().survived.difference_update(ids)
+    if counted:
+        attempts = {InboundMail.attempts: InboundMail.attempts + 1}
+        db.session.execute(
+            update(InboundMail)
+            .where(InboundMail.id.in_(counted), InboundMail.state.in_(UNDECIDED))
+            .values(attempts)
+            .execution_options(synchronize_session=False)
+        )
+        db.session.commit()
+
+
+def _process_stored(inbound_id: int, raw: bytes | None, *, at_once: bool = False) -> Outcome:
     row = db.session.get(InboundMail, inbound_id)
     if row is None or row.state not in UNDECIDED:
         db.session.rollback()
         return row.outcome if row else Outcome.PENDING
     digest, (peer, envelope_from) = row.sha256, speakers.to_check(row)
+    gives_up = row.attempts > ATTEMPTS
     batch_cache.commit()  # reading a mail may take a while: nothing is locked meanwhile
-    return _process(inbound_id, raw, digest, peer, envelope_from)
+    if gives_up:
+        log.error("mail %s ended our process %d times and is shown unread", inbound_id, ATTEMPTS)
+        raw = office().blobs.get(digest) if raw is None else raw
+        head = read_last(raw)
+        return _failed(inbound_id, raw, f"reading it ended the process {ATTEMPTS} times", head)
+    return _process(inbound_id, raw, digest, peer, envelope_from, at_once=at_once)
 
 
 def _process(
-    inbound_id: int, raw: bytes | None, digest: str = "", peer: str = "", envelope_from: str = ""
+    inbound_id: int,
+    raw: bytes | None,
+    digest: str = "",
+    peer: str = "",
+    envelope_from: str = "",
+    *,
+    at_once: bool = False,
 ) -> Outcome:
     for last_try in (False, False, True):
         try:
             raw = office().blobs.get(digest) if raw is None else raw
-            reading = read_with_attached(raw)
+            reach("reading")
+            reading = read_with_attached(raw, at_once=at_once)
             results = speakers.own_check(raw, reading.mail, envelope_from, peer)
             return _decide(inbound_id, reading, results)
         except IntegrityError as error:
             # Two mails at once made the same contact: the second try finds what the other one made.
             db.session.rollback()
             if last_try:
-                return _failed(inbound_id, raw, error)
+                return _failed(inbound_id, raw, repr(error))
+        except TakesTime:
+            office().survived.add(inbound_id)
+            office().slow.add(inbound_id)
+            office().ring("process_slow", None)
+            return Outcome.PENDING
         except Exception as error:
             db.session.rollback()
             if is_trouble(error):
+                office().survived.add(inbound_id)
                 raise
             log.exception("mail %s could not be processed", inbound_id)
-            return _failed(inbound_id, raw, error)
+            return _failed(inbound_id, raw, repr(error))
     raise AssertionError("the last try answers")
 
 
 def process_pending(limit: int = 500, channel_id: int | None = None) -> int:
-    """Take up what a crash or a fault left behind, and what the receiver just stored."""
+    """Take up what a crash or a fault left behind, and what the receiver just stored.
+
+    Mail that takes time to read is left to `process_slow`. Mails begin together, but whoever was begun before
+    does so alone: only one mail can be the one that ended the process.
+    """
     done, after = 0, 0
     while done < limit and not office().stopping.is_set():
-        query = select(InboundMail.id).where(
+        query = select(InboundMail.id, InboundMail.attempts).where(
             InboundMail.state == InboundState.PENDING, InboundMail.id > after
         )
         if channel_id is not None:
             query = query.where(InboundMail.channel_id == channel_id)
-        found = db.session.scalars(query.order_by(InboundMail.id).limit(min(50, limit - done))).all()
+        found = db.session.execute(query.order_by(InboundMail.id).limit(min(50, limit - done))).all()
         db.session.rollback()
         if not found:
             break
         with batch_cache.same_for_a_batch():
-            for inbound_id in found:
+            elsewhere = office().at_hand | office().slow  # a fetch is filing it, or it takes time
+            _begin([one for one, attempts in found if not attempts and one not in elsewhere])
+            for inbound_id, attempts in found:
                 after = inbound_id
-                if inbound_id in office().at_hand:
-                    continue  # a fetch of ours has stored it a moment ago and is filing it
+                if inbound_id in elsewhere:
+                    continue
                 try:
-                    process(inbound_id)
+                    if attempts:
+                        _begin([inbound_id])
+                    _process_stored(inbound_id, None, at_once=office().overtakes)
                 except Exception as error:
                     # It stays pending for the next run; the mails behind it do not wait for it.
                     log.warning(
                         "mail %s stays pending: %s", inbound_id, error, exc_info=not is_trouble(error)
                     )
                 done += 1
+    return done
+
+
+def process_slow() -> int:
+    """Read what takes time, one by one, while all other mail goes its way."""
+    done = 0
+    for inbound_id in sorted(office().slow):
+        if office().stopping.is_set():
+            break
+        process(inbound_id)
+        office().slow.discard(inbound_id)
+        done += 1
     return done
 
 
@@ -192,7 +254,11 @@ def first_of(channel_id: int, digests: Sequence[str]) -> dict[str, tuple[int, da
 
 
 def _columns(
-    channel_id: int, arrival: Arrival, digest: str, first: dict[str, tuple[int, datetime | None]]
+    channel_id: int,
+    arrival: Arrival,
+    digest: str,
+    first: dict[str, tuple[int, datetime | None]],
+    begun: bool,
 ) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "channel_id": channel_id,
@@ -206,6 +272,7 @@ def _columns(
         "predates_channel": arrival.predates_channel,
         "arrived_at": arrival.arrived_at,
         "server_copy": ServerCopy.PRESENT if arrival.via in ("imap", "pop3") else ServerCopy.NONE,
+        "attempts": int(begun),
         "duplicate_of_id": None,
         "filed_at": None,
         **first_verdict(Outcome.PENDING),
@@ -254,7 +321,7 @@ def _carry_out(row: InboundMail, reading: Reading, decision: Decision) -> None:
     if decision.sent is not None and reading.bounce is not None:
         delivery_reports.take_back(decision.sent, reading.bounce)
     if decision.match is not None:
-        filing.file_mail(row, reading.mail, decision, reading.attached)
+        filing.file_mail(row, reading, decision)
     if decision.outcome != Outcome.DROPPED:
         return
     if decision.reason == "own_mail":
@@ -268,21 +335,25 @@ def _describe(row: InboundMail, mail: Mail) -> None:
     row.message_id = mail.message_id[:998]
     row.sender = mail.sender.key[:320]
     row.subject = mail.subject[:1000]
-    row.attempts += 1
 
 
-def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
-    """A bug of ours met this mail: a visible ticket with the original attached, or a row that says so."""
+def _failed(inbound_id: int, raw: bytes | None, fault: str, head: Mail | None = None) -> Outcome:
+    """A bug of ours met this mail: a visible ticket with the original attached, or a row that says so.
+
+    `head` knows sender and subject of a mail whose row does not.
+    """
     row = db.session.get(InboundMail, inbound_id)
     assert row is not None
     if row.state not in UNDECIDED:
         return row.outcome  # it was decided, and what went wrong came after that
     try:
         if raw is None:
-            raise error
-        mail, decision = filing.unreadable(row, raw, error)
+            raise FileNotFoundError(fault)
+        if head is not None:
+            _describe(row, head)
+        reading, decision = filing.unreadable(raw, Address("", row.sender), row.subject, fault)
         _enter(row, decision)
-        filing.file_mail(row, mail, decision)
+        filing.file_mail(row, reading, decision)
         batch_cache.commit()
         return decision.outcome
     except Exception as second:
@@ -293,7 +364,6 @@ def _failed(inbound_id: int, raw: bytes | None, error: Exception) -> Outcome:
         if row is None or row.state not in UNDECIDED:  # another process was quicker meanwhile
             db.session.rollback()
             return row.outcome if row else Outcome.PENDING
-        row.attempts += 1
-        row.move(Outcome.FAILED, "fault", repr(error))
+        row.move(Outcome.FAILED, "fault", fault)
         batch_cache.commit()
         return Outcome.FAILED

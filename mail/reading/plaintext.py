@@ -11,10 +11,11 @@ import re
 
 import nh3
 
+from mail.reading import html_tree
+
 MAX_HTML = 500_000  # characters
 MAX_LINK = 300  # longer targets are tracking, not reading matter
 MAX_PREFIXES = 10
-MAX_DEPTH = 400  # the HTML parser is quadratic in depth; real mail stays below 100
 
 _PARAGRAPHS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "pre"}
 _LINES = {"table", "div", "tr", "li", "center", "section", "article", "dt", "dd"}
@@ -31,18 +32,6 @@ _ENRICHED_LINE_ENDS = re.compile(r"\n+")
 _ENRICHED_TAG = re.compile(r"</?[a-zA-Z0-9-]{1,60}>")
 _TOKEN = re.compile(r'<(/?)([a-z0-9]+)(?: href="([^"]*)")?[^<>]*>|([^<]+)')
 _SPACES = re.compile(r"\s+")
-_OPENING = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)")
-# Void elements, and those that the parser closes by itself.
-_NO_DEPTH = {
-    "br", "img", "hr", "input", "meta", "link", "col", "area", "base", "wbr", "embed", "source", "param",
-    "p", "li", "td", "th", "tr", "dt", "dd", "option", "html", "head", "body",
-}  # fmt: skip
-# A tag with 300 attributes, read as the HTML standard does; the parser compares each with all before.
-# Possessive throughout, so linear, and tried at every `<`, so that no comment or quote can hide one.
-_MANY_ATTRIBUTES = re.compile(
-    r"<[a-zA-Z][^\s/>]*+"
-    r"(?>[\s/]*+[^\s/>][^\s/>=]*+(?>\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?+)?+){300}"
-)
 _DATA_URI = re.compile(r"data:[\w/+.-]{1,80};base64,[A-Za-z0-9+/=\s%]*")
 _ANY_TAG = re.compile(r"<[^<>]*>?")
 _MANY_BLANKS = re.compile(r"\n{3,}")
@@ -56,9 +45,10 @@ def text_of(markup: str) -> str:
     if "base64," in markup:
         markup = _DATA_URI.sub("", markup)
     markup = markup[:MAX_HTML]
-    if too_costly(markup):
+    try:
+        return _Writer().write(html_tree.clean(_CLEANER, markup))
+    except html_tree.TooCostly:
         return html.unescape(_ANY_TAG.sub(" ", markup)).strip()
-    return _Writer().write(_CLEANER.clean(markup))
 
 
 def text_of_enriched(words: str) -> str:
@@ -70,30 +60,6 @@ def text_of_enriched(words: str) -> str:
     words = _ENRICHED_LINE_ENDS.sub(lambda found: found[0][1:] or " ", words)
     words = words.replace("<nl>", "\n").replace("<np>", "\n\n").replace("<lt>", "<<").replace("<<", "\0")
     return _ENRICHED_TAG.sub("", words).replace("\0", "<").strip()
-
-
-def too_costly(markup: str) -> bool:
-    """Whether the HTML parser would take seconds: absurdly deep nesting, or absurdly many attributes.
-
-    A closing tag counts for its own name only, as the parser sees it.
-    """
-    if markup.count("<") < 4 * MAX_DEPTH:  # the usual case; four times the depth is still no harm
-        return _MANY_ATTRIBUTES.search(markup) is not None
-    opened: dict[str, int] = {}
-    depth = 0
-    for closing, name in _OPENING.findall(markup):
-        name = name.lower()
-        if name in _NO_DEPTH:
-            continue
-        if not closing:
-            opened[name] = opened.get(name, 0) + 1
-            depth += 1
-        elif opened.get(name):
-            opened[name] -= 1
-            depth -= 1
-        if depth > MAX_DEPTH:
-            return True
-    return _MANY_ATTRIBUTES.search(markup) is not None
 
 
 class _Writer:

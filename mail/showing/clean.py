@@ -13,7 +13,8 @@ from urllib.parse import unquote
 
 from markupsafe import Markup
 
-from mail.reading.plaintext import text_of, too_costly
+from mail.reading import html_tree
+from mail.reading.plaintext import text_of
 from mail.showing import quoted_html
 from mail.showing.allowlist import CID_MARK, MAIL, REMOTE_MARK, REPLY, STYLE_MARK
 from mail.showing.quotes import fold_text, is_forward
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 MAX_HTML = 2_000_000  # characters; a quarter of a second
+MAX_SAFE = 2_000_000  # characters of cleaned HTML; what would be longer is shown as text
+MAX_FOLDED = 1_000_000  # characters of cleaned HTML in which a trailing history is looked for
 
 # What may load comes back only inside the tags that this module blanked: `<img … data-remote-src="https…"`.
 _BLANKED = re.compile(r'(<[a-z]+(?:[^<>"]|"[^"]*")*?) data-remote-(src|background)="(https?://[^"]*)"')
@@ -53,20 +56,33 @@ def clean_html(
 
     `cids` maps Content-IDs (no brackets) to URLs of ours; other `cid:` images lose their source.
     Of a forwarded mail (`mail.showing.quotes.is_forward`) nothing is folded; `sent` as in `fold_text`.
-    Reads at most `MAX_HTML` characters. HTML that would take seconds to parse is shown as its text.
+    Reads at most `MAX_HTML` characters. HTML that is too costly to parse is shown as its text.
     """
+    return finish(sanitize(html), cids, forwarded=forwarded, sent=sent)
+
+
+def sanitize(html: str) -> SafeHtml:
+    """The costly half of `clean_html`: safe, but with marks of ours that `finish` takes out again."""
     html = html[:MAX_HTML]
-    if too_costly(html):
+    try:
+        cleaned, blanked = _blank(html_tree.clean(MAIL, html))
+    except html_tree.TooCostly:
         return SafeHtml(_preformatted(html))
-    cleaned = MAIL.clean(html)
-    cleaned, blanked = _blank(cleaned)
+    return SafeHtml(cleaned, blanked) if len(cleaned) <= MAX_SAFE else SafeHtml(_preformatted(html))
+
+
+def finish(
+    safe: SafeHtml, cids: Mapping[str, str], *, forwarded: bool = False, sent: Callable[[], str] | None = None
+) -> SafeHtml:
+    """What `sanitize` answered, with its pictures and folded, as `clean_html` says. Linear."""
+    cleaned = safe.html
     if CID_MARK in cleaned:
         cleaned = _MARKED_CID.sub(lambda match: _own_source(match[1], cids), cleaned)
-    if not forwarded:
+    if not forwarded and len(cleaned) <= MAX_FOLDED:
         cleaned = quoted_html.fold(cleaned, sent)
     if quoted_html.MARK in cleaned:
         cleaned = _MARKED_QUOTE.sub("", cleaned)
-    return SafeHtml(cleaned, blanked)
+    return SafeHtml(cleaned, safe.remote_images)
 
 
 def _blank(cleaned: str) -> tuple[str, int]:
@@ -137,9 +153,10 @@ def with_breaks(text: str) -> Markup:
 def clean_reply_html(html: str) -> str:
     """What an agent's editor (Trix) may send; all else is stripped, words are kept."""
     html = html[:MAX_HTML]
-    if too_costly(html):
+    try:
+        return html_tree.clean(REPLY, html)
+    except html_tree.TooCostly:
         return _preformatted(html)
-    return REPLY.clean(html)
 
 
 def _preformatted(html: str) -> str:

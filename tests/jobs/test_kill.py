@@ -56,7 +56,7 @@ SIZES = (LONG_FORM_ON_POSTGRES if POSTGRES else LONG_FORM) if LONG else SHORT_FO
 pytestmark = [pytest.mark.dovecot, pytest.mark.timeout(3600 if LONG else 300)]
 
 # Where a fetch may die, where taking in a mail at our own receiver, and where sending.
-FILING = ("stored", "received", "before_commit", "filed")
+FILING = ("stored", "received", "reading", "before_commit", "filed")
 FETCHING = (*FILING, "before_removal", "after_removal", "removal_noted", "before_quit", "after_quit")
 AT_THE_RECEIVER = ("before_250", "after_250")
 RECEIVING = (*FILING, *AT_THE_RECEIVER)

@@ -69,6 +69,7 @@ def test_what_kills_the_child_is_a_mail_with_the_original_attached(
     limit: str, value: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(safe_reading, limit, value)
+    monkeypatch.setattr(safe_reading, "MEMORY_PER_OCTET", 0)
     found = read(BOMB)
     assert found.bounce is None and found.mail.defects == ("unreadable",)
     assert (found.mail.subject, found.mail.sender.address) == ("Bombe", "mallory@evil.example")

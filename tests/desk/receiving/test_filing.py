@@ -11,6 +11,7 @@ from sqlalchemy import select
 from desk.office import Office
 from desk.tickets import ticket_list
 from mail import safe_reading
+from mail.reading.html_tree import Where
 from models import Channel, Contact, InboundMail, Message, Ticket, db
 from tests.support.mails import arrive, mail, ticket_of
 
@@ -193,9 +194,9 @@ def test_an_attached_mail_is_read_before_anything_is_locked(
     hostile = b"From: dave@customer.example\nSubject: b\nX-A: " + b"=?utf-8?q?a?= " * 1_500 + b"\n\nhi"
     child, told = safe_reading._read_in_child, list[bool]()
 
-    def spy(raw: bytes) -> safe_reading.Reading:
+    def spy(raw: bytes, where: Where) -> safe_reading.Reading | None:
         told.append(db.session().in_transaction())
-        return child(raw)
+        return child(raw, where)
 
     monkeypatch.setattr(safe_reading, "_read_in_child", spy)
     head = b"From: carol@customer.example\nSubject: A lamp\nMIME-Version: 1.0\n"
