@@ -56,7 +56,9 @@ class Office:
     # Mails of the ledger, by number. `slow`: reading them takes time, so they are read where no other mail waits.
     # `survived`: their last attempt ended without our process ending, so it does not count against them.
     slow: set[int] = field(default_factory=set)
-    overtakes: bool = False  # whether jobs run that read them beside the others; else each is read in its turn
+    overtakes: bool = (
+        False  # whether jobs run that read them beside the others; else each is read in its turn
+    )
     survived: set[int] = field(default_factory=set)
     at_hand: set[int] = field(default_factory=set)  # mails of the ledger that a fetch is about to file
     # What fetches are at, by channel: its edition and the mailbox. Cut when it is no longer wanted.

@@ -118,6 +118,8 @@ def _foreseen(mail: Foreseen) -> str:
         if said.outcome == "reply":
             return gettext("becomes an answer in ticket #%(number)s", number=said.ticket)
         return gettext("joins ticket #%(number)s, nobody is notified", number=said.ticket)
+    if said.reason == "bounce":  # also the name of an outcome: one about no mail of ours is held
+        return str(FORESEEN[said.outcome])
     return str(FORESEEN.get(said.reason) or FORESEEN[said.outcome])
 
 

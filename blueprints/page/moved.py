@@ -23,4 +23,6 @@ def _lead(endpoint: str, below: str = "") -> ResponseReturnValue:
 
 for _old, _endpoint in MOVED.items():
     for _rule in (_old, f"{_old}/<path:below>"):
-        blueprint.add_url_rule(_rule, "page", _lead, methods=["GET", "POST"], defaults={"endpoint": _endpoint})
+        blueprint.add_url_rule(
+            _rule, "page", _lead, methods=["GET", "POST"], defaults={"endpoint": _endpoint}
+        )
