@@ -16,7 +16,9 @@ def attachment(attachment_id: int) -> Attachment | None:
 
 
 def content(digest: str) -> bytes | None:
-    """The bytes of a blob, or None where a restore forgot it."""
+    """The bytes of a blob, or None where a restore forgot it or there never was one: a note has no original."""
+    if not digest:
+        return None
     try:
         return office().blobs.get(digest)
     except FileNotFoundError:

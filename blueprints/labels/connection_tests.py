@@ -62,18 +62,20 @@ class ShownDryRun:
 
 
 # What the first fetch would do with a mail: by the reason of the decision, else by its outcome.
-FORESEEN = {
+BY_REASON = {
     "own_mail": _l("our own mail: left out"),
     "was_read": _l("already read: left alone"),
     "existing": _l("already there: left alone"),
     "oversize": _l("too large: held, stays on the server"),
     "copy": _l("the same mail came by another address: filed there, nobody is notified"),
-    "duplicate": _l("the same as another mail, byte for byte: filed once"),
     "put_back": _l("put back into the mailbox: left alone"),
+}
+BY_OUTCOME = {
+    "duplicate": _l("the same as another mail, byte for byte: filed once"),
     "new_ticket": _l("becomes a new ticket"),
     "reply": _l("becomes an answer to another mail of this mailbox"),
     "quiet": _l("written by a machine: becomes a ticket, without an answer and without notifications"),
-    "bounce": _l("a report about an undeliverable mail: tied to that mail"),
+    "bounce": _l("a report about a mail of ours: tied to that mail"),
     "held": _l("held in the quarantine"),
     "dropped": _l("from a blocked sender: left out"),
 }
@@ -118,9 +120,7 @@ def _foreseen(mail: Foreseen) -> str:
         if said.outcome == "reply":
             return gettext("becomes an answer in ticket #%(number)s", number=said.ticket)
         return gettext("joins ticket #%(number)s, nobody is notified", number=said.ticket)
-    if said.reason == "bounce":  # also the name of an outcome: one about no mail of ours is held
-        return str(FORESEEN[said.outcome])
-    return str(FORESEEN.get(said.reason) or FORESEEN[said.outcome])
+    return str(BY_REASON.get(said.reason) or BY_OUTCOME[said.outcome])
 
 
 def shown_discovery(discovery: Discovery) -> ShownDiscovery:

@@ -15,15 +15,15 @@ WHY = {
     "foreign_id": lazy_gettext("It answers a message of this ticket, and the sender takes part in it."),
     "marker": lazy_gettext("The quoted history carries the mark of this ticket."),
     "subject": lazy_gettext("The subject names the ticket, and the sender takes part in it."),
-    "new": lazy_gettext("Nothing in the mail pointed to an existing ticket, so it opened a new one."),
+    "new": lazy_gettext("Nothing in the mail points to an existing ticket, so it opens a new one."),
     "reopened_late": lazy_gettext(
-        "It answers a ticket that was closed too long ago, so it opened a new one that continues it."
+        "It answers a ticket that was closed too long ago, so it opens a new one that continues it."
     ),
     "maybe": lazy_gettext(
-        "It points to another ticket, but the sender takes no part there, so it opened one of its own."
+        "It points to another ticket, but the sender takes no part there, so it opens one of its own."
     ),
     "other_channel": lazy_gettext(
-        "It points to a ticket of another address of ours, so it opened one of its own that is linked to it."
+        "It points to a ticket of another address of ours, so it opens one of its own that is linked to it."
     ),
     "merge": lazy_gettext("An agent merged its ticket into this one."),
     "split": lazy_gettext("An agent split it off from another ticket."),

@@ -22,7 +22,8 @@ from desk.receiving import deciding, explanations, intake
 from desk.receiving.deciding import Decision, Delivery
 from desk.receiving.explanations import Explanation
 from mail.safe_reading import Reading, read
-from models import Channel, Existing, InboundMail, db
+from mail.types import Mail
+from models import Channel, Existing, InboundMail, db, now
 from models.base import reading
 from wire import Timeouts, TransportFailure
 from wire.peek import Glance, Glimpse, glance
@@ -36,7 +37,8 @@ NEWEST = 20  # mails that are listed
 class Foreseen:
     """One mail and what would become of it; no decision for one that the ledger knows already.
 
-    `cut`: only its beginning was read, so what stands further down did not count.
+    `cut`: only its beginning was read, so what stands further down did not count. `answers_unseen`: it answers a mail
+    that may lie further down in the mailbox, below the newest.
     """
 
     subject: str
@@ -44,6 +46,7 @@ class Foreseen:
     arrived_at: datetime | None
     decision: Explanation | None
     cut: bool = False
+    answers_unseen: bool = False
 
     @property
     def is_taken(self) -> bool:
@@ -114,7 +117,8 @@ def _foresee(dry_run: DryRun, values: ChannelValues, stored: int | None, seen: G
     """Decide of the newest mails as the fetch would, the oldest first. Reads the database, changes nothing."""
     readings = [read(glimpse.raw) for glimpse in seen.mails]  # may take a while: nothing is locked meanwhile
     with reading(), same_for_a_batch():
-        run = _DryRun(values, db.session.get(Channel, stored) if stored is not None else None)
+        older = seen.total > len(seen.mails)
+        run = _DryRun(values, db.session.get(Channel, stored) if stored is not None else None, older)
         mails = [
             run.foreseen(glimpse, its) for glimpse, its in zip(seen.mails[::-1], readings[::-1], strict=True)
         ]
@@ -128,8 +132,13 @@ def _foresee(dry_run: DryRun, values: ChannelValues, stored: int | None, seen: G
 class _DryRun:
     """The mails of one mailbox, one after the other; each is decided with what was foreseen of those before."""
 
-    def __init__(self, values: ChannelValues, stored: Channel | None) -> None:
+    def __init__(self, values: ChannelValues, stored: Channel | None, older: bool) -> None:
         self.first = stored is None or stored.first_fetch_at is None
+        # Of mails below the newest that a first fetch takes nothing is known yet.
+        self._takes_unseen = self.first and older and values.existing == Existing.TAKE
+        self._activated_at = stored.activated_at if stored is not None else None
+        if stored is not None and not stored.active:
+            self._activated_at = now()  # it fetches from when it is switched on
         self._values, self._stored = values, stored
         # With the values of the form; never added to the session.
         self._channel = Channel(
@@ -147,16 +156,26 @@ class _DryRun:
         mail = its.mail
         name = mail.sender.name or mail.sender.address
         known = self._is_known(glimpse.source_id)
-        decision = None if known else explanations.explain(self._decided(glimpse, its))
-        return Foreseen(mail.subject, name, glimpse.arrived_at, decision, glimpse.cut)
+        decided = None if known else self._decided(glimpse, its)
+        return Foreseen(
+            mail.subject,
+            name,
+            glimpse.arrived_at,
+            explanations.explain(decided) if decided is not None else None,
+            glimpse.cut,
+            decided is not None and self._may_answer_unseen(mail, decided),
+        )
+
+    def _may_answer_unseen(self, mail: Mail, decided: Decision) -> bool:
+        names_one = bool(mail.in_reply_to or mail.references)
+        return self._takes_unseen and names_one and decided.match is not None and decided.match.why == "new"
 
     def _decided(self, glimpse: Glimpse, its: Reading) -> Decision:
         if (stays := self._stays(glimpse)) is not None:
             return stays
         if not glimpse.cut and (same := self._same_bytes(glimpse.raw)) is not None:
             return same
-        activated_at = self._stored.activated_at if self._stored is not None else None
-        predates = deciding.predates(glimpse.arrived_at, activated_at, self.first)
+        predates = deciding.predates(glimpse.arrived_at, self._activated_at, self.first)
         delivery = Delivery(self._channel, predates_channel=predates)
         decision = deciding.decide(its, delivery, self._facts)
         self._facts.remember(its.mail, delivery, decision)

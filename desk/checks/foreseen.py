@@ -7,16 +7,17 @@ here exist in memory only; their numbers are those that come next.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 from sqlalchemy import select
 
-from desk.receiving.deciding import Decision, Delivery
+from desk.receiving.deciding import Decision, Delivery, Reported
 from desk.receiving.decision_facts import DatabaseFacts
 from desk.receiving.matching import SAME_ID, KnownTickets, Match
 from desk.tickets import participants
 from mail.domains import mailbox_key
-from mail.types import Clue, ClueKind, Mail
-from models import Channel, Counter, Status, Ticket, db
+from mail.types import Bounce, Clue, ClueKind, Mail
+from models import Channel, Counter, Outcome, Status, Ticket, db
 
 
 class ForeseenFacts(DatabaseFacts):
@@ -27,17 +28,26 @@ class ForeseenFacts(DatabaseFacts):
         super().__init__(locks=False, known=self._tickets)
         self._counted: defaultdict[str, int] = defaultdict(int)
         self._confirmed: defaultdict[str, int] = defaultdict(int)
+        self._failed: set[int] = set()  # recipients, by number, that reports before have spoken of
+        self._failing: frozenset[int] = frozenset()  # and those of the report that is just decided
 
     def remember(self, mail: Mail, delivery: Delivery, decision: Decision) -> None:
         """What the mails that follow find."""
         self._counted[mail.sender.key[:320]] += 1
         if decision.told.confirmation:
             self._confirmed[mailbox_key(decision.told.confirmation)] += 1
+        if decision.outcome == Outcome.BOUNCE:
+            self._failed |= self._failing
         if decision.match is not None:
             self._tickets.add(mail, delivery.channel, decision.match)
 
     def recent(self, sender: str, channel: Channel) -> int:
         return super().recent(sender, channel) + self._counted[sender]
+
+    def reported(self, bounce: Bounce) -> Reported | None:
+        found = super().reported(bounce)
+        self._failing = found.failed - self._failed if found is not None else frozenset()
+        return replace(found, failed=self._failing) if found is not None else None
 
     def confirmed_before(self, address: str) -> int:
         return self._confirmed[mailbox_key(address)]

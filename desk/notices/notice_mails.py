@@ -36,6 +36,7 @@ from models.base import reading, rows_changed
 PER_HOUR, PER_DAY = 2, 5
 # Mails to one agent; what comes above that waits and is told together.
 AGENT_PER_HOUR = 30
+NUMBERS = 5  # tickets that the outbox names of a mail about several
 KEPT = timedelta(days=30)  # so long an event stands in the browser; the brakes look back a day at most
 MOST_ITEMS = 500  # events of one mail; what is beyond comes in the next
 
@@ -176,11 +177,12 @@ def _queue_for(agent: Agent, items: Sequence[NoticeItem]) -> OutboundMail:
     first = items[0]
     alone = len(items) == 1
     channel = channels.sending_channel(first.ticket)
-    numbers = dict.fromkeys(f"#{item.ticket.number}" for item in items)
+    numbers = list(dict.fromkeys(f"#{item.ticket.number}" for item in items))
+    more = [f"+ {len(numbers) - NUMBERS}"] if len(numbers) > NUMBERS else []
     return outbox.queue(
         outbox.NewMail(
             purpose=first.notice if alone else "several",
-            subject=first.ticket.subject if alone else ", ".join(numbers),
+            subject=first.ticket.subject if alone else ", ".join(numbers[:NUMBERS] + more),
             recipients=[agent.email],
             message_id=mail_rendering.new_message_id(first.ticket)
             if alone

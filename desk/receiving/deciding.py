@@ -86,12 +86,18 @@ OVERSIZE = Decision(Outcome.HELD, "oversize")  # above the size limit: not fetch
 class Reported:
     """The mail of ours that a delivery report speaks of, and its ticket by now.
 
-    `tells_author`: it is a failure that the author of a reply has to hear of.
+    `failed`: the recipients, by number, of whom the report is the first to say that nothing arrived.
     """
 
     sent: OutboundMail
     ticket: Ticket | None = None
-    tells_author: bool = False
+    failed: frozenset[int] = frozenset()
+
+    @property
+    def tells_author(self) -> bool:
+        """Whether it is a reply, whose author has to hear of it."""
+        is_reply = self.sent.purpose == "ticket_reply" and self.sent.message_fk is not None
+        return bool(self.failed) and is_reply and self.ticket is not None
 
 
 def stays(

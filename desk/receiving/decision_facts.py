@@ -85,10 +85,13 @@ class DatabaseFacts:
         if sent is None:
             return None
         ticket = db.session.get(Ticket, sent.ticket_id) if sent.ticket_id else None
-        named = delivery_reports.named(bounce)
-        failed = any(one.permanent and delivery_reports.reached(sent, one) for one in named)
-        is_reply = sent.purpose == "ticket_reply" and ticket is not None and sent.message_fk is not None
-        return Reported(sent, tickets.standing(ticket) if ticket is not None else None, failed and is_reply)
+        failed = frozenset(
+            recipient.id
+            for one in delivery_reports.named(bounce)
+            if one.permanent
+            for recipient in delivery_reports.reached(sent, one)
+        )
+        return Reported(sent, tickets.standing(ticket) if ticket is not None else None, failed)
 
     def told(self, mail: Mail, ticket: Ticket | None, speaker: Speaker, channel: Channel) -> Told:
         of = ticket.channel if ticket is not None and ticket.id is not None else channel

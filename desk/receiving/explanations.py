@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from sqlalchemy import ScalarSelect, select
+from sqlalchemy import ScalarSelect, exists, select
+from sqlalchemy.orm import aliased
 
 from desk.notices import notice_mails
 from desk.receiving import deciding
@@ -57,7 +58,7 @@ class Explanation:
     confirmation: str = ""
     withheld: str = ""
     notice: str | None = ""  # None: forgotten, it is too long ago
-    foreseen: bool = False  # `ticket` is still to be made, by a mail of the same dry run
+    foreseen: bool = False  # the ticket that it speaks of is still to be made, by a mail of the same dry run
 
 
 def explain(decision: Decision) -> Explanation:
@@ -69,6 +70,7 @@ def explain(decision: Decision) -> Explanation:
     if match is None or decision.speaker is None:
         return said
     verdict = decision.speaker.verdict
+    spoken_of = match.ticket or match.continues or match.maybe
     return replace(
         said,
         ticket=_number(match.ticket),
@@ -82,7 +84,7 @@ def explain(decision: Decision) -> Explanation:
         refuted=verdict.refuted,
         confirmation=told.confirmation,
         withheld=told.withheld,
-        foreseen=match.ticket is not None and match.ticket.id is None,
+        foreseen=spoken_of is not None and spoken_of.id is None,
     )
 
 
@@ -153,12 +155,22 @@ def _withheld(message: Message) -> ScalarSelect[str]:
 
 
 def _notice(row: InboundMail, message: Message) -> ScalarSelect[str]:
-    """What agents were told of it. Of a report they hear under the reply that did not arrive."""
+    """What agents were told of it.
+
+    Of a report they hear under the reply that did not arrive: that is the notice which was written before any other
+    report came into the ticket.
+    """
     query = select(NoticeItem.notice).where(NoticeItem.about_id == message.id)
     if row.outcome == Outcome.BOUNCE and row.filed_at is not None:
+        other = aliased(InboundMail)
         query = select(NoticeItem.notice).where(
             NoticeItem.ticket_id == message.ticket_id,
             NoticeItem.notice == "delivery_failed",
-            NoticeItem.created_at.between(row.filed_at - SAME_MOMENT, row.filed_at + SAME_MOMENT),
+            NoticeItem.created_at.between(row.filed_at, row.filed_at + SAME_MOMENT),
+            ~exists().where(
+                other.ticket_id == message.ticket_id,
+                other.filed_at > row.filed_at,
+                other.filed_at <= NoticeItem.created_at,
+            ),
         )
     return query.limit(1).scalar_subquery()

@@ -7,8 +7,11 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
-from blueprints.labels import decisions
+from blueprints.labels import connection_tests, decisions
+from desk.checks.dry_run import Foreseen
 from desk.receiving.explanations import Explanation
+from models import Outcome
+from models.inbound import STATE_OF
 
 ANSWER = Explanation(
     "filed",
@@ -43,7 +46,13 @@ def test_an_answer_names_its_ticket_and_who_hears_of_it():
 
 @pytest.mark.parametrize(
     ("fields", "number"),
-    [({}, None), ({"continues": 12}, 12), ({"maybe": 13}, 13), ({"ticket": 14, "foreseen": True}, None)],
+    [
+        ({}, None),
+        ({"continues": 12}, 12),
+        ({"maybe": 13}, 13),
+        ({"ticket": 14, "foreseen": True}, None),
+        ({"maybe": 15, "foreseen": True}, None),
+    ],
 )
 def test_a_new_ticket_names_the_one_it_speaks_of(fields, number):
     """One that a dry run only foresees has no number yet."""
@@ -71,3 +80,19 @@ def test_who_would_hear_of_it_is_not_said_of_a_mail_without_a_ticket(end):
 def test_what_is_forgotten_is_not_said_to_be_nobody():
     assert read(replace(NEW, notice=""))["Notified"][0] == "nobody"
     assert "Notified" not in read(replace(NEW, notice=None))
+
+
+@pytest.mark.parametrize("outcome", list(connection_tests.BY_OUTCOME))
+@pytest.mark.parametrize("reason", ["person", "bounce", "spam_header", "storm"])
+def test_a_dry_run_says_where_the_mail_goes_whatever_the_reason(outcome, reason):
+    """A reason may be called like an outcome: a report about nothing of ours is held, and tied to nothing."""
+    said = Explanation(str(STATE_OF[Outcome(outcome)]), outcome, reason)
+    shown = connection_tests._foreseen(Foreseen("Hello", "Carol", None, said))
+    assert shown == str(connection_tests.BY_OUTCOME[outcome])
+
+
+def test_a_dry_run_has_words_for_every_outcome_of_a_mail_that_was_read():
+    """Mail that stays or waits has those of its reason."""
+    assert {Outcome(name) for name in connection_tests.BY_OUTCOME} == set(Outcome) - {
+        Outcome.PENDING, Outcome.FAILED, Outcome.LEFT_ALONE,
+    }  # fmt: skip

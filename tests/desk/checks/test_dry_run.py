@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,8 @@ from imapclient import IMAPClient
 from desk.channels import channels
 from desk.channels.channel_values import values_of
 from desk.checks import connection_tests, dry_run
-from desk.receiving import fetching
+from desk.mailroom import ledger
+from desk.receiving import explanations, fetching
 from mail.judging import rules
 from models import InboundMail, Outcome, Ticket, db
 from models.base import writing
@@ -114,6 +116,48 @@ def test_the_newest_twenty_of_many(at_home, mailbox):  # noqa: F811
     found = run(at_home)
     assert [mail.subject for mail in found.mails][:2] == ["22", "21"]
     assert (len(found.mails), found.takes) == (20, 23)
+
+
+@pytest.mark.dovecot
+def test_an_answer_to_what_was_not_looked_at_says_so(at_home, mailbox, monkeypatch):  # noqa: F811
+    """A first fetch files the mail that it answers, below the newest, before it."""
+    monkeypatch.setattr(dry_run, "NEWEST", 2)
+    mailbox.deliver(PERSON % (b"first", b"first"))
+    mailbox.deliver(PERSON % (b"between", b"between"))
+    mailbox.deliver(
+        PERSON.replace(b"\r\n\r\n", b"\r\nIn-Reply-To: <first@customer.example>\r\n\r\n")
+        % (b"Re: first", b"2")
+    )
+    found = run(at_home)
+    assert [(mail.subject, mail.answers_unseen) for mail in found.mails] == [
+        ("Re: first", True),
+        ("between", False),
+    ]
+    monkeypatch.setattr(dry_run, "NEWEST", 3)
+    assert not any(mail.answers_unseen for mail in run(at_home).mails)
+    channel = channels.create(at_home)
+    fetching.fetch_channel(channel.id)
+    monkeypatch.setattr(dry_run, "NEWEST", 2)
+    assert not any(mail.answers_unseen for mail in run(values_of(channel), channel).mails), (
+        "the ledger knows all"
+    )
+
+
+@pytest.mark.dovecot
+def test_of_what_lies_there_when_a_channel_is_switched_on_nobody_is_told(at_home, mailbox, alice):  # noqa: F811
+    channel = channels.create(at_home)
+    fetching.fetch_channel(channel.id)
+    channels.set_active(channel, False)
+    time.sleep(1.1)  # servers count whole seconds
+    mailbox.deliver(PERSON % (b"meanwhile", b"1"))
+    time.sleep(1.1)
+    (foreseen,) = run(values_of(channel), channel).mails
+    channels.set_active(channel, True)
+    fetching.fetch_channel(channel.id)
+    row = db.session.query(InboundMail).one()
+    stored = explanations.stored(row, ledger.message_of(row))
+    assert replace(stored, foreseen=False) == foreseen.decision
+    assert (stored.confirmation, stored.notice) == ("", "")
 
 
 @pytest.mark.dovecot
