@@ -80,6 +80,8 @@ def remember_images(message_id: int) -> ResponseReturnValue:
 def headers(message_id: int) -> ResponseReturnValue:
     """The header lines of the mail as it came (or left)."""
     message = _message(message_id)
+    if not files.original(message):
+        abort(404)  # a note came by no mail
     if not (lines := raw_mail.shown(files.header_lines(message))):
         return _gone(message)
     about = gettext("The header lines of the mail as they stand in the original.")

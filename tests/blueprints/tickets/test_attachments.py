@@ -6,8 +6,10 @@ from email.message import EmailMessage
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import select
 
-from models import Message, db
+from desk.sending import replies
+from models import Message, Ticket, db
 from tests.support.mails import arrive, ticket_of
 
 PNG = bytes.fromhex(
@@ -172,6 +174,13 @@ def test_the_header_lines_and_the_original(as_bob, message):
     assert original.data.startswith(b"From: Carol") and original.headers["Content-Disposition"].startswith(
         "attachment"
     )
+
+
+def test_a_note_has_neither(as_bob, message, bob):
+    (ticket,) = db.session.scalars(select(Ticket))
+    note = replies.add_note(ticket, bob, replies.Written(text="Call them back."))
+    as_bob.get(f"/messages/{note.id}/headers", status=404)
+    as_bob.get(f"/messages/{note.id}/original", status=404)
 
 
 def test_the_signature_is_folded_on_the_page_and_nothing_is_lost(as_bob, channel):
