@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
-from cli.command import agent_of, password_from_stdin, ready, require_account
+from cli.preconditions import agent_of, password_from_stdin, ready, require_account
 from config import LOCALES
 from desk.agents import accounts
 from desk.channels import channels

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from cli.command import (
+from cli.preconditions import (
     channel_of,
     password_from_stdin,
     ready,

@@ -7,7 +7,7 @@ import json
 import click
 from flask.cli import AppGroup
 
-from cli.command import ready, require_account
+from cli.preconditions import ready, require_account
 from desk.tools import export
 from models import now
 

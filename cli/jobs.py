@@ -8,7 +8,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from cli.command import (
+from cli.preconditions import (
     LEASE_WAIT,
     channel_of,
     ready,

@@ -12,7 +12,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import SQLAlchemyError
 
-from cli.command import EX_DATAERR, EX_NOUSER, EX_TEMPFAIL
+from cli.preconditions import EX_DATAERR, EX_NOUSER, EX_TEMPFAIL
 from desk import schema
 from desk.channels import channels
 from desk.office import NotSetUp, office

@@ -6,7 +6,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from cli.command import ready
+from cli.preconditions import ready
 from desk import schema
 from jobs import server
 from models import db

@@ -7,7 +7,7 @@ import sys
 import click
 from flask.cli import AppGroup
 
-from cli.command import agent_of, ready, ticket_of
+from cli.preconditions import agent_of, ready, ticket_of
 from desk.sending import replies
 from desk.tickets import uploads
 from models import Status

@@ -1,4 +1,4 @@
-"""What all commands share: a database that is up to date, faults as one sentence, rows by their names."""
+"""What commands need before they run: a database that is up to date, an account, rows by their names."""
 
 from __future__ import annotations
 
