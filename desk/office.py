@@ -54,7 +54,7 @@ class Office:
     lookup: Ask = field(default_factory=NameServers)  # for the check of senders
     idle: IdleWatch | None = None  # where jobs run: mailboxes rest there between two fetches
     # Mails of the ledger, by number. `slow`: reading them takes time, so they are read where no other mail waits.
-    # `survived`: their last attempt ended without our process ending, so it does not count against them.
+    # `survived`: disk or database were in trouble at their last attempt, so the next one is the same one.
     slow: set[int] = field(default_factory=set)
     overtakes: bool = (
         False  # whether jobs run that read them beside the others; else each is read in its turn

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mail.judging.forward_requests import read_forward_check
 from mail.judging.rules import as_machine, judge
 from mail.judging.ticket_clues import find_clues
 from mail.reading.part_count import count_leaves
-from mail.safe_reading import read
+from mail.safe_reading import Reading, read
 from mail.showing.clean import finish, fold_text, is_forward
 from mail.types import Address, Bounce, Clue, Facts, Invitation, Mail, Part, Verdict
 
 
-def explain(raw: bytes, key: bytes) -> dict[str, Any]:
+def explain(
+    raw: bytes, key: bytes, decide: Callable[[Reading], dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """Of one mail; `key` signs the clues that prove themselves. Names of the fields: docs/commands.md.
+
+    `decide` answers what a channel would make of it, for `decision`.
 
     `seconds` is what reading and judging took, as at intake: making the HTML safe is counted in.
     """
@@ -56,6 +60,7 @@ def explain(raw: bytes, key: bytes) -> dict[str, Any]:
         "clues": [_clue(clue) for clue in clues],
         "defects": list(mail.defects),
         "seconds": round(seconds, 6),
+        **({"decision": decide(reading)} if decide is not None else {}),
     }
 
 

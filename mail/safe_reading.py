@@ -79,7 +79,8 @@ class TakesTime(Exception):
 
 
 def read(raw: bytes, *, at_once: bool = False) -> Reading:
-    """Parser and reader of reports over `raw`. Ends within twice `PATIENCE` at the very worst.
+    """Parser and reader of reports over `raw`. A child takes `PATIENCE` at the very worst, of which there may be two;
+    and children of one process wait for each other.
 
     Raises nothing but TakesTime, and that only where the answer is wanted `at_once`.
     """

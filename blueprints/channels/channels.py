@@ -21,7 +21,8 @@ from blueprints.channels.channel_form import (
 )
 from blueprints.labels.channel_history import channel_history
 from blueprints.labels.channels import ChannelState, channel_state
-from blueprints.labels.connection_tests import shown_connection_test, shown_discovery, shown_dry_run
+from blueprints.labels.connection_tests import shown_connection_test, shown_discovery
+from blueprints.labels.dry_run import shown_dry_run
 from blueprints.labels.forwards import REFUSED, STEPS, shown_forward
 from blueprints.labels.oauth import shown_way
 from blueprints.page.access import AdminBlueprint, me

@@ -73,7 +73,7 @@ def process_all_again(agent: Agent | None = None) -> int:
     for start in range(0, len(ids), 500):
         some = ids[start : start + 500]
         _note(some, "processed_again", agent)
-        again = moved(Outcome.PENDING, "", InboundMail.id.in_(some), *failed)
+        again = moved(Outcome.PENDING, "", InboundMail.id.in_(some), *failed).values(attempts=0)
         db.session.execute(again.execution_options(synchronize_session=False))
         db.session.commit()
     office().ring("process", None)

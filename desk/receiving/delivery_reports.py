@@ -15,10 +15,13 @@ from mail.types import Bounce, BounceRecipient, Mail
 from models import MailState, OutboundMail, OutboundRecipient, RecipientState, db
 
 
-def take_back(sent: OutboundMail, bounce: Bounce) -> None:
-    """Mark the recipients that a delivery report names, and tell the author, in the running transaction."""
+def take_back(sent: OutboundMail, bounce: Bounce, row_id: int) -> None:
+    """Mark the recipients that a delivery report names, and tell the author, in the running transaction.
+
+    `row_id`: of the report in the ledger.
+    """
     for recipient in named(bounce):
-        came_back(sent, recipient)
+        came_back(sent, recipient, row_id)
 
 
 def named(bounce: Bounce) -> tuple[BounceRecipient, ...]:
@@ -26,7 +29,7 @@ def named(bounce: Bounce) -> tuple[BounceRecipient, ...]:
     return bounce.recipients or (BounceRecipient(""),)
 
 
-def came_back(mail: OutboundMail, report: BounceRecipient) -> None:
+def came_back(mail: OutboundMail, report: BounceRecipient, row_id: int | None = None) -> None:
     """A delivery report for one recipient of a mail that left, in the running transaction.
 
     It counts only for who was really handed over: what never left cannot come back, and who copied a
@@ -45,7 +48,7 @@ def came_back(mail: OutboundMail, report: BounceRecipient) -> None:
             mail.move(MailState.FAILED)
             mail.reason, mail.words = hit[0].reason, report.words
         undeliverable.mark(hit, came_back=True)
-        delivery_results.back_to_author(mail, hit)
+        delivery_results.back_to_author(mail, hit, row_id)
 
 
 def reached(mail: OutboundMail, report: BounceRecipient) -> list[OutboundRecipient]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
-from sqlalchemy import ScalarSelect, exists, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ScalarSelect, select
 
 from desk.notices import notice_mails
 from desk.receiving import deciding
 from desk.receiving.deciding import Decision, Delivery
 from desk.receiving.decision_facts import DatabaseFacts
 from desk.tickets.participants import CLUES
-from mail.safe_reading import read
+from mail.safe_reading import Reading
 from models import (
     Channel,
     InboundMail,
@@ -29,7 +27,6 @@ from models import (
 )
 
 JOINED = (*CLUES, "bounce")  # the clues that led into a ticket which was there before
-SAME_MOMENT = timedelta(seconds=1)  # a report and what is told of it are one transaction
 WITHHELD = "confirmation_"  # begins the ticket's event that says why there was no confirmation
 
 
@@ -92,9 +89,9 @@ def _number(ticket: Ticket | None) -> int | None:
     return ticket.number if ticket is not None else None
 
 
-def of_file(raw: bytes, channel: Channel) -> Explanation:
+def if_it_came(reading: Reading, channel: Channel) -> Explanation:
     """What would become of a mail if it came to the channel now, by a mailbox. Changes nothing."""
-    return explain(deciding.decide(read(raw), Delivery(channel), DatabaseFacts(locks=False)))
+    return explain(deciding.decide(reading, Delivery(channel), DatabaseFacts(locks=False)))
 
 
 def stored(row: InboundMail, message: Message | None) -> Explanation:
@@ -155,22 +152,13 @@ def _withheld(message: Message) -> ScalarSelect[str]:
 
 
 def _notice(row: InboundMail, message: Message) -> ScalarSelect[str]:
-    """What agents were told of it.
-
-    Of a report they hear under the reply that did not arrive: that is the notice which was written before any other
-    report came into the ticket.
-    """
-    query = select(NoticeItem.notice).where(NoticeItem.about_id == message.id)
-    if row.outcome == Outcome.BOUNCE and row.filed_at is not None:
-        other = aliased(InboundMail)
-        query = select(NoticeItem.notice).where(
-            NoticeItem.ticket_id == message.ticket_id,
-            NoticeItem.notice == "delivery_failed",
-            NoticeItem.created_at.between(row.filed_at, row.filed_at + SAME_MOMENT),
-            ~exists().where(
-                other.ticket_id == message.ticket_id,
-                other.filed_at > row.filed_at,
-                other.filed_at <= NoticeItem.created_at,
-            ),
-        )
-    return query.limit(1).scalar_subquery()
+    """What agents were told of it. Of a report they hear under the reply that did not arrive."""
+    of_it = NoticeItem.about_id == message.id
+    if row.outcome == Outcome.BOUNCE:
+        of_it = NoticeItem.details["report"].as_string() == str(row.id)
+    return (
+        select(NoticeItem.notice)
+        .where(NoticeItem.ticket_id == message.ticket_id, of_it)
+        .limit(1)
+        .scalar_subquery()
+    )

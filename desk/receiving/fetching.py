@@ -106,7 +106,7 @@ def _fetch(channel_id: int, wait_seconds: float, only_removals: bool = False) ->
         result, edition, began_at = Fetch(channel.key), channel.edition, now()
         try:
             session = _converse(channel_id, edition, result, only_removals)
-            result.refused = removal.count_owed(channel_id)
+            result.refused = session.removals.count_refused()
             withheld = None if only_removals else session.withheld_ids()
             health.record_success(channel_id, edition, result.refused, session.source.refusal, withheld)
         except Stopped:

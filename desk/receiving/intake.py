@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -72,8 +73,9 @@ def take_in(channel_id: int, arrivals: Sequence[Arrival]) -> list[int]:
         at_hand = office().at_hand
         at_hand.update(inbound_id for inbound_id, _ in rows)
         try:
-            for inbound_id, raw in rows:
+            for number, (inbound_id, raw) in enumerate(rows):
                 if office().stopping.is_set():
+                    _count_attempt([unread for unread, _ in rows[number:]], -1)
                     break
                 _process(inbound_id, raw, at_once=office().overtakes)  # its server has checked the sender
         finally:
@@ -127,12 +129,16 @@ def _begin(ids: Sequence[int]) -> None:
     """Note an attempt before a mail is read: should that end our process, the next one knows. Commits."""
     counted = [inbound_id for inbound_id in ids if inbound_id not in office().survived]
     office().survived.difference_update(ids)
-    if counted:
-        attempts = {InboundMail.attempts: InboundMail.attempts + 1}
+    _count_attempt(counted, 1)
+
+
+def _count_attempt(ids: Sequence[int], by: int) -> None:
+    """-1: it was none after all. Commits."""
+    if ids:
         db.session.execute(
             update(InboundMail)
-            .where(InboundMail.id.in_(counted), InboundMail.state.in_(UNDECIDED))
-            .values(attempts)
+            .where(InboundMail.id.in_(ids), InboundMail.state.in_(UNDECIDED))
+            .values({InboundMail.attempts: InboundMail.attempts + by})
             .execution_options(synchronize_session=False)
         )
         db.session.commit()
@@ -148,9 +154,12 @@ def _process_stored(inbound_id: int, raw: bytes | None, *, at_once: bool = False
     batch_cache.commit()  # reading a mail may take a while: nothing is locked meanwhile
     if gives_up:
         log.error("mail %s ended our process %d times and is shown unread", inbound_id, ATTEMPTS)
-        raw = office().blobs.get(digest) if raw is None else raw
-        head = read_last(raw)
-        return _failed(inbound_id, raw, f"reading it ended the process {ATTEMPTS} times", head)
+        fault = f"reading it ended the process {ATTEMPTS} times"
+        try:
+            raw = office().blobs.get(digest) if raw is None else raw
+        except FileNotFoundError:
+            return _failed(inbound_id, None, fault)
+        return _failed(inbound_id, raw, fault, read_last(raw))
     return _process(inbound_id, raw, digest, peer, envelope_from, at_once=at_once)
 
 
@@ -176,7 +185,7 @@ def _process(
             if last_try:
                 return _failed(inbound_id, raw, repr(error))
         except TakesTime:
-            office().survived.add(inbound_id)
+            _count_attempt([inbound_id], -1)
             office().slow.add(inbound_id)
             office().ring("process_slow", None)
             return Outcome.PENDING
@@ -214,15 +223,10 @@ def process_pending(limit: int = 500, channel_id: int | None = None) -> int:
                 after = inbound_id
                 if inbound_id in elsewhere:
                     continue
-                try:
+                with _stays_pending(inbound_id):
                     if attempts:
                         _begin([inbound_id])
                     _process_stored(inbound_id, None, at_once=office().overtakes)
-                except Exception as error:
-                    # It stays pending for the next run; the mails behind it do not wait for it.
-                    log.warning(
-                        "mail %s stays pending: %s", inbound_id, error, exc_info=not is_trouble(error)
-                    )
                 done += 1
     return done
 
@@ -233,10 +237,21 @@ def process_slow() -> int:
     for inbound_id in sorted(office().slow):
         if office().stopping.is_set():
             break
-        process(inbound_id)
-        office().slow.discard(inbound_id)
+        with _stays_pending(inbound_id):
+            process(inbound_id)
+            office().slow.discard(inbound_id)
         done += 1
     return done
+
+
+@contextmanager
+def _stays_pending(inbound_id: int) -> Iterator[None]:
+    """What goes wrong leaves the mail for the next run; the mails behind it do not wait for it."""
+    try:
+        yield
+    except Exception as error:
+        db.session.rollback()
+        log.warning("mail %s stays pending: %s", inbound_id, error, exc_info=not is_trouble(error))
 
 
 def first_of(channel_id: int, digests: Sequence[str]) -> dict[str, tuple[int, datetime | None]]:
@@ -319,7 +334,7 @@ def _enter(row: InboundMail, decision: Decision) -> None:
 def _carry_out(row: InboundMail, reading: Reading, decision: Decision) -> None:
     """What the decision means beyond the ledger, in the running transaction."""
     if decision.sent is not None and reading.bounce is not None:
-        delivery_reports.take_back(decision.sent, reading.bounce)
+        delivery_reports.take_back(decision.sent, reading.bounce, row.id)
     if decision.match is not None:
         filing.file_mail(row, reading, decision)
     if decision.outcome != Outcome.DROPPED:

@@ -32,13 +32,6 @@ def owed() -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def count_owed(channel_id: int) -> int:
-    """How many copies should be gone by now and are not."""
-    found = db.session.scalar(select(func.count()).where(*owed(), InboundMail.channel_id == channel_id))
-    db.session.rollback()
-    return found or 0
-
-
 class Removals:
     """What one conversation with a mailbox's server removes. `channel` answers the channel as it stands now."""
 
@@ -47,9 +40,30 @@ class Removals:
         self._channel = channel
         self.removed = 0
         self._promised: list[int] = []  # by POP3, until QUIT makes it true
+        self._began_at = now()
+        self._new: set[int] = set()  # what was fetched in this conversation and asked of the server
+        self._refused: set[int] = set()  # and what it did not do of it
 
-    def remove(self, row_ids: Sequence[int]) -> bool:
-        """Delete, move or mark what is owed of these rows. False if the server did it for none of them."""
+    def remove(self, row_ids: Sequence[int]) -> None:
+        """Delete, move or mark what is owed of these rows, which were fetched in this conversation."""
+        asked, done = self._ask(row_ids)
+        self._new |= asked
+        self._refused |= asked - done
+
+    def count_refused(self) -> int:
+        """How many copies the server should have removed and did not, once the conversation has ended.
+
+        What was filed beside it (`intake.process_slow`) was not asked of it yet.
+        """
+        old = select(func.count()).where(
+            *owed(), InboundMail.channel_id == self.channel_id, InboundMail.filed_at < self._began_at
+        )
+        found = db.session.scalar(old)
+        db.session.rollback()
+        return (found or 0) + len(self._refused)
+
+    def _ask(self, row_ids: Sequence[int]) -> tuple[set[int], set[int]]:
+        """The rows that a copy was owed of, and those of them that the server says are done."""
         channel = self._channel()
         how, folder = channel.after_fetch, channel.move_to
         rows = db.session.execute(
@@ -57,7 +71,7 @@ class Removals:
         ).all()
         db.session.rollback()
         if not rows:
-            return True
+            return set(), set()
         ids = {row.source_id.removeprefix(self.prefix): row.id for row in rows}
         reach("before_removal")
         copies = self.source.dispose(list(ids), str(how), folder)
@@ -69,7 +83,7 @@ class Removals:
         else:
             note(done)
         reach("removal_noted")
-        return bool(done)
+        return set(ids.values()), set(done)
 
     def finish_old(self) -> None:
         """Pay old debts, the newest first: what is gone by itself is noted, the rest is removed now."""
@@ -98,7 +112,8 @@ class Removals:
             self._finish_proven(left, here, {row.id: row.sha256 for row in rows})
             return
         for batch in batches(left, AT_ONCE):
-            if not self.remove(batch):
+            asked, done = self._ask(batch)
+            if asked and not done:
                 return  # it refuses: asked again by the next fetch
 
     def _finish_proven(self, row_ids: Sequence[int], theirs: dict[int, str], digests: dict[int, str]) -> None:
@@ -118,13 +133,16 @@ class Removals:
                     proven.append(row_id)
                 elif found is not None:
                     note({row_id: ServerCopy.DELETED})
-            if not self.remove(proven) or time.monotonic() > ends:
+            asked, done = self._ask(proven)
+            if (asked and not done) or time.monotonic() > ends:
                 return  # it refuses, or there is no more time: asked again by the next fetch
 
     def after_leaving(self) -> None:
         """POP3 has said goodbye: now the deletions count, if the server confirmed them."""
         if self.source.deletions_kept and self._promised:
             note(dict.fromkeys(self._promised, ServerCopy.DELETED))
+        elif self._promised:
+            self._refused |= self._new & set(self._promised)
 
 
 def note(copies: dict[int, ServerCopy] | dict[int, str]) -> None:

@@ -117,8 +117,13 @@ def _conclude(mail: OutboundMail, told: bool) -> None:
         note(mail, "sent", to=", ".join(r.address for r in mail.recipients))
 
 
-def back_to_author(mail: OutboundMail, failed: Iterable[OutboundRecipient]) -> None:
-    """An undeliverable reply returns the ticket to who wrote it, in the running transaction."""
+def back_to_author(
+    mail: OutboundMail, failed: Iterable[OutboundRecipient], report: int | None = None
+) -> None:
+    """An undeliverable reply returns the ticket to who wrote it, in the running transaction.
+
+    `report`: the row of the delivery report in the ledger, where one says so.
+    """
     first = next(iter(failed))
     note(mail, "undeliverable", to=first.address, reason=first.reason, words=first.reply[:300])
     if mail.purpose != "ticket_reply" or mail.ticket is None or mail.message is None:
@@ -127,7 +132,7 @@ def back_to_author(mail: OutboundMail, failed: Iterable[OutboundRecipient]) -> N
         tickets.move(mail.ticket, Status.OPEN, None)
     if mail.ticket.assignee_id is None:
         mail.ticket.assignee_id = mail.message.agent_id
-    who_hears.undeliverable(mail.ticket, mail.message, first.address, first.reason, first.reply)
+    who_hears.undeliverable(mail.ticket, mail.message, first.address, first.reason, first.reply, report)
 
 
 def note(mail: OutboundMail, kind: str, by: Agent | None = None, **details: str) -> None:

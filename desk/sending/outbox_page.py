@@ -156,11 +156,11 @@ def stop(mail: OutboundMail, by: Agent) -> None:
 
 def set_aside(mail: OutboundMail) -> None:
     """Put a failed mail aside: it has been seen and is no longer counted. Raises OutboxRefused for others."""
-    settled = rows_changed(
+    done = rows_changed(
         update(OutboundMail).where(OutboundMail.id == mail.id, _FAILED).values(set_aside_at=now())
     )
     db.session.commit()
-    if not settled:
+    if not done:
         raise OutboxRefused("gone")
 
 

@@ -126,12 +126,19 @@ def noted(ticket: Ticket, note: Message, by: Agent) -> None:
     _tell(mentions.mentioned(note.text, accounts.active_agents()), "mentioned", ticket, note, by)
 
 
-def undeliverable(ticket: Ticket, reply: Message, address: str, reason: str, words: str) -> None:
-    """An answer did not arrive: its author hears of it; who cannot sign in is stood in for."""
+def undeliverable(
+    ticket: Ticket, reply: Message, address: str, reason: str, words: str, report: int | None = None
+) -> None:
+    """An answer did not arrive: its author hears of it; who cannot sign in is stood in for.
+
+    `report`: the row of the ledger that says so, if one does.
+    """
     people = accounts.active_agents()
     author = [agent for agent in people if agent.id == reply.agent_id]
     stand_in = [agent for agent in people if agent.id == ticket.assignee_id]
     details = {"to": address, "reason": reason, "words": words[:300]}
+    if report is not None:
+        details["report"] = str(report)
     _tell(
         author or stand_in or _first_to_hear(ticket.channel),
         "delivery_failed",

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from desk.batch_cache import same_for_a_batch
 from desk.channels import channels
 from desk.office import NotSetUp, office, signing_key
-from desk.receiving.explanations import Explanation, of_file
+from desk.receiving.explanations import if_it_came
 from mail.explain import explain
+from mail.safe_reading import Reading
 from models import Channel, db
 from models.base import reading
 
@@ -34,8 +36,8 @@ def explain_files(paths: Iterable[str], channel: int | None = None) -> Iterator[
         except (OSError, ValueError) as error:
             yield {"file": _shown(path), "error": getattr(error, "strerror", None) or str(error)}
             continue
-        decided = {"decision": asdict(_decided(raw, channel))} if channel is not None else {}
-        yield {"file": _shown(path), **explain(raw, key), **decided}
+        decide = partial(_decided, channel) if channel is not None else None
+        yield {"file": _shown(path), **explain(raw, key, decide)}
 
 
 def channel_id(name: str) -> int:
@@ -49,9 +51,9 @@ def channel_id(name: str) -> int:
         return found.id
 
 
-def _decided(raw: bytes, channel: int) -> Explanation:
+def _decided(channel: int, read: Reading) -> dict[str, Any]:
     with reading(), same_for_a_batch():
-        return of_file(raw, db.session.get_one(Channel, channel))
+        return asdict(if_it_came(read, db.session.get_one(Channel, channel)))
 
 
 def _shown(path: str) -> str:

@@ -89,17 +89,21 @@ def clean(cleaner: nh3.Cleaner, markup: str) -> str:
     """The markup by the allow-list of a cleaner. Raises TooCostly."""
     if _where is Where.NOWHERE or takes_seconds(markup):
         raise TooCostly
-    if _where is Where.HERE and tree_octets(markup, MAX_TREE) > MAX_TREE:
+    if _where is Where.HERE and not _fits(markup):
         raise TooCostly
     return cleaner.clean(markup)
 
 
 def is_plainly_small(markup: str) -> bool:
     """Whether its tree takes a moment and a few megabytes, whatever it says."""
-    return len(markup) <= MAX_HTML_HERE and tree_octets(markup, MAX_TREE) <= MAX_TREE
+    return len(markup) <= MAX_HTML_HERE and _fits(markup)
 
 
-def tree_octets(markup: str, at_most: int = MAX_TREE) -> int:
+def _fits(markup: str) -> bool:
+    return tree_octets(markup, MAX_TREE) <= MAX_TREE
+
+
+def tree_octets(markup: str, at_most: int) -> int:
     """An upper bound of what the parsed markup takes in memory; exact only where it may be more than `at_most`."""
     tags = markup.count("<")
     own = 4 * len(markup) + tags * NODE

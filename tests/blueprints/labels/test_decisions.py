@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
-from blueprints.labels import connection_tests, decisions
+from blueprints.labels import decisions, dry_run
 from desk.checks.dry_run import Foreseen
 from desk.receiving.explanations import Explanation
 from models import Outcome
@@ -82,17 +82,17 @@ def test_what_is_forgotten_is_not_said_to_be_nobody():
     assert "Notified" not in read(replace(NEW, notice=None))
 
 
-@pytest.mark.parametrize("outcome", list(connection_tests.BY_OUTCOME))
+@pytest.mark.parametrize("outcome", list(dry_run.BY_OUTCOME))
 @pytest.mark.parametrize("reason", ["person", "bounce", "spam_header", "storm"])
 def test_a_dry_run_says_where_the_mail_goes_whatever_the_reason(outcome, reason):
     """A reason may be called like an outcome: a report about nothing of ours is held, and tied to nothing."""
     said = Explanation(str(STATE_OF[Outcome(outcome)]), outcome, reason)
-    shown = connection_tests._foreseen(Foreseen("Hello", "Carol", None, said))
-    assert shown == str(connection_tests.BY_OUTCOME[outcome])
+    shown = dry_run._foreseen(Foreseen("Hello", "Carol", None, said))
+    assert shown == str(dry_run.BY_OUTCOME[outcome])
 
 
 def test_a_dry_run_has_words_for_every_outcome_of_a_mail_that_was_read():
     """Mail that stays or waits has those of its reason."""
-    assert {Outcome(name) for name in connection_tests.BY_OUTCOME} == set(Outcome) - {
+    assert {Outcome(name) for name in dry_run.BY_OUTCOME} == set(Outcome) - {
         Outcome.PENDING, Outcome.FAILED, Outcome.LEFT_ALONE,
     }  # fmt: skip

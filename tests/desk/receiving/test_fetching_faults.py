@@ -262,3 +262,31 @@ def test_a_mail_that_the_server_withholds_holds_back_no_other_and_shows(
         assert incident.code == "mail_withheld" and incident.words.startswith(("UID ", "UIDL "))
     assert (fetch(channel).fetched, channel.withheld, mailbox.messages()) == (1, 0, [])
     assert incident.ended_at is not None
+
+
+LARGE = mail(text="<p>Hello</p>" * 25_000).replace(b"text/plain", b"text/html", 1)  # takes time to read
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_is_filed_beside_a_fetch_is_not_called_refused(
+    connect: Callable[..., Channel],
+    mailbox: Mailbox,
+    office: Office,
+    monkeypatch: pytest.MonkeyPatch,
+    protocol: str,
+) -> None:
+    """The server was not asked for its copy yet; the next fetch asks."""
+    mailbox.deliver(LARGE)
+    channel = connect(protocol)
+    monkeypatch.setattr(office, "overtakes", True)
+    real = removal.Removals.remove
+
+    def remove(own: removal.Removals, row_ids: list[int]) -> None:
+        real(own, row_ids)
+        intake.process_slow()
+
+    monkeypatch.setattr(removal.Removals, "remove", remove)
+    first = fetch(channel)
+    assert (first.fetched, first.removed, first.refused) == (1, 0, 0)
+    assert rows() == [("filed", "present")]
+    assert (fetch(channel).removed, mailbox.flags()) == (1, [])

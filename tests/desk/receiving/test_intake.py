@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import OperationalError
 
 from desk.mailroom import quarantine
-from desk.office import Office, signing_key
+from desk.office import Office, office, signing_key
 from desk.receiving import filing, intake
 from mail import ids
 from models import (
@@ -245,3 +245,93 @@ def test_the_ledger_balances(channel: Channel) -> None:
     stored(channel, mail(), "waits")
     outcomes = sorted(map(str, db.session.scalars(select(InboundMail.outcome))))
     assert outcomes == ["dropped", "duplicate", "held", "new_ticket", "pending", "quiet", "reply"]
+
+
+# --- attempts, and the lane for what takes time
+
+
+LARGE = mail(text="<p>Hello</p>" * 25_000).replace(b"text/plain", b"text/html", 1)  # read in the child
+
+
+@pytest.fixture
+def lane() -> Iterator[Office]:
+    """As where the jobs run; each `restart` forgets what the process knew."""
+    here = office()
+    here.overtakes = True
+    yield here
+    here.overtakes = False
+    restart(here)
+
+
+def restart(here: Office) -> None:
+    here.slow.clear()
+    here.survived.clear()
+
+
+def attempts() -> list[int]:
+    db.session.rollback()
+    return list(db.session.scalars(select(InboundMail.attempts).order_by(InboundMail.id)))
+
+
+def test_what_waits_for_its_turn_is_not_blamed_for_restarts(channel: Channel, lane: Office) -> None:
+    stored(channel, LARGE, "1")
+    intake.take_in(channel.id, [intake.Arrival(LARGE + b"x", "imap", "2")])
+    for _ in range(5):
+        restart(lane)
+        intake.process_pending()
+        assert attempts() == [0, 0]
+    assert len(lane.slow) == 2 and intake.process_slow() == 2
+    assert [one.outcome for one in db.session.scalars(select(InboundMail))] == [Outcome.NEW_TICKET] * 2
+
+
+def test_one_in_trouble_does_not_block_the_lane(
+    channel: Channel, lane: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = stored(channel, LARGE, "1"), stored(channel, LARGE + b"x", "2")
+    intake.process_pending()
+    real = office().blobs.get
+    digest = row(first).sha256
+
+    def get(wanted: str) -> bytes:
+        if wanted == digest:
+            raise OSError(5, "input/output error")
+        return real(wanted)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(office().blobs, "get", get)
+        intake.process_slow()
+    assert [row(one).state for one in (first, second)] == [InboundState.PENDING, InboundState.FILED]
+    assert lane.slow == {first}
+    intake.process_slow()
+    assert row(first).state == InboundState.FILED and not lane.slow
+
+
+def test_what_a_stopping_process_leaves_was_no_attempt(channel: Channel, lane: Office) -> None:
+    office().stopping.set()
+    try:
+        intake.take_in(channel.id, [intake.Arrival(mail(subject=f"{n}"), "imap", f"{n}") for n in range(3)])
+    finally:
+        office().stopping.clear()
+    assert attempts() == [0, 0, 0]
+
+
+def test_giving_up_survives_a_lost_original(channel: Channel) -> None:
+    lost = stored(channel, mail(), "1")
+    row(lost).attempts = intake.ATTEMPTS
+    db.session.commit()
+    office().blobs.forget(row(lost).sha256)
+    intake.process_pending()
+    assert row(lost).state == InboundState.FAILED
+
+
+def test_who_processes_all_again_begins_anew(channel: Channel) -> None:
+    failed = stored(channel, mail(), "1")
+    raw = office().blobs.get(row(failed).sha256)
+    office().blobs.forget(row(failed).sha256)
+    for _ in range(intake.ATTEMPTS + 1):
+        intake.process_pending()
+        assert row(failed).state == InboundState.FAILED
+        quarantine.process_all_again()
+    office().blobs.put(raw)
+    intake.process_pending()
+    assert row(failed).outcome == Outcome.NEW_TICKET
