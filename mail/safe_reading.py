@@ -16,6 +16,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -86,7 +87,7 @@ def read(raw: bytes, *, at_once: bool = False) -> Reading:
     """
     tree = skeleton_of(raw)
     suspicious = tree is None or is_suspicious(tree)
-    if not suspicious:
+    if not suspicious and not _has_long_html(tree):
         mail = parse(raw, tree)
         if html_tree.is_plainly_small(mail.html):
             return Reading(mail, read_bounce(raw, mail))
@@ -153,6 +154,18 @@ def _is_suspicious(entity: Entity) -> bool:
     return total > SUSPICIOUS_HEADER or words > SUSPICIOUS_WORDS
 
 
+def _has_long_html(tree: Skeleton | None) -> bool:
+    """Whether its HTML, as it is written, is long: it is not parsed here only to be parsed again by the child."""
+    return tree is not None and sum(_octets_of_html(tree.root)) > html_tree.MAX_HTML_HERE
+
+
+def _octets_of_html(entity: Entity) -> Iterator[int]:
+    for child in entity.children:
+        yield from _octets_of_html(child)
+    if not entity.children and entity.type == "text/html":
+        yield entity.end - entity.start
+
+
 def _read_in_child(raw: bytes, where: Where) -> Reading | None:
     """By this very module as a program: no settings and no secrets of ours go along. None: it did not live."""
     memory = MEMORY + MEMORY_PER_OCTET * len(raw)
@@ -205,6 +218,7 @@ def _be_the_child(cpu: int, memory: int, where: str, point: str) -> None:
         (resource.RLIMIT_AS, memory),
     ):
         resource.setrlimit(kind, (limit, limit))
+    _go_first()
     _fail(point)
     html_tree.run_in(Where(where))
     from mail import safe_reading  # under its own name, so that the values are those that the parent knows
@@ -214,6 +228,14 @@ def _be_the_child(cpu: int, memory: int, where: str, point: str) -> None:
     safe = None if html_tree.is_plainly_small(mail.html) else sanitize(mail.html)
     reading = safe_reading.Reading(mail, read_bounce(raw, mail), safe=safe)
     pickle.dump(reading, sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
+
+
+def _go_first() -> None:
+    """Where a container's memory ends before the child's own limit, the kernel ends the child and not the server."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    except OSError:
+        log.debug("the kernel chooses by itself whom it ends")
 
 
 def _fail(point: str) -> None:

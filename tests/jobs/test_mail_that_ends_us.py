@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mail.safe_reading import FAIL_POINTS, SUSPICIOUS_HEADER
+from tests.servers.memory_limit import memory_limit
 from tests.servers.serving import Serving, until
 
 MB = 1024
@@ -90,6 +91,24 @@ def test_what_ends_its_reader_is_visible_and_stops_nobody(
     peaks(process, seen)
     assert serving.running
     assert sum(sorted(seen.values())[-2:]) <= MOST, seen
+
+
+@pytest.mark.parametrize("octets", [512 * 2**20, 256 * 2**20])
+def test_a_limited_container_lives(make_serving: Callable[..., Serving], octets: int) -> None:
+    """The child takes all that it gets. If the container has less, the kernel ends the child, not the server."""
+    with memory_limit(octets) as limit:
+        serving = make_serving(POSTSTELLE_FAIL_POINT="child_allocates")
+        address = serving.create_account()
+        serving.launcher = limit.launcher
+        serving.start()
+        deliver(serving, address, LARGE)
+        until(lambda: subjects(serving) == {"no 0": "new"}, patience=10)
+        deliver(serving, address, *(made_mail(number) for number in range(1, 101)))
+        until(lambda: len(subjects(serving)) == 101, patience=60)
+        assert serving.running
+        if octets == 256 * 2**20:
+            assert limit.ended, "it is the case that was meant: the child's own limit was not met before"
+        serving.stop()
 
 
 def test_after_three_ends_the_fourth_start_serves(make_serving: Callable[..., Serving]) -> None:

@@ -63,6 +63,7 @@ class Serving:
         self.output: list[str] = []
         self.printed = ""  # by the commands beside it, to both outputs
         self._begin = 0
+        self.launcher: tuple[str, ...] = ()  # a command that ends as the one that its arguments say
         self._process: subprocess.Popen[str] | None = None
 
     def beside(self) -> Serving:
@@ -93,7 +94,7 @@ class Serving:
         lines: queue.Queue[str] = queue.Queue()
         self._begin = len(self.output)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "flask", "--app", "app", "serve"],
+            [*self.launcher, sys.executable, "-m", "flask", "--app", "app", "serve"],
             cwd=ROOT,
             env={**self.environment, **environment},
             stdout=subprocess.PIPE,

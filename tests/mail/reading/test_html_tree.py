@@ -118,6 +118,17 @@ def test_long_html_is_cleaned_where_nobody_waits() -> None:
     assert reading.safe is not None and reading.safe.html.startswith("<p>Hello</p>")
 
 
+def test_long_html_is_not_parsed_here_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds of a mail that others wait behind, and all of it once more in the child."""
+    raw = raw_mail("<p>Hello</p>" * (html_tree.MAX_HTML_HERE // 12 + 1))
+
+    def parsed_here(raw: bytes, tree: object = None) -> None:
+        raise AssertionError("it was parsed in the process that serves all")
+
+    monkeypatch.setattr(safe_reading, "parse", parsed_here)
+    assert read(raw).mail.text.startswith("Hello")
+
+
 def test_an_attached_mail_needs_time_as_well() -> None:
     inner = raw_mail("<p>Hello</p>" * (html_tree.MAX_HTML_HERE // 12 + 1))
     head = b"From: carol@customer.example\nSubject: Fwd: x\nContent-Type: multipart/mixed; boundary=b\n\n"
