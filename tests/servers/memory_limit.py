@@ -37,24 +37,31 @@ class MemoryLimit:
 @contextlib.contextmanager
 def memory_limit(octets: int) -> Iterator[MemoryLimit]:
     """Skips the test where no group can be made."""
-    for folder, limit, ends in KINDS:
-        group = folder / f"poststelle-{os.getpid()}-{octets}"
-        with contextlib.suppress(OSError):
-            group.mkdir()
-            if not (group / limit).exists():
-                group.rmdir()
-                continue
-            (group / limit).write_text(str(octets))
-            break
-    else:
+    made = next((found for kind in KINDS if (found := _make(*kind, octets))), None)
+    if made is None:
         pytest.skip(
             "no memory group of the kernel can be made here (needs root and a writable /sys/fs/cgroup)"
         )
+    group, ends = made
     try:
-        yield MemoryLimit(group, group / ends)
+        yield MemoryLimit(group, ends)
     finally:
         for number in (group / "cgroup.procs").read_text().split():
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(int(number), 9)
                 os.waitpid(int(number), 0)
         group.rmdir()
+
+
+def _make(folder: Path, limit: str, ends: str, octets: int) -> tuple[Path, Path] | None:
+    group = folder / f"poststelle-{os.getpid()}-{octets}"
+    try:
+        group.mkdir()
+    except OSError:
+        return None
+    try:
+        (group / limit).write_text(str(octets))
+    except OSError:
+        group.rmdir()
+        return None
+    return group, group / ends
