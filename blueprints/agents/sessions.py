@@ -6,7 +6,6 @@ from flask import Blueprint, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
-from flask_limiter.util import get_remote_address
 from flask_login import current_user, login_user, logout_user
 from wtforms import BooleanField
 
@@ -69,7 +68,7 @@ def new() -> ResponseReturnValue:
 
 @blueprint.post("/login")
 @open_to_all
-@limiter.limit(WRONG_SIGN_INS, key_func=get_remote_address, deduct_when=wrong)
+@limiter.limit(WRONG_SIGN_INS, deduct_when=wrong)
 @limiter.limit(WRONG_SIGN_INS_OF_ONE, key_func=_typed_address, deduct_when=wrong)
 def create() -> ResponseReturnValue:
     form = LoginForm()
@@ -98,7 +97,7 @@ def forgotten() -> ResponseReturnValue:
 
 @blueprint.post("/password/forgotten")
 @open_to_all
-@limiter.limit(LINK_REQUESTS, key_func=get_remote_address)
+@limiter.limit(LINK_REQUESTS)
 @limiter.limit(LINK_REQUESTS_OF_ONE, key_func=_typed_address)
 def request_link() -> ResponseReturnValue:
     """The same answer for every address: who works here is nobody's business."""

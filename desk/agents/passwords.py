@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from threading import BoundedSemaphore
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -10,21 +11,27 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from desk.office import office
 
 SHORTEST = 10
+AT_ONCE = (
+    2  # passwords that are hashed; further ones wait, since guesses of strangers must not take our memory
+)
 LONGEST = 1000  # in characters; nobody types more, and hashing must stay cheap
 
 _HASHER = PasswordHasher()  # the library's parameters follow RFC 9106
+_turns = BoundedSemaphore(AT_ONCE)
 _TEST_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 def hash_password(password: str) -> str:
     """The argon2id hash in PHC form. Takes about 0.1 s and 64 MiB: never inside a transaction."""
-    return _hasher().hash(password)
+    with _turns:
+        return _hasher().hash(password)
 
 
 def password_fits(password_hash: str, password: str) -> bool:
     """Whether the password belongs to the hash; an empty hash takes as long and never fits."""
     try:
-        return _hasher().verify(password_hash or _hash_of_nobody(), password) and bool(password_hash)
+        with _turns:
+            return _hasher().verify(password_hash or _hash_of_nobody(), password) and bool(password_hash)
     except (VerificationError, InvalidHashError):
         return False
 

@@ -150,6 +150,26 @@ def test_guessing_is_braked_per_address_of_the_client(visitor, brakes):
     assert stranger.sign_in("alice@acme.test").status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("addresses", "others"),
+    [
+        ([f"2001:db8:1:2::{number:x}" for number in range(1, 32)], "2001:db8:1:3::1"),
+        ([f"::ffff:192.0.2.{number % 2 + 7}" for number in range(61)], "192.0.2.9"),
+    ],
+)
+def test_one_line_with_many_addresses_is_one_client(house, brakes, addresses, others):
+    """A provider hands each customer a /64 of IPv6; and an IPv4 address is the same one however it is written."""
+    statuses = []
+    for number, address in enumerate(addresses):
+        stranger = Visitor(house)
+        stranger.client.environ_base["REMOTE_ADDR"] = address
+        statuses.append(stranger.sign_in(f"a{number}@acme.test", "wrong").status_code)
+    assert statuses[-1] == 429 and statuses[0] == 422
+    stranger = Visitor(house)
+    stranger.client.environ_base["REMOTE_ADDR"] = others
+    assert stranger.sign_in("alice@acme.test").status_code == 303
+
+
 def test_work_is_not_braked(house, brakes):
     for _ in range(12):
         assert Visitor(house).sign_in("bob@acme.test").status_code == 303
