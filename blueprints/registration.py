@@ -23,6 +23,7 @@ from blueprints.page import (
     our_address,
     rail,
     security,
+    security_txt,
 )
 from blueprints.tickets import attachments, drafts, merging, replies, tickets
 
@@ -66,6 +67,7 @@ def init_app(app: Flask) -> None:
         quarantine.blueprint,
         replies.blueprint,
         requester_languages.blueprint,
+        security_txt.blueprint,
         sessions.blueprint,
         setup.blueprint,
         tickets.blueprint,
