@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import threading
 import time
@@ -181,3 +182,18 @@ def test_an_agent_sends_files_where_files_are_asked_for(
 def test_too_large_for_files_too(make_web: Callable[..., int], as_alice: PageClient) -> None:
     status, page = post(make_web(), "/tickets/1001/replies", 52 * MIB, **cookies(as_alice))
     assert status == 413 and "This is too large." in page
+
+
+def test_a_full_disk_ends_one_upload_and_not_the_web(
+    make_web: Callable[..., int], as_alice: PageClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The container's /tmp has a size."""
+
+    def newfile(_self: buffers.TempfileBasedBuffer) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(buffers.TempfileBasedBuffer, "newfile", newfile)
+    port, signed_in = make_web(), cookies(as_alice)
+    with contextlib.suppress(ConnectionError, ValueError, IndexError):
+        assert post(port, "/tickets/1001/replies", 2 * MIB, **signed_in)[0] >= 500
+    assert ask(port, "GET /healthz HTTP/1.1")[0] == 200
