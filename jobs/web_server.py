@@ -23,6 +23,7 @@ from waitress.server import TcpWSGIServer, create_server
 from desk.office import Office
 
 KIB = 1024
+LEAVING = 50  # more connections, until those that must make room have left
 OTHER_FILES = 512  # descriptors that are not connections of browsers: database, mail servers, our receiver
 
 
@@ -44,35 +45,48 @@ def web_server(app: Flask, listening: socket.socket, limits: Limits = USUAL) -> 
     """Ready to run."""
     office: Office = app.extensions["poststelle"]
     settings = office.settings
-    files = _open_files(limits.connections + OTHER_FILES)
+    most = min(limits.connections, _open_files(limits.connections + OTHER_FILES) - OTHER_FILES)
     server = create_server(
         app,
         sockets=[listening],
         threads=settings.threads,
         ident="Poststelle",
         clear_untrusted_proxy_headers=not settings.trusted_proxies,
-        connection_limit=min(limits.connections, files - OTHER_FILES),
+        connection_limit=most + LEAVING,
         channel_timeout=limits.seconds,
         cleanup_interval=limits.look,
         max_request_header_size=limits.header,
         max_request_body_size=2 * settings.max_mail_bytes,  # of which is kept what `Body` keeps
         asyncore_use_poll=True,  # select() ends at descriptor 1023
     )
-    server.channel_class = _channel_class(app.extensions["largest_body"], limits)
+    server.channel_class = _channel_class(app.extensions["largest_body"], most, limits.slowest)
     return server
 
 
 class Channel(HTTPChannel):
-    """A connection. One that trickles counts as one that rests, and is closed like it.
+    """A connection. Where there is no room for it, the one that rests longest makes it.
 
+    One that trickles counts as one that rests, and is closed like it.
     waitress closes what was not active for so many seconds, whatever »active« is: a byte now and then was enough.
     Here the last activity of a request that is not complete lies at its beginning, and every `slowest`
     bytes that it brought make it a second younger.
     """
 
+    most = USUAL.connections
     slowest = USUAL.slowest
     _began = 0.0
     _brought = 0
+
+    def __init__(self, server: TcpWSGIServer, *given: Any, **more: Any) -> None:
+        super().__init__(server, *given, **more)
+        if len(server.active_channels) <= self.most:
+            return
+        staying = [one for one in server.active_channels.values() if not one.will_close]
+        resting = [
+            one for one in staying if not one.requests and not one.total_outbufs_len and one is not self
+        ]
+        if len(staying) > self.most and resting:
+            min(resting, key=lambda one: one.last_activity).will_close = True
 
     def received(self, data: bytes) -> bool:
         now, before = time.time(), self.request
@@ -138,10 +152,10 @@ class Body(OverflowableBuffer):
             self.buf, self.strbuf = None, b""
 
 
-def _channel_class(largest: Callable[[dict[str, Any]], int], limits: Limits) -> type[Channel]:
+def _channel_class(largest: Callable[[dict[str, Any]], int], most: int, slowest: int) -> type[Channel]:
     """waitress makes channels and parsers by itself: what ours must know stands in their classes."""
     parser = type("Request", (Request,), {"largest": staticmethod(largest)})
-    return type("Channel", (Channel,), {"parser_class": parser, "slowest": limits.slowest})
+    return type("Channel", (Channel,), {"parser_class": parser, "most": most, "slowest": slowest})
 
 
 def _open_files(wanted: int) -> int:

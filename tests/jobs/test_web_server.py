@@ -105,6 +105,27 @@ def test_200_idle_connections_do_not_stop_the_web(make_serving: Callable[..., Se
         assert time.monotonic() - started < 2
 
 
+def test_who_rests_longest_makes_room(make_web: Callable[..., int]) -> None:
+    port = make_web(connections=3)
+    with connected(port) as first, connected(port) as second, connected(port) as third:
+        assert all(answers(opened) for opened in (second, third, first))
+        with connected(port) as newcomer:
+            assert answers(newcomer)
+            assert second.recv(1) == b""
+            assert answers(first) and answers(third)
+
+
+def answers(opened: socket.socket) -> bool:
+    """One more request on a connection that stays open."""
+    opened.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"}\n"):
+        piece = opened.recv(4096)
+        assert piece, "hung up"
+        answer += piece
+    return answer.startswith(b"HTTP/1.1 200")
+
+
 def test_who_rests_is_hung_up(make_web: Callable[..., int]) -> None:
     with connected(make_web(seconds=1)) as opened:
         assert opened.recv(1) == b""
