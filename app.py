@@ -38,8 +38,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         SQLALCHEMY_DATABASE_URI=make_url(settings.database_url),
         SQLALCHEMY_ENGINE_OPTIONS=_engine_options(settings),
         TESTING=settings.testing,
-        MAX_CONTENT_LENGTH=settings.max_mail_bytes + 1024 * 1024,
-        MAX_FORM_MEMORY_SIZE=4 * 1024 * 1024,
         SESSION_COOKIE_NAME="poststelle",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -48,20 +46,19 @@ def create_app(settings: Settings | None = None) -> Flask:
         REMEMBER_COOKIE_SAMESITE="Lax",
         REMEMBER_COOKIE_SECURE=settings.base_url.startswith("https://"),
         WTF_CSRF_TIME_LIMIT=None,  # a form stays good as long as its session; drafts live long
+        # By https Flask-WTF asks for a Referer as well, and our pages tell browsers to send none (security.py).
+        WTF_CSRF_SSL_STRICT=False,
     )
     safe_reading.fail_point = settings.fail_point if settings.fail_point in safe_reading.FAIL_POINTS else ""
     app.extensions["poststelle"] = Office(settings=settings, blobs=BlobStore(settings.blobs))
-    if settings.trusted_proxies:
-        count = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count
-        )
     db.init_app(app)
     with app.app_context():
         prepare_engine(db.engine)
     migrate.init_app(app, db, render_as_batch=True)
     app.jinja_env.filters.update(mail_rendering.FILTERS)
     registration.init_app(app)
+    count = settings.trusted_proxies  # they say who asks, and whether by TLS; never where we are
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]
     cli.init_app(app)
     _quiet_logs()
     return app

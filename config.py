@@ -74,6 +74,7 @@ class Settings:
     assets: str = "auto"
     timezone: str = ""
     trusted_proxies: int = 0
+    security_contact: str = ""  # an address (URI) for those who found a weakness (RFC 9116)
     max_mail_bytes: int = 50 * 1024 * 1024
     relay: Relay | None = None
     threads: int = 12
@@ -130,6 +131,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         assets=_choice(env, "POSTSTELLE_ASSETS", "auto", ("auto", "cdn", "local")),
         timezone=timezone,
         trusted_proxies=_number(env, "POSTSTELLE_TRUSTED_PROXIES", 0, 0, 10),
+        security_contact=_contact(_text(env, "POSTSTELLE_SECURITY_CONTACT")),
         max_mail_bytes=_number(env, "POSTSTELLE_MAX_MAIL_MB", 50, 1, 1000) * 1024 * 1024,
         relay=_relay(env),
         fail_point=_text(env, "POSTSTELLE_FAIL_POINT"),
@@ -195,6 +197,17 @@ def _base_url(text: str) -> str:
     if text and not text.startswith(("http://", "https://")):
         raise SettingsError(f"POSTSTELLE_BASE_URL is “{text}”; it must begin with http:// or https://.")
     return text.rstrip("/")
+
+
+def _contact(text: str) -> str:
+    if not text or (text.startswith(("mailto:", "https://", "tel:")) and text.isprintable()):
+        return text
+    if "@" in text and text.isprintable() and ":" not in text and " " not in text:
+        return f"mailto:{text}"
+    raise SettingsError(
+        f"POSTSTELLE_SECURITY_CONTACT is “{text}”; it must be an e-mail address, "
+        "or begin with https://, mailto: or tel:."
+    )
 
 
 def _database_url(url: str, data: Path) -> str:

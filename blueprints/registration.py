@@ -11,7 +11,20 @@ from blueprints.channels import channels, deliverability, oauth
 from blueprints.labels import in_templates
 from blueprints.mailroom import blocked_senders, ledger, outbox_page, quarantine
 from blueprints.notices import bell, mail_designs, notifications, requester_languages
-from blueprints.page import access, assets, errors, limits, locale, moved, numbers, rail, security
+from blueprints.page import (
+    access,
+    assets,
+    bodies,
+    errors,
+    limits,
+    locale,
+    moved,
+    numbers,
+    our_address,
+    rail,
+    security,
+    security_txt,
+)
 from blueprints.tickets import attachments, drafts, merging, replies, tickets
 
 csrf = CSRFProtect()
@@ -19,11 +32,14 @@ csrf = CSRFProtect()
 
 def init_app(app: Flask) -> None:
     """Register every view, and what all views share."""
+    settings = app.extensions["poststelle"].settings
+    our_address.init_app(app, settings.base_url)
     numbers.init_app(app)
+    bodies.init_app(app)
     csrf.init_app(app)
     locale.init_app(app)
     security.init_app(app)
-    assets.init_app(app, app.extensions["poststelle"].settings.assets)
+    assets.init_app(app, settings.assets)
     access.init_app(app)
     limits.init_app(app)
     in_templates.init_app(app)
@@ -51,6 +67,7 @@ def init_app(app: Flask) -> None:
         quarantine.blueprint,
         replies.blueprint,
         requester_languages.blueprint,
+        security_txt.blueprint,
         sessions.blueprint,
         setup.blueprint,
         tickets.blueprint,

@@ -17,12 +17,12 @@ from typing import TypeVar
 
 import click
 from flask import Flask
-from waitress.server import create_server
 
 from config import Settings, SettingsError
 from desk.office import Office, account
 from desk.receiving import receiver
 from jobs.clock import Clock
+from jobs.web_server import web_server
 from models import db
 
 Given = TypeVar("Given")
@@ -36,14 +36,7 @@ def serve(app: Flask) -> None:
     """Run everything until SIGTERM or Ctrl+C. Raises SettingsError with one sentence if a port is taken."""
     settings = _settings(app)
     listening = _listen(settings.host, settings.port)
-    server = create_server(
-        app,
-        sockets=[listening],
-        threads=settings.threads,
-        ident="Poststelle",
-        clear_untrusted_proxy_headers=not settings.trusted_proxies,
-        max_request_body_size=app.config["MAX_CONTENT_LENGTH"],
-    )
+    server = web_server(app, listening)
     with _background(app), _stop_on_signals():
         _announce(app, listening.getsockname()[1])
         with contextlib.suppress(SystemExit, KeyboardInterrupt):

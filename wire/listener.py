@@ -17,7 +17,6 @@ import stat
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import Any
 
 from aiosmtpd.smtp import Envelope, Session, TLSSetupException
 
-from wire.listener_limits import Client, Limits, Rate
+from wire.listener_limits import Limits, Rate
 from wire.listener_wire import OUR_FAULT, Hold, LmtpSession, SmtpSession
 
 log = logging.getLogger(__name__)
@@ -144,11 +143,8 @@ class Receiver:
         try:
             await self._handler.closed.wait()
         finally:
-            for transport in tuple(self._handler.transports):
-                with suppress(
-                    AttributeError
-                ):  # Python 3.11.2: it just lost the TLS below it, so it ends anyway
-                    transport.abort()
+            for connected in tuple(self._handler.sessions):
+                connected.abort()
             server.close()
             await server.wait_closed()
 
@@ -166,7 +162,7 @@ class Handler:
         self.limits, self.reached = limits, reached
         self.closing = False
         self.closed = asyncio.Event()
-        self.transports: set[asyncio.WriteTransport] = set()
+        self.sessions: set[SmtpSession] = set()
         self.held = 0  # bytes of mails that are coming in
         self._connections: Counter[str] = Counter()
         self._from, self._to = Rate(limits.from_a_stranger, monotonic), Rate(limits.to_an_address, monotonic)
@@ -182,18 +178,32 @@ class Handler:
 
     # --- who is here
 
-    def enter(self, transport: asyncio.WriteTransport, client: Client) -> None:
-        self.transports.add(transport)
-        self._connections[client.key] += 1
+    def enter(self, newcomer: SmtpSession) -> bool:
+        """Whether there is room, or one that rests could be made to leave for it."""
+        self.sessions.add(newcomer)
+        self._connections[newcomer.client.key] += 1
+        key = newcomer.client.key
+        own = self.limits.per_neighbour if newcomer.client.is_neighbour else self.limits.per_stranger
+        if self._connections[key] > own:
+            return self._makes_room(newcomer, [one for one in self.sessions if one.client.key == key])
+        if len(self.sessions) > self.limits.connections:
+            return self._makes_room(newcomer, list(self.sessions))
+        return True
 
-    def leave(self, transport: asyncio.WriteTransport, client: Client) -> None:
-        self.transports.discard(transport)
-        self._connections[client.key] -= 1
-        self._connections += Counter()  # drops those at zero
+    def leave(self, session: SmtpSession) -> None:
+        if session in self.sessions:
+            self.sessions.discard(session)
+            self._connections[session.client.key] -= 1
+            self._connections += Counter()  # drops those at zero
 
-    def is_full(self, client: Client) -> bool:
-        own = self.limits.per_neighbour if client.is_neighbour else self.limits.per_stranger
-        return self._connections[client.key] > own or len(self.transports) > self.limits.connections
+    def _makes_room(self, newcomer: SmtpSession, among: list[SmtpSession]) -> bool:
+        resting = [session for session in among if session is not newcomer and not session.is_keeping]
+        if not resting:
+            return False
+        longest = min(resting, key=lambda session: (session.mails > 0, session.heard))
+        self.leave(longest)
+        longest.drop("421 4.7.0 Too many connections, and this one rested longest")
+        return True
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[Hold]:
@@ -219,8 +229,8 @@ class Handler:
             return "421 4.3.2 Going down, please try again later"
         if not address.isprintable():
             return "553 5.1.7 Malformed address"
+        server.mails += 1
         if not server.client.is_neighbour:
-            server.mails += 1
             if server.mails > self.limits.mails:
                 return "451 4.7.0 Enough mails for one connection, please connect again"
             if not self._from.allows(server.client.key):

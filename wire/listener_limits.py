@@ -3,6 +3,9 @@
 Strangers come from public addresses. Neighbours (loopback and private addresses, unix sockets) are the
 company's own servers, or a container's gateway that stands for the world: they pass on whatever comes in.
 
+Where there is no room for one more connection, the one that rests longest makes it: who only holds connections
+keeps nobody out.
+
 The largest mail is a setting of all ways in: `max_mail_bytes` in config.py (POSTSTELLE_MAX_MAIL_MB).
 """
 
@@ -26,6 +29,7 @@ class Limits:
     mails: int = 1000  # of a stranger on one connection
     from_a_stranger: int = 300  # mails a minute
     to_an_address: int = 300  # mails a minute by all strangers together
+    until_mail: float = 60.0  # seconds from greeting to the first MAIL
     silence: float = 300.0  # seconds between two lines (RFC 5321 4.5.3.2.7)
     session: float = 3600.0  # seconds from greeting to goodbye
     held_bytes: int = 128 * MIB  # of mails that are coming in at this moment, or one mail of the largest size

@@ -58,7 +58,10 @@ class SmtpSession(SMTP):
         self._accepted: asyncio.WriteTransport | None = None
         self._greets = False
         self._errors = self.mails = 0
-        self._ends: asyncio.TimerHandle | None = None
+        self.heard = 0.0  # when something last came from the client, in seconds of the loop
+        self.is_keeping = False  # a mail that has arrived is made durable: no time to hang up
+        self._is_welcome = True
+        self._timers: list[asyncio.TimerHandle] = []
 
     # --- the connection
 
@@ -67,23 +70,28 @@ class SmtpSession(SMTP):
             assert isinstance(transport, asyncio.WriteTransport)
             self._accepted = transport
             self.client = client_of(transport.get_extra_info("peername"))
-            self._handler.enter(transport, self.client)
-            self._ends = self.loop.call_later(self._handler.limits.session, transport.abort)
+            self.heard = self.loop.time()
+            self._is_welcome = self._handler.enter(self)
+            limits = self._handler.limits
+            self._timers = [
+                self.loop.call_later(limits.session, self.abort),
+                self.loop.call_later(limits.until_mail, self._expects_mail),
+            ]
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._accepted in self._handler.transports:  # aiosmtpd also calls it after a broken STARTTLS
-            assert self._accepted is not None and self._ends is not None
-            self._handler.leave(self._accepted, self.client)
-            self._ends.cancel()
-        super().connection_lost(error)
+        self._handler.leave(self)
+        for timer in self._timers:
+            timer.cancel()
+        super().connection_lost(error)  # aiosmtpd also calls it after a broken STARTTLS
 
     def data_received(self, data: bytes) -> None:
+        self.heard = self.loop.time()
         self._reset_timeout()  # aiosmtpd counts from the last command: a long mail would be cut off
         super().data_received(data)
 
     async def _handle_client(self) -> None:
-        if self._handler.is_full(self.client):
+        if not self._is_welcome:
             await self.hang_up("421 4.7.0 Too many connections, please try again later")
             return
         await super()._handle_client()
@@ -93,6 +101,24 @@ class SmtpSession(SMTP):
             await super().push(reply)
         if self.transport is not None:
             self.transport.close()
+
+    def drop(self, reply: str) -> None:
+        """Hang up at once, whatever the client is doing; one that does not even read that gets a second for it."""
+        if isinstance(self.transport, asyncio.WriteTransport) and not self.transport.is_closing():
+            self.transport.write(reply.encode() + b"\r\n")
+            self.transport.close()
+        self._timers.append(self.loop.call_later(1, self.abort))
+
+    def abort(self) -> None:
+        if self._accepted is not None:
+            with contextlib.suppress(
+                AttributeError
+            ):  # Python 3.11.2: it just lost the TLS below it, so it ends
+                self._accepted.abort()
+
+    def _expects_mail(self) -> None:
+        if not self.mails:
+            self.drop("421 4.4.2 No mail was begun in time, goodbye")
 
     # --- replies
 
@@ -137,9 +163,12 @@ class SmtpSession(SMTP):
         with self._handler.holding() as hold:
             try:
                 raw = await self._mail(hold)
+                self.is_keeping = True
                 replies = await self._handler.keep(self, raw)
             except Refused as refused:
                 replies = [str(refused)] * len(recipients)
+            finally:
+                self.is_keeping = False
             self._set_post_data_state()
             await self._answer(replies)
         if any(reply.startswith("250") for reply in replies):

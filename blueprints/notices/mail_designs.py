@@ -17,6 +17,7 @@ from wtforms.widgets import ColorInput
 
 from blueprints.page import forms
 from blueprints.page.access import AdminBlueprint, me
+from blueprints.page.bodies import takes_files
 from blueprints.page.htmx import change, go, invalid, page, wants_fragment
 from blueprints.page.limits import TEST_MAILS, limiter
 from blueprints.page.mail_sheet import mail_sheet
@@ -105,6 +106,7 @@ def new() -> ResponseReturnValue:
 
 
 @blueprint.post("")
+@takes_files
 def create() -> ResponseReturnValue:
     return _save(None)
 
@@ -116,12 +118,14 @@ def edit(number: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:number>")
+@takes_files
 def update(number: int) -> ResponseReturnValue:
     return _save(_design(number))
 
 
 @blueprint.post("/preview", defaults={"number": None})
 @blueprint.post("/<int:number>/preview")
+@takes_files
 def preview(number: int | None) -> ResponseReturnValue:
     """How a mail would look with what stands in the form, or the sentences that say what is wrong."""
     design, form = _design(number) if number else None, DesignForm()
@@ -141,6 +145,7 @@ def frame() -> ResponseReturnValue:
 
 @blueprint.post("/test", defaults={"number": None})
 @blueprint.post("/<int:number>/test")
+@takes_files
 @limiter.limit(TEST_MAILS)
 def send_test(number: int | None) -> ResponseReturnValue:
     design, form = _design(number) if number else None, DesignForm()

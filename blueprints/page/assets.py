@@ -83,12 +83,12 @@ class Assets:
         form = SCRIPT_CDN if asset.is_script else STYLE_CDN
         return form.format(src=asset.url, hash=asset.integrity)
 
-    @property
-    def origins(self) -> tuple[str, ...]:
-        """The foreign origins that the Content-Security-Policy must allow; none with local copies."""
+    def sources(self, scripts: bool) -> tuple[str, ...]:
+        """The foreign files that the Content-Security-Policy must allow, each by its whole address; of local
+        copies none. The CDN's host would allow whatever anybody publishes there."""
         if self.local:
             return ()
-        return tuple(sorted({"/".join(asset.cdn.split("/")[:3]) for asset in self.files.values()}))
+        return tuple(sorted(asset.url for asset in self.files.values() if asset.is_script == scripts))
 
     def check(self) -> None:
         """Raise SettingsError if local copies were asked for and are not there. For the start of `serve`."""

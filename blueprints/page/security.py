@@ -10,10 +10,12 @@ from typing import TypeVar
 from flask import Flask, Response, current_app, g, request
 from flask.typing import ResponseReturnValue
 
-from desk.office import writing
+from desk.office import Office, writing
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
+# A year, as browsers and their lists want it. Other names of the domain are not ours to speak for (RFC 6797).
+HSTS = "max-age=31536000"
 READING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -54,17 +56,18 @@ def _end(_error: BaseException | None) -> None:
 
 
 def _protect(response: Response) -> Response:
-    cdn = " ".join(current_app.extensions["assets"].origins)
+    assets = current_app.extensions["assets"]
+    scripts, styles = (" ".join(assets.sources(scripts=kind)) for kind in (True, False))
     response.headers.setdefault(
         "Content-Security-Policy",
         "; ".join(
             (
                 "default-src 'none'",
-                f"script-src 'self' {cdn}".rstrip(),
-                f"style-src 'self' 'nonce-{g.get('csp_nonce', '')}' {cdn}".rstrip(),
+                f"script-src 'self' {scripts}".rstrip(),
+                f"style-src 'self' 'nonce-{g.get('csp_nonce', '')}' {styles}".rstrip(),
                 "img-src 'self' data:",
                 "font-src 'self'",
-                f"connect-src 'self' {cdn}".rstrip(),
+                "connect-src 'self'",
                 "frame-src 'self'",
                 "form-action 'self'",
                 "base-uri 'none'",
@@ -77,6 +80,9 @@ def _protect(response: Response) -> Response:
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-    if response.mimetype == "text/html":
+    office: Office = current_app.extensions["poststelle"]
+    if office.settings.base_url.startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", HSTS)
+    if request.endpoint != "static":  # what an agent may see stays nowhere when they have signed out
         response.headers.setdefault("Cache-Control", "no-store")
     return response

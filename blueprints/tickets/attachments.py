@@ -143,5 +143,6 @@ def sent(content: bytes | None, name: str, media_type: str, as_download: bool) -
         BytesIO(content), mimetype=media_type, as_attachment=as_download, download_name=name, max_age=0
     )
     response.headers["Content-Security-Policy"] = LOCKED
-    response.headers["Cache-Control"] = "private, no-store" if as_download else "private, max-age=3600"
+    # A picture too: whoever uses the machine after an agent has signed out finds nothing.
+    response.headers["Cache-Control"] = "private, no-store"
     return response

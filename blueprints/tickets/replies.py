@@ -8,6 +8,7 @@ from flask_babel import gettext
 from werkzeug.datastructures import FileStorage
 
 from blueprints.page.access import me
+from blueprints.page.bodies import takes_files
 from blueprints.page.htmx import change, go, invalid, page, wants_fragment
 from blueprints.page.numbers import whole_number
 from blueprints.tickets import drafts as draft_views
@@ -26,6 +27,7 @@ THEN = {"resolved": Status.RESOLVED, "waiting": Status.WAITING}
 
 
 @blueprint.post("/tickets/<int:number>/replies")
+@takes_files
 @same_for_a_batch(anew=False)
 def create(number: int) -> ResponseReturnValue:
     ticket, then = _locked(number), THEN.get(request.form.get("then", ""))
@@ -37,6 +39,7 @@ def create(number: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/tickets/<int:number>/notes")
+@takes_files
 @same_for_a_batch(anew=False)
 def create_note(number: int) -> ResponseReturnValue:
     ticket = _locked(number)

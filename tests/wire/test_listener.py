@@ -233,22 +233,92 @@ def test_nobody_smuggles_a_second_mail(receiver, desk, trick):
     assert desk.received == []
 
 
-def test_limits_of_one_mail_and_one_client(make_receiver, desk):
-    receiver = make_receiver(limits=Limits(recipients=3, per_neighbour=2))
+def test_limits_of_one_mail(make_receiver, desk):
+    receiver = make_receiver(limits=Limits(recipients=3))
     desk.known |= {f"u{number}@acme.example" for number in range(4)}
-    with Raw(receiver) as raw, Raw(receiver), Raw(receiver) as third:
-        assert third.greeting.startswith(b"421 4.7.0")
+    with Raw(receiver) as raw:
         raw.say("EHLO client.example")
         raw.say(f"MAIL FROM:<{CAROL}>")
         answers = [raw.say(f"RCPT TO:<u{number}@acme.example>")[:3] for number in range(4)]
     assert answers == [b"250"] * 3 + [b"452"]
 
 
-def test_connections_of_all_clients_together(make_receiver):
+def test_idle_connections_keep_no_mail_out(receiver, desk):
+    """As many as one neighbour may have, and that may be the gateway for the whole world."""
+    with contextlib.ExitStack() as idle:
+        for _ in range(Limits().per_neighbour):
+            idle.enter_context(Raw(receiver))
+        for _ in range(3):
+            with client(receiver) as opened:
+                opened.sendmail(CAROL, [SUPPORT], RAW)
+    assert len(desk.received) == 3
+
+
+@pytest.mark.parametrize("limits", [Limits(connections=3), Limits(per_neighbour=3)], ids=["all", "one"])
+def test_who_rests_longest_makes_room(make_receiver, limits):
+    receiver = make_receiver(limits=limits)
+    with Raw(receiver) as first, Raw(receiver) as second, Raw(receiver) as third:
+        assert first.say("NOOP").startswith(b"250")  # so the second rests longest
+        with Raw(receiver) as fourth:
+            assert fourth.greeting.startswith(b"220")
+            assert second.answer().startswith(b"421 4.7.0") and second.lines.read() == b""
+            for one in (first, third, fourth):
+                assert one.say("NOOP").startswith(b"250")
+
+
+def test_who_has_begun_a_mail_goes_last(make_receiver):
+    receiver = make_receiver(limits=Limits(connections=2))
+    with Raw(receiver) as sender, Raw(receiver) as idle:
+        sender.say("EHLO client.example")
+        assert sender.say(f"MAIL FROM:<{CAROL}>").startswith(b"250")
+        assert idle.say("NOOP").startswith(b"250")  # heard last
+        with Raw(receiver) as newcomer:
+            assert newcomer.greeting.startswith(b"220")
+            assert idle.answer().startswith(b"421")
+            assert sender.say(f"RCPT TO:<{SUPPORT}>").startswith(b"250")
+
+
+def test_a_mail_that_is_made_durable_is_not_hung_up_for_a_newcomer(make_receiver, desk):
     receiver = make_receiver(limits=Limits(connections=1))
-    with Raw(receiver), Raw(receiver) as second:
-        assert second.greeting.startswith(b"421")
-        assert second.lines.read() == b""
+    desk.may_finish.clear()
+    with Raw(receiver) as sender:
+        in_data(sender)
+        sender.connection.sendall(RAW + b".\r\n")
+        assert desk.busy.wait(5)
+        with Raw(receiver) as newcomer:
+            assert newcomer.greeting.startswith(b"421") and newcomer.lines.read() == b""
+        desk.may_finish.set()
+        assert sender.answer().startswith(b"250")
+
+
+def test_room_is_made_under_tls_too(make_receiver, ca):
+    receiver = make_receiver(limits=Limits(connections=1), tls=ca.issue(file="receiver").context)
+    with Raw(receiver) as raw:
+        raw.say("EHLO client.example")
+        assert raw.say("STARTTLS").startswith(b"220")
+        context = ssl.create_default_context(cafile=str(ca.path))
+        with context.wrap_socket(raw.connection, server_hostname="localhost") as secret:
+            secret.sendall(b"NOOP\r\n")
+            assert secret.recv(100).startswith(b"250")
+            with client(receiver) as newcomer:
+                assert newcomer.noop()[0] == 250
+            assert secret.recv(100).startswith(b"421 4.7.0")
+            assert secret.recv(100) == b""
+
+
+def test_a_mail_must_begin_in_time(make_receiver):
+    """However often the client says something else meanwhile; who has begun one may rest."""
+    receiver = make_receiver(limits=Limits(until_mail=0.5))
+    with Raw(receiver) as talker, Raw(receiver) as sender:
+        sender.say("EHLO client.example")
+        sender.say(f"MAIL FROM:<{CAROL}>")
+        answer, started = b"", time.monotonic()
+        while not answer.startswith(b"421") and time.monotonic() - started < 3:
+            answer = talker.say("NOOP")
+            time.sleep(0.05)
+        assert answer == b"421 4.4.2 No mail was begun in time, goodbye\r\n"
+        time.sleep(0.2)
+        assert sender.say(f"RCPT TO:<{SUPPORT}>").startswith(b"250")
 
 
 def test_who_guesses_addresses_is_hung_up(make_receiver):

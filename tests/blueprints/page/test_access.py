@@ -13,6 +13,7 @@ OPEN = {
     "static",
     "health.alive",
     "health.ready",
+    "security_txt.show",
     "sessions.new",
     "sessions.create",
     "sessions.destroy",

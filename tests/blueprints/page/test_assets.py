@@ -43,22 +43,23 @@ LOCAL = [
 
 
 @pytest.mark.parametrize(
-    ("mode", "copied", "expected", "origins"),
+    ("mode", "copied", "expected", "foreign"),
     [
-        ("auto", True, LOCAL, ()),
-        ("auto", False, CDN, ("https://cdn.test",)),
-        ("cdn", True, CDN, ("https://cdn.test",)),
-        ("local", True, LOCAL, ()),
+        ("auto", True, LOCAL, False),
+        ("auto", False, CDN, True),
+        ("cdn", True, CDN, True),
+        ("local", True, LOCAL, False),
     ],
 )
-def test_the_tag_follows_the_setting_and_what_is_there(tmp_path, mode, copied, expected, origins):
+def test_the_tag_follows_the_setting_and_what_is_there(tmp_path, mode, copied, expected, foreign):
     files = table(tmp_path)
     static = tmp_path / "static"
     if copied:
         sync(files, CONTENTS, static)
     printed, chosen = tags(files, static, mode)
     assert printed == expected
-    assert chosen.origins == origins
+    assert chosen.sources(scripts=True) == ("https://cdn.test/npm/thing@1.2.3/thing.js",) * foreign
+    assert chosen.sources(scripts=False) == ("https://cdn.test/npm/thing@1.2.3/thing.css",) * foreign
     chosen.check()
 
 

@@ -87,6 +87,15 @@ def test_every_file_is_a_download(as_bob, message):
         assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
 
 
+@pytest.mark.parametrize("way", ["", "/inline"])
+def test_what_was_shown_is_kept_by_no_browser(as_bob, message, way):
+    """Whoever uses the machine after an agent has signed out finds no customer's picture in its cache."""
+    answer = as_bob.client.get(f"/attachments/{named(message, 'photo.png').id}{way}")
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "private, no-store")
+    as_bob.client.post("/logout", data={"csrf_token": as_bob.csrf_token()})
+    assert as_bob.client.get(f"/attachments/{named(message, 'photo.png').id}{way}").status_code == 303
+
+
 def test_only_pictures_by_their_bytes_are_shown_inline(as_bob, message):
     for name, status in (
         ("photo.png", 200),
