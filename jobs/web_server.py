@@ -35,7 +35,7 @@ class Limits:
         8 * KIB
     )  # bytes that buy a request one second more: who sends files on a slow line is let be
     look: int = 5  # seconds between two looks for those that must go
-    header: int = 64 * KIB
+    header: int = 16 * KIB  # the address and our cookies have 8 at most
 
 
 USUAL = Limits()

@@ -13,7 +13,7 @@ from flask import Flask, Request, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_login import COOKIE_NAME
 from flask_login.utils import decode_cookie
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from blueprints.page.our_address import at_our_address
 from desk.office import Office
@@ -23,9 +23,10 @@ View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 KIB, MIB = 1024, 1024 * 1024
 
 # Bytes of a body. What takes files takes the largest mail (POSTSTELLE_MAX_MAIL_MB) and a form beside it.
-OF_A_STRANGER = 64 * KIB  # signing in, asking for a link, the set-up
+OF_A_STRANGER = 16 * KIB  # signing in, asking for a link, the set-up
 OF_A_FORM = 4 * MIB  # as long as a text may be in a form
 BESIDE_FILES = MIB
+FIELDS = 1_000  # of a form or an address; Werkzeug counts those of multipart forms only, and each costs microseconds
 
 
 def takes_files(view: View) -> View:
@@ -44,6 +45,11 @@ def init_app(app: Flask) -> None:
 
 def _limit() -> None:
     request.max_content_length = _largest(current_app, request, request.endpoint)
+    many = request.query_string.count(b"&") >= FIELDS
+    if not many and request.mimetype == "application/x-www-form-urlencoded":
+        many = request.get_data().count(b"&") >= FIELDS  # it is kept for the form
+    if many:
+        raise RequestEntityTooLarge
 
 
 def _asked_by_the_server(app: Flask, environ: dict[str, Any]) -> int:

@@ -151,14 +151,14 @@ def test_who_trickles_is_hung_up(make_web: Callable[..., int], head: bytes) -> N
 
 
 def test_who_is_slow_but_gets_on_is_let_be(make_web: Callable[..., int]) -> None:
-    """3 seconds for a request where a resting connection has one: it brings 2 KB in each tenth."""
-    port = make_web(seconds=1, slowest=KIB)
+    """3 seconds for a request where a resting connection has one: it brings half a KB in each tenth."""
+    port = make_web(seconds=1, slowest=KIB // 4)
     with connected(port) as opened:
         opened.sendall(
-            b"POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 61440\r\n\r\n"
+            b"POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 15360\r\n\r\n"
         )
         for _ in range(30):
-            opened.sendall(b"x" * 2048)
+            opened.sendall(b"x" * 512)
             time.sleep(0.1)
         assert opened.makefile("rb").readline() == b"HTTP/1.1 400 BAD REQUEST\r\n"  # no token in it
 

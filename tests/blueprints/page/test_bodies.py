@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blueprints.page.bodies import BESIDE_FILES, OF_A_FORM, OF_A_STRANGER
+from blueprints.page.bodies import BESIDE_FILES, FIELDS, OF_A_FORM, OF_A_STRANGER
 from desk.office import Office
 from tests.blueprints.page.test_access import routes
 from tests.blueprints.visitor import Visitor
@@ -49,3 +49,19 @@ def test_an_agent_brings_files_where_they_are_asked_for(house, remembered):
     assert takes(house, alice, OF_A_FORM + 1) == WITH_FILES
     assert takes(house, alice, with_files) == WITH_FILES
     assert takes(house, alice, with_files + 1) == set()
+
+
+@pytest.mark.parametrize(("fields", "status"), [(FIELDS, 422), (FIELDS + 1, 413)])
+def test_a_form_has_a_thousand_fields_at_most(house, fields, status):
+    """Each costs a few microseconds before anybody has looked who asks; a body of 4 MB has a million."""
+    visitor = Visitor(house)
+    visitor.get("/login")
+    more = {f"f{number}": "" for number in range(fields - 3)}  # beside the two of the form and its token
+    answer = visitor.post("/login", {"email": "x@acme.test", "password": "wrong", **more})
+    assert answer.status_code == status
+
+
+def test_an_address_has_a_thousand_at_most(house):
+    visitor = Visitor(house)
+    assert visitor.client.get("/login?" + "&" * (FIELDS - 1)).status_code == 200
+    assert visitor.client.get("/login?" + "&" * FIELDS).status_code == 413
