@@ -107,9 +107,11 @@ def _is_writable(address: str, own: frozenset[str]) -> bool:
 def first_reader(wished: Sequence[dict[str, str]], author: str) -> str:
     """To which address the answer to a ticket's first mail goes, and so what we confirm by ourselves.
 
-    `wished` is its Reply-To. Empty when nobody can be written to.
+    `wished` is its Reply-To. Empty when nobody can be written to, and where it leads to ourselves: a loop, maybe.
     """
     own = channels.own_addresses()
+    if any(channels.untagged(one["address"]) in own for one in wished):
+        return ""
     addresses = (*(one["address"] for one in wished), author)
     return next((address for address in addresses if _is_writable(address, own)), "")
 

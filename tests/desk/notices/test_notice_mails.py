@@ -147,7 +147,7 @@ def test_two_hundred_events_in_a_minute_are_one_mail_for_each(
     channel: Channel, alice: Agent, bob: Agent, office: Office
 ) -> None:
     for number in range(200):
-        arrive(channel, mail(f"c{number}@customer.example"))
+        arrive(channel, mail(f"c@customer-{number}.example"))
     assert (len(told("new_ticket")), len(told("confirmation")), len(ringing())) == (400, 200, 400)
     assert (mails_to(alice.email), mails_to(bob.email)) == (1, 1)
     text = composed(office, "several", "alice@acme.example")
