@@ -225,13 +225,7 @@ def told_of(channel_id: ColumnElement[int] | InstrumentedAttribute[int]) -> Colu
 
 def sending_troubles(channel_ids: Sequence[int]) -> dict[int, Incident]:
     """The open trouble of sending of each of these channels that has one: its server, else the widest brake."""
-    wide_to_narrow = (
-        Trouble.SENDING,
-        Trouble.BRAKE,
-        Trouble.BRAKE_TOTAL,
-        Trouble.BRAKE_DOMAIN,
-        Trouble.BRAKE_ADDRESS,
-    )
+    wide_to_narrow = (Trouble.SENDING, *BRAKES)
     query = select(Incident).where(
         Incident.channel_id.in_(channel_ids),
         Incident.trouble.in_(wide_to_narrow),
