@@ -155,6 +155,7 @@ class OutboundRecipient(Base):
             "created_at",
             "address_key",
             "state",
+            "automatic",  # so that SQLite need not look at the rows for it
             sqlite_where=automatic.is_(True),
             postgresql_where=automatic.is_(True),
         ),

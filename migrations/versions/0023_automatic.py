@@ -19,7 +19,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_outbound_recipient_automatic",
         "outbound_recipient",
-        ["created_at", "address_key", "state"],
+        ["created_at", "address_key", "state", "automatic"],
         sqlite_where=automatic,
         postgresql_where=automatic,
     )

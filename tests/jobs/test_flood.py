@@ -38,6 +38,9 @@ TICK = 5  # while the answer waits: as often as the clock looks at the outbox
 GRACE = timedelta(seconds=5)  # that an answer may take beyond the undo time
 
 
+pytestmark = pytest.mark.timeout(1800 if LONG else 120)
+
+
 @pytest.fixture
 def relay(office: Office, smtp_sink: SmtpSink) -> SmtpSink:
     way_out = Relay("127.0.0.1", smtp_sink.port, "none")
