@@ -41,9 +41,6 @@ TO_DOMAIN = Limit(60, 600)
 # To everybody within an hour: this part of POSTSTELLE_SEND_PER_HOUR.
 TOTAL_SHARE = 0.25
 
-# What is said of a mail that is withheld: kinds of a ticket's events, after "confirmation_".
-WITHHELD = ("withheld", "withheld_domain", "withheld_total")
-
 _TO, _AT = OutboundRecipient.address_key, OutboundRecipient.created_at
 _TO_ADDRESS = or_(bindparam("folded") == _TO, _TO.like(bindparam("tagged"), escape="!"))
 _TO_DOMAIN = or_(
@@ -70,7 +67,7 @@ SENT = select(
 
 
 def withholding(address: str, more: Sequence[str] = ()) -> str:
-    """Which brake withholds an automatic mail to this address (of WITHHELD), or empty.
+    """Which brake withholds an automatic mail to this address: withheld, withheld_domain, withheld_total; else empty.
 
     `more`: where mails go that are not in the database yet.
     """
