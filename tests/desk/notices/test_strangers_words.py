@@ -136,7 +136,7 @@ def test_every_placeholder_in_a_text_of_an_administrator(channel: Channel, how: 
     assert (words_in(said.replace(address, "")) >= {NAME, SUBJECT}) == has_words
     assert has_words or words_in(said.replace(address, "")) == set()
     assert "ticket.number: 1001" in said and "company.name: Acme GmbH" in said and "{{" not in said
-    assert "[#1001]" in made["Subject"] and made["Subject"].strip(" :[#1001]")
+    assert "[#1001]" in made["Subject"] and made["Subject"].replace("[#1001]", "").strip(" :")
 
 
 @pytest.mark.parametrize(
