@@ -104,6 +104,10 @@ crash: test-needs ## Kill the process hundreds of times while mail comes in and 
 two-processes: test-needs ## Three processes at one mailbox of 2,000 mails, three times: nothing lost, nothing doubled
 	POSTSTELLE_LONG=1 $(BIN)/pytest -s tests/jobs/test_one_mailbox.py
 
+.PHONY: flood
+flood: test-needs ## 2,000 strangers in a simulated hour: an answer leaves in time, and the brake is told (some minutes)
+	POSTSTELLE_LONG=1 $(BIN)/pytest -q -s tests/jobs/test_flood.py
+
 .PHONY: loops
 loops: python-dev ## Robots, bouncing addresses and two installs that answer each other, 1,000 rounds each (some minutes)
 	$(BIN)/python -m tests.support.loops

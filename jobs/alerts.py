@@ -1,4 +1,4 @@
-"""Tell administrators which channels are in trouble, and which work again."""
+"""Tell administrators which channels are in trouble, which brakes hold, and what works again."""
 
 from __future__ import annotations
 

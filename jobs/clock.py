@@ -52,6 +52,7 @@ class Job:
     lane_of: str = (
         ""  # another job that does the same work: rung with it, and never at the same thing at once
     )
+    rung_with: str = ""  # another job whose ring is for both
 
 
 # What runs, and how often. How often a mailbox is really fetched is its own interval and back-off.
@@ -62,6 +63,14 @@ JOBS = (
     Job("process", process_mail.run, 5),
     Job("process_slow", process_mail.run_slow, 5),
     Job("send", send_mail.run, 5, each=send_mail.due, threads=24),
+    Job(
+        "send_automatic",
+        send_mail.run_automatic,
+        5,
+        each=send_mail.due_automatic,
+        threads=24,
+        rung_with="send",
+    ),
     Job("sent_copies", sent_copies.run, 15, each=sent_copies.due, threads=4),
     Job("alerts", alerts.run, 30),
     Job("housekeeping", housekeeping.run, 3600),
@@ -122,7 +131,7 @@ class Clock:
     def ring(self, name: str, at: datetime | None = None) -> None:
         """Run a job now, or at a time as well."""
         for job in JOBS:
-            if name in (job.name, job.lane_of):
+            if name in (job.name, job.lane_of, job.rung_with):
                 with suppress(JobLookupError, RuntimeError):  # the clock is stopping
                     self._ring(job, at)
 

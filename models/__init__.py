@@ -8,7 +8,7 @@ from models.channel import AfterFetch, Channel, Existing, Protocol, Provider
 from models.contact import Contact
 from models.dkim import DkimKey
 from models.group import AgentGroup, GroupMember
-from models.health import Ending, FetchRecord, Incident, Trouble
+from models.health import BRAKES, Ending, FetchRecord, Incident, Trouble
 from models.inbound import InboundEvent, InboundMail, LedgerCount, Outcome, RawMail, ServerCopy
 from models.inbound import State as InboundState
 from models.mail_design import MailDesign
@@ -19,6 +19,7 @@ from models.outbound import MailState, OutboundMail, OutboundRecipient, Recipien
 from models.ticket import Priority, Status, Ticket, TicketEvent, TicketMove, TicketSeen
 
 __all__ = [
+    "BRAKES",
     "Account",
     "AfterFetch",
     "Agent",

@@ -19,6 +19,15 @@ class Trouble(StrEnum):
     SENDING = (
         "sending"  # its outgoing server does not let us in; the relay counts as that of the default channel
     )
+    BRAKE = "brake"  # more was to leave by its server than its budget: the rest waits
+    # Automatic mail about its tickets is withheld: to one address, to an organisation, or in total.
+    BRAKE_ADDRESS = "brake_address"
+    BRAKE_DOMAIN = "brake_domain"
+    BRAKE_TOTAL = "brake_total"
+
+
+# Nothing is broken there: too much was wanted. From wide to narrow.
+BRAKES = (Trouble.BRAKE, Trouble.BRAKE_TOTAL, Trouble.BRAKE_DOMAIN, Trouble.BRAKE_ADDRESS)
 
 
 class Ending(StrEnum):
@@ -43,6 +52,10 @@ class Incident(Base):
     ending: Mapped[Ending | None] = mapped_column(Code(Ending))
     told_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     told_end_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    @property
+    def is_brake(self) -> bool:
+        return self.trouble in BRAKES
 
     __table_args__ = (
         Index("ix_incident_channel", "channel_id", "ended_at"),

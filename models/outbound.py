@@ -147,7 +147,19 @@ class OutboundRecipient(Base):
 
     mail: Mapped[OutboundMail] = relationship(back_populates="recipients")
 
-    __table_args__ = (Index("ix_outbound_recipient_address", "address_key", "automatic", "created_at"),)
+    __table_args__ = (
+        Index("ix_outbound_recipient_address", "address_key", "automatic", "created_at"),
+        # What the brake counts for every mail that comes in, and nothing else.
+        Index(
+            "ix_outbound_recipient_automatic",
+            "created_at",
+            "address_key",
+            "state",
+            "automatic",  # so that SQLite need not look at the rows for it
+            sqlite_where=automatic.is_(True),
+            postgresql_where=automatic.is_(True),
+        ),
+    )
 
     def move(self, state: RecipientState) -> None:
         """As a mail moves."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.agent import Agent
@@ -128,6 +128,12 @@ class TicketSeen(Base):
     message_id: Mapped[int]
 
 
+# A confirmation that a brake withheld. As text, since an index on a part is only used for the very same words.
+WITHHELD = text(
+    "kind IN ('confirmation_withheld', 'confirmation_withheld_domain', 'confirmation_withheld_total')"
+)
+
+
 class TicketEvent(Base):
     """What happened, in order; never changed. `kind` is a code, `details` small values for the sentence.
 
@@ -144,3 +150,8 @@ class TicketEvent(Base):
     details: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
 
     agent: Mapped[Agent | None] = relationship()
+
+    # Brakes look at these few alone.
+    __table_args__ = (
+        Index("ix_ticket_event_withheld", "at", sqlite_where=WITHHELD, postgresql_where=WITHHELD),
+    )

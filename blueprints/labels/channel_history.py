@@ -9,7 +9,7 @@ from flask_babel import gettext, ngettext
 from blueprints.labels.codes import FAILURE
 from blueprints.labels.formats import full_time
 from desk.channels import health
-from models import Channel, Ending, FetchRecord, Incident
+from models import Channel, Ending, FetchRecord, Incident, Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,25 @@ def channel_history(channel: Channel) -> ChannelHistory:
     )
 
 
+def braked(incident: Incident) -> str:
+    """Whom a brake concerns, in a sentence."""
+    if incident.trouble == Trouble.BRAKE:
+        return ngettext("%(num)s mail waits.", "%(num)s mails wait.", int(incident.words))
+    if incident.trouble == Trouble.BRAKE_TOTAL:
+        return gettext(
+            "It concerns everybody; withheld within the hour, by domain: %(whom)s", whom=incident.words
+        )
+    return gettext("It concerns, with the mails withheld within the hour: %(whom)s", whom=incident.words)
+
+
 def _trouble(incident: Incident) -> Happened:
     failure = str(FAILURE.get(incident.code, FAILURE["internal"]))
+    if incident.is_brake:
+        failure = f"{failure} {braked(incident)}"
+    words = "" if incident.is_brake else incident.words
     since = full_time(incident.began_at)
     if incident.ended_at is None:
-        return Happened("trouble", gettext("since %(moment)s", moment=since), failure, incident.words)
+        return Happened("trouble", gettext("since %(moment)s", moment=since), failure, words)
     until = full_time(incident.ended_at)
     when = gettext("%(since)s until %(until)s", since=since, until=until)
     text = (
@@ -47,7 +61,7 @@ def _trouble(incident: Incident) -> Happened:
         if incident.ending == Ending.RECOVERED
         else gettext("%(failure)s The channel was changed.", failure=failure)
     )
-    return Happened("ok", when, text, incident.words)
+    return Happened("ok", when, text, words)
 
 
 def _fetch(record: FetchRecord) -> Happened:

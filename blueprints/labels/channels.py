@@ -8,6 +8,7 @@ from datetime import datetime
 from babel.dates import format_timedelta
 from flask_babel import get_locale, gettext, ngettext
 
+from blueprints.labels.channel_history import braked
 from blueprints.labels.codes import FAILURE
 from blueprints.labels.connection_advice import ADVICE
 from blueprints.labels.formats import full_time
@@ -36,7 +37,7 @@ def channel_state(channel: Channel, at: datetime, sending: Incident | None = Non
     if channel.failing_since is not None:
         return _trouble(channel, channel.failing_since)
     if sending is not None:
-        return _mute(sending)
+        return _braked(sending) if sending.is_brake else _mute(sending)
     if not channel.is_own and forward_probe.state(channel, at) == forward_probe.ForwardState.LOST:
         text = gettext("from %(address)s", address=channel.forwarded_from)
         return ChannelState("warning", gettext("The forwarding does not arrive"), text)
@@ -73,6 +74,12 @@ def _mute(incident: Incident) -> ChannelState:
     text = gettext("no mail leaves since %(moment)s", moment=full_time(incident.began_at))
     title = str(FAILURE.get(incident.code, FAILURE["internal"]))
     return ChannelState("trouble", title, text, str(ADVICE.get(incident.code, "")), incident.words)
+
+
+def _braked(incident: Incident) -> ChannelState:
+    text = gettext("since %(moment)s", moment=full_time(incident.began_at)) + " · " + braked(incident)
+    title = str(FAILURE.get(incident.code, FAILURE["brake"]))
+    return ChannelState("warning", title, text, str(ADVICE.get(incident.code, "")))
 
 
 def _refused(count: int) -> str:

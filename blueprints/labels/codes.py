@@ -116,6 +116,20 @@ FAILURE = oauth_failures.FAILURE | {
         "The server fell silent after it had the whole mail. Most likely it was delivered."
     ),
     "brake": lazy_gettext("Unusually much mail left by this channel within an hour; the rest waits."),
+    "brake_automatic": lazy_gettext(
+        "Unusually much automatic mail left by this channel within an hour; the rest of it waits. What people write "
+        "leaves as always."
+    ),
+    "brake_address": lazy_gettext(
+        "One address was to get unusually many automatic mails within an hour; they are withheld."
+    ),
+    "brake_domain": lazy_gettext(
+        "The addresses of one domain were to get unusually many automatic mails; what is above is withheld."
+    ),
+    "brake_total": lazy_gettext(
+        "Unusually many automatic mails were to go to customers within an hour; what is above is withheld. "
+        "What people write leaves as always."
+    ),
     "stopped": lazy_gettext("Somebody stopped the sending."),
     "internal": lazy_gettext("Poststelle made a mistake; nothing was lost."),
 }
@@ -152,6 +166,11 @@ EFFECT = {
     "removal": lazy_gettext("Its mail becomes tickets, but stays on the server."),
     "stale": lazy_gettext("Its mailbox is not being fetched: new mail waits on the server and is not lost."),
     "sending": lazy_gettext("Its answers do not leave: they wait in the outbox and are not lost."),
+    "withheld": lazy_gettext("Its mailbox is fetched, but some mails wait on the server and are not lost."),
+    "brake": lazy_gettext("What is above waits in the outbox, leaves by itself later, and is not lost."),
+    "brake_address": lazy_gettext("The mails became tickets; each says that no confirmation was sent."),
+    "brake_domain": lazy_gettext("The mails became tickets; each says that no confirmation was sent."),
+    "brake_total": lazy_gettext("The mails became tickets; each says that no confirmation was sent."),
 }
 # The steps of the connection test; the failed one says so by its FAILURE.
 STEP = {

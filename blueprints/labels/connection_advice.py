@@ -81,6 +81,22 @@ ADVICE = oauth_failures.ADVICE | {
     "sender_refused": _l("The address of the channel must belong to the signed-in mailbox."),
     "content_refused": _l("The server's own words say why; its operator can help."),
     "over_quota": _l("Make room in the mailbox."),
+    "brake_automatic": _l(
+        "Look at the newest tickets: a flood of strangers, or two robots that answer each other? Block their "
+        "senders. The brake lets go by itself."
+    ),
+    "brake_address": _l(
+        "Look at the newest tickets: somebody may write in this address's name, or two robots answer each other. "
+        "Block their senders. The brake lets go by itself."
+    ),
+    "brake_domain": _l(
+        "Look at the newest tickets: somebody may write in the name of addresses there. Block their senders. "
+        "The brake lets go by itself."
+    ),
+    "brake_total": _l(
+        "Look at the newest tickets: a flood of strangers? Block their senders, or switch the confirmation off for a "
+        "while. If these are customers, an operator can allow more with POSTSTELLE_SEND_PER_HOUR."
+    ),
     "brake": _l("Look for a loop in the outbox. “Send now” lets a single mail through."),
     "unknown_recipient": _l("Check the spelling, or reach the person another way."),
     "unknown_domain": _l("Check the part behind the @."),

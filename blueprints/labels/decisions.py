@@ -81,6 +81,10 @@ NOTIFIED = {
 }
 WITHHELD = {
     "withheld": lazy_gettext("none, since this address got enough automatic mails for now"),
+    "withheld_domain": lazy_gettext(
+        "none, since the addresses of this domain got enough automatic mails for now"
+    ),
+    "withheld_total": lazy_gettext("none, since enough automatic mails went out for now"),
     "refuted": lazy_gettext("none, since somebody else wrote in this sender's name"),
 }
 

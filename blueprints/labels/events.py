@@ -85,6 +85,18 @@ EVENTS: dict[str, tuple[str, Words]] = {
             "No confirmation to %(to)s: it got several automatic mails in a short time", to=d["to"]
         ),
     ),
+    "confirmation_withheld_domain": (
+        "shield",
+        lambda who, d: gettext(
+            "No confirmation to %(to)s: its domain got many automatic mails in a short time", to=d["to"]
+        ),
+    ),
+    "confirmation_withheld_total": (
+        "shield",
+        lambda who, d: gettext(
+            "No confirmation to %(to)s: many automatic mails left in a short time", to=d["to"]
+        ),
+    ),
     "confirmation_refuted": (
         "shield-alert",
         lambda who, d: gettext("No confirmation to %(to)s: the sender may be forged", to=d["to"]),

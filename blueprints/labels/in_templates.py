@@ -6,10 +6,11 @@ from flask import Flask
 from flask_babel import format_number
 
 from blueprints.labels import attached_parts, codes, connection_advice, decisions, events, ledger
+from blueprints.labels.channel_history import braked
 from blueprints.labels.formats import file_size, full_time, initials, relative_time
 from blueprints.labels.notices import PURPOSE, event_word
 from desk.receiving.explanations import Explanation
-from models import InboundEvent, NoticeItem, TicketEvent
+from models import InboundEvent, Incident, NoticeItem, TicketEvent
 
 
 class Labels:
@@ -70,6 +71,10 @@ class Labels:
 
     def effect(self, trouble: str) -> str:
         return str(codes.EFFECT[trouble])
+
+    def braked(self, incident: Incident) -> str:
+        """Whom a brake concerns."""
+        return braked(incident)
 
     def notice_event(self, item: NoticeItem) -> str:
         """What happened, as a mail or the bell tells it."""

@@ -14,6 +14,7 @@ from blueprints.page.htmx import go, invalid, page
 from blueprints.page.mail_sheet import mail_sheet
 from blueprints.page.numbers import whole_number
 from blueprints.tickets.attachments import sent
+from desk.channels import health
 from desk.office import relay
 from desk.sending import outbox_page
 from models import OutboundMail
@@ -49,6 +50,7 @@ def index() -> ResponseReturnValue:
         listing=outbox_page.listing(view, request.args.get("before", 0, type=whole_number)),
         nothing=EMPTY[view],
         has_relay=relay() is not None,
+        brakes=health.brakes(),
     )
 
 

@@ -99,7 +99,7 @@ def _fields(chosen: Notice) -> dict[str, Any]:
     return {
         "with_subject": chosen.subject,
         "quotes": chosen.quotes,
-        "only_if_confirmed": notice_placeholders.CONFIRMED if chosen.confirmed_only else (),
+        "only_if_confirmed": notice_placeholders.STRANGERS if chosen.withholds else (),
         "placeholders": chosen.placeholders,
         "quote_placeholders": notice_placeholders.QUOTE_LINE,
     }

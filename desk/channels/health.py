@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, case, delete, exists, func, or_, select, update
@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from desk import leases
 from desk.office import office, the_account
-from models import Channel, Ending, FetchRecord, Incident, Provider, Ticket, Trouble, db, now
+from models import BRAKES, Channel, Ending, FetchRecord, Incident, Provider, Ticket, Trouble, db, now
 from models.base import reading, rows_changed
 from wire import PermanentFailure, TransportFailure
 
@@ -162,12 +162,35 @@ def record_stale(at: datetime) -> None:
     db.session.commit()
 
 
+class Brake(NamedTuple):
+    """A brake that holds: `code` says why, `whom` whom it concerns, or how many mails wait."""
+
+    code: str
+    whom: str
+
+
+def record_brakes(holding: Mapping[tuple[int, Trouble], Brake]) -> None:
+    """Which brakes hold, by channel and kind: they are told of at once, and again when they let go. Commits."""
+    with reading():
+        query = select(Incident.channel_id, Incident.trouble, Incident.code, Incident.words)
+        rows = db.session.execute(
+            query.where(Incident.trouble.in_(BRAKES), Incident.ended_at.is_(None))
+        ).all()
+    known = {(row.channel_id, row.trouble): Brake(row.code, row.words) for row in rows}
+    for (channel_id, trouble), brake in holding.items():
+        if known.get((channel_id, trouble)) != brake:
+            _continue(channel_id, trouble, brake.code, brake.whom, needs_person=True)
+    for channel_id, trouble in known.keys() - holding.keys():
+        _end(channel_id, Ending.RECOVERED, trouble)
+    db.session.commit()
+
+
 def forget_incidents(channel_id: int) -> None:
     """The channel was changed, switched off or deleted: nobody knows whether its troubles were mended.
 
     Part of the caller's transaction.
     """
-    for trouble in Trouble:
+    for trouble in set(Trouble) - set(BRAKES):
         _end(channel_id, Ending.EDITED, trouble)
 
 
@@ -195,17 +218,28 @@ def last_fetches(channel_id: int, limit: int = 5) -> list[FetchRecord]:
 
 
 def told_of(channel_id: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[bool]:
-    """Whether a channel is in a trouble that `failing_since` does not show: sending, or nobody fetches."""
-    hidden = Incident.trouble.in_((Trouble.SENDING, Trouble.STALE))
+    """Whether a channel is in a trouble that `failing_since` does not show: sending, brakes, or nobody fetches."""
+    hidden = Incident.trouble.in_((Trouble.SENDING, Trouble.STALE, *BRAKES))
     return exists().where(Incident.channel_id == channel_id, hidden, Incident.ended_at.is_(None))
 
 
 def sending_troubles(channel_ids: Sequence[int]) -> dict[int, Incident]:
-    """The open troubles of sending of these channels."""
+    """The open trouble of sending of each of these channels that has one: its server, else the widest brake."""
+    wide_to_narrow = (Trouble.SENDING, *BRAKES)
     query = select(Incident).where(
-        Incident.channel_id.in_(channel_ids), Incident.trouble == Trouble.SENDING, Incident.ended_at.is_(None)
+        Incident.channel_id.in_(channel_ids),
+        Incident.trouble.in_(wide_to_narrow),
+        Incident.ended_at.is_(None),
     )
-    return {incident.channel_id: incident for incident in db.session.scalars(query)}
+    found = sorted(db.session.scalars(query), key=lambda one: wide_to_narrow.index(one.trouble), reverse=True)
+    return {incident.channel_id: incident for incident in found}
+
+
+def brakes() -> list[tuple[Incident, Channel]]:
+    """The brakes that hold just now, the oldest first."""
+    query = select(Incident, Channel).join(Channel, Channel.id == Incident.channel_id)
+    query = query.where(Incident.trouble.in_(BRAKES), Incident.ended_at.is_(None))
+    return [(incident, channel) for incident, channel in db.session.execute(query.order_by(Incident.id))]
 
 
 def incidents(channel_id: int, limit: int = 5) -> list[Incident]:

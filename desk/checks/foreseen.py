@@ -7,6 +7,7 @@ here exist in memory only; their numbers are those that come next.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import select
@@ -27,7 +28,7 @@ class ForeseenFacts(DatabaseFacts):
         self._tickets = ForeseenTickets()
         super().__init__(locks=False, known=self._tickets)
         self._counted: defaultdict[str, int] = defaultdict(int)
-        self._confirmed: defaultdict[str, int] = defaultdict(int)
+        self._confirmed: list[str] = []
         self._failed: set[int] = set()  # recipients, by number, that reports before have spoken of
         self._failing: frozenset[int] = frozenset()  # and those of the report that is just decided
 
@@ -35,7 +36,7 @@ class ForeseenFacts(DatabaseFacts):
         """What the mails that follow find."""
         self._counted[mail.sender.key[:320]] += 1
         if decision.told.confirmation:
-            self._confirmed[mailbox_key(decision.told.confirmation)] += 1
+            self._confirmed.append(decision.told.confirmation)
         if decision.outcome == Outcome.BOUNCE:
             self._failed |= self._failing
         if decision.match is not None:
@@ -49,8 +50,8 @@ class ForeseenFacts(DatabaseFacts):
         self._failing = found.failed - self._failed if found is not None else frozenset()
         return replace(found, failed=self._failing) if found is not None else None
 
-    def confirmed_before(self, address: str) -> int:
-        return self._confirmed[mailbox_key(address)]
+    def confirmed_before(self) -> Sequence[str]:
+        return self._confirmed
 
 
 class ForeseenTickets(KnownTickets):

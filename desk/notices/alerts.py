@@ -1,4 +1,7 @@
-"""Administrators hear of a channel in trouble once, and once when it is over, whatever way out still works."""
+"""Administrators hear of a channel in trouble once, and once when it is over, whatever way out still works.
+
+Of brakes that hold as well; these mails pass each of them.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from desk.agents import accounts
 from desk.channels import channels, health
+from desk.notices import brakes
 from desk.office import office, signing_key, the_account
 from desk.sending import alert_routes, mail_rendering, outbox
 from desk.telling import who_hears
@@ -25,6 +29,7 @@ def tell_due() -> int:
     """Tell what began to count and what is over; answers of how many incidents. Each is told once."""
     at = now()
     health.record_stale(at)
+    brakes.record(at)
     return _tell(TROUBLE, _begun(at), Incident.told_at) + _tell(RECOVERED, _over(), Incident.told_end_at)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import and_, bindparam, case, delete, func, or_, select, true, update
+from sqlalchemy import and_, delete, func, or_, select, true, update
 
 from desk.channels import channels
 from desk.office import the_account
-from desk.sending import mail_rendering, outbox
+from desk.sending import brake, mail_rendering, outbox
 from desk.telling import who_hears
-from desk.tickets import tickets
-from mail.domains import mailbox_key
+from desk.tickets import participants, tickets
 from mail.reading.addresses import valid_address
 from mail.types import Address, Outgoing
 from mail.writing.compose import compose
@@ -23,8 +22,6 @@ from models import (
     Message,
     NoticeItem,
     OutboundMail,
-    OutboundRecipient,
-    RecipientState,
     Status,
     Ticket,
     db,
@@ -32,8 +29,6 @@ from models import (
 )
 from models.base import reading, rows_changed
 
-# Loops end by counting: automatic mails to one address outside the company.
-PER_HOUR, PER_DAY = 2, 5
 # Mails to one agent; what comes above that waits and is told together.
 AGENT_PER_HOUR = 30
 NUMBERS = 5  # tickets that the outbox names of a mail about several
@@ -41,16 +36,6 @@ KEPT = timedelta(days=30)  # so long an event stands in the browser; the brakes 
 MOST_ITEMS = 500  # events of one mail; what is beyond comes in the next
 
 WAITING = and_(NoticeItem.mail_id.is_(None), NoticeItem.due_at.is_not(None))
-
-# Asked for every mail that comes in, so they are put together once.
-SENT_TO = select(
-    func.count(), func.sum(case((OutboundRecipient.created_at > bindparam("hour_ago"), 1), else_=0))
-).where(
-    OutboundRecipient.address_key == bindparam("key"),
-    OutboundRecipient.automatic.is_(True),
-    OutboundRecipient.state != RecipientState.CANCELLED,
-    OutboundRecipient.created_at > bindparam("day_ago"),
-)
 
 
 # --- what happened; each adds to the running transaction
@@ -62,7 +47,7 @@ def ticket_opened(ticket: Ticket, message: Message, confirmation: str, withheld:
     `confirmation` is the address that it goes to, if it does; `withheld` why it does not (`refusal`).
     """
     if withheld:
-        asked = (message.reply_to or [{"address": message.from_address}])[0]["address"]
+        asked = participants.first_reader(message.reply_to, message.from_address)
         tickets.note_event(ticket, f"confirmation_{withheld}", to=asked)
     if confirmation:
         _queue_for_requester("confirmation", ticket, message, confirmation)
@@ -254,33 +239,16 @@ def _queue_for_requester(purpose: str, ticket: Ticket, about: Message, address: 
     )
 
 
-def refusal(address: str, refuted: bool, more: int = 0) -> str:
-    """Why no automatic mail goes to an address outside: address, refuted, withheld; empty: it may.
+def refusal(address: str, refuted: bool, more: Sequence[str] = ()) -> str:
+    """Why no automatic mail goes to an address outside: address, refuted, or the brake that holds; empty: it may.
 
-    `more` mails to it are not in the database yet (the dry run).
+    `more`: where mails go that are not in the database yet (the dry run).
     """
     if not valid_address(address) or channels.untagged(address) in channels.own_addresses():
         return "address"
     if refuted:  # whoever's address was forged never wrote to us
         return "refuted"
-    return "" if _brake_allows(address, more) else "withheld"
-
-
-def _brake_allows(address: str, more: int) -> bool:
-    at = now()
-    in_day, in_hour = (
-        db.session.connection()
-        .execute(
-            SENT_TO,
-            {
-                "key": mailbox_key(address),
-                "hour_ago": at - timedelta(hours=1),
-                "day_ago": at - timedelta(hours=24),
-            },
-        )
-        .one()
-    )
-    return (in_hour or 0) + more < PER_HOUR and in_day + more < PER_DAY
+    return brake.withholding(address, more)
 
 
 def _agent_brake_allows(agent: Agent) -> bool:

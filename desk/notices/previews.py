@@ -12,9 +12,10 @@ from sqlalchemy import select
 from desk.channels import channels
 from desk.notices import notice_mails
 from desk.sending import mail_rendering
-from desk.texts import mail_designs, notice_texts, requester_languages
-from desk.texts.notice_table import BY_NAME
+from desk.texts import mail_designs, notice_texts, requester_languages, strangers_words
+from desk.texts.notice_table import BY_NAME, of_mail
 from desk.texts.notice_texts import Words
+from desk.tickets import participants
 from mail.types import Address
 from mail.writing.compose import reply_subject
 from models import Agent, Incident, Kind, Message, Ticket, Trouble, db, now
@@ -41,7 +42,6 @@ def ours(notice: str, locale: str) -> Words:
             new_text="{{message.text}}",
             text="{{message.text}}",
             subject="",
-            sender_state="confirmed",
         ),
         "agent": SimpleNamespace(name="{{agent.name}}"),
         "actor": "{{colleague.name}}",
@@ -81,7 +81,18 @@ def preview(
         shown = given["ticket"]
         given["message"] = SimpleNamespace(subject=reply_subject(shown.subject, shown.number, shown.locale))
     with db.session.no_autoflush:
-        return mail_rendering.render(notice, locale, words=words, design=design, **given)
+        left_out = _left_out(notice, given["ticket"], given["message"])
+        return mail_rendering.render(notice, locale, words=words, design=design, left_out=left_out, **given)
+
+
+def _left_out(notice: str, ticket: Any, message: Any) -> frozenset[str]:
+    """What its reader would not be shown of a real ticket."""
+    if not of_mail(notice).withholds or not isinstance(ticket, Ticket):
+        return frozenset()
+    reader = participants.first_reader(message.reply_to, message.from_address)
+    return strangers_words.left_out(
+        ticket, message, reader if notice == "confirmation" else ticket.contact.address
+    )
 
 
 def addresses(audience: str, locale: str, agent: Agent, ticket: Ticket | None = None) -> tuple[str, str]:

@@ -44,7 +44,7 @@ class Told:
     """Who hears of a mail.
 
     `confirmation`: the address that gets one, or empty; then `withheld` may say why not: refuted (the sender
-    was forged) or withheld (the brake). `notice`: what those agents are told who want it, or empty.
+    was forged) or withheld… (a brake). `notice`: what those agents are told who want it, or empty.
     """
 
     confirmation: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from sqlalchemy import bindparam, func, select
@@ -14,7 +14,8 @@ from desk.receiving.deciding import Delivery, Reported, Told
 from desk.receiving.matching import KnownTickets, Match
 from desk.receiving.speakers import Speaker
 from desk.telling import who_hears
-from desk.tickets import tickets
+from desk.tickets import participants, tickets
+from desk.tickets.contacts import as_rows
 from mail import ids
 from mail.judging import limits, ticket_clues
 from mail.showing.forwarded_mail import says_forwarded
@@ -101,16 +102,16 @@ class DatabaseFacts:
             return Told(notice="customer_reply" if heard else "")
         return Told(*self._confirmation(mail, speaker, channel), "new_ticket" if heard else "")
 
-    def confirmed_before(self, address: str) -> int:
-        """How many confirmations to this address are not in the database yet."""
-        return 0
+    def confirmed_before(self) -> Sequence[str]:
+        """The addresses of confirmations that are not in the database yet."""
+        return ()
 
     def _confirmation(self, mail: Mail, speaker: Speaker, channel: Channel) -> tuple[str, str]:
         """The address that it goes to, or why there is none (`Told`)."""
         if not who_hears.enabled("confirmation", channel.id or 0):
             return "", ""
-        address = (mail.reply_to or (mail.sender,))[0].address
-        why_not = notice_mails.refusal(address, speaker.verdict.refuted, self.confirmed_before(address))
+        address = participants.first_reader(as_rows(mail.reply_to), mail.sender.address)
+        why_not = notice_mails.refusal(address, speaker.verdict.refuted, self.confirmed_before())
         if not why_not:
             return address, ""
         return "", "" if why_not == "address" else why_not

@@ -12,6 +12,7 @@ from desk.office import office, relay
 from desk.sending import mail_rendering, retry_delays
 from desk.sending.retry_delays import ROUND_MINUTES, ROUNDS_REFUSED
 from models import (
+    BRAKES,
     Channel,
     Incident,
     OutboundMail,
@@ -43,7 +44,7 @@ def ways(incidents: Collection[Incident]) -> list[int | None]:
         Channel.smtp_server != "",
     )
     own = list(db.session.scalars(query.order_by(Channel.id)))
-    broken = {incident.channel_id for incident in incidents}
+    broken = {incident.channel_id for incident in incidents if not incident.is_brake}
     sound = [*relays, *(channel_id for channel_id in own if channel_id not in broken)]
     if sound:
         return sound
@@ -53,7 +54,7 @@ def ways(incidents: Collection[Incident]) -> list[int | None]:
 
 def first(found: Iterable[int | None]) -> int | None:
     """The one to begin with: not one that is known to be in trouble, if there is another."""
-    known = select(Incident.channel_id).where(Incident.ended_at.is_(None))
+    known = select(Incident.channel_id).where(Incident.ended_at.is_(None), Incident.trouble.not_in(BRAKES))
     default_id = channels.default().id
     in_trouble = {RELAY if number == default_id else number for number in db.session.scalars(known)}
     return min(found, key=lambda way: way in in_trouble)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
 from desk.failpoints import reach
 from desk.office import office, owner_is_gone
+from desk.sending.brake import RANK, Budget, Lane, in_lane, within
 from desk.sending.delivery_results import note
 from models import MailState, OutboundMail, db, now
 from models.base import reading
@@ -20,15 +22,19 @@ log = logging.getLogger(__name__)
 STUCK_AFTER = timedelta(minutes=15)  # no hand-over takes longer; its process is gone
 IN_ORDER_FOR = timedelta(hours=1)  # so long a reply waits for an earlier one of its ticket
 BRAKE_REST = timedelta(minutes=5)  # until the brake is asked again; it looks back one hour
-NO_BRAKE = 1_000_000  # more than can leave within the hour
 AT_ONCE = 500  # mails kept in one run
 
 
 # --- what is due
 
 
-def due(at_once: bool = False, channel_id: int | None = None) -> ColumnElement[bool]:
-    """The condition of what may leave now, of one channel or of all. `at_once` ignores delays and undo time."""
+def due(
+    at_once: bool = False, channel_id: int | None = None, lane: Lane | None = None
+) -> ColumnElement[bool]:
+    """The condition of what may leave now, of one channel and lane or of all.
+
+    `at_once` ignores delays and undo time.
+    """
     found: ColumnElement[bool] = OutboundMail.state == MailState.QUEUED
     if at_once:
         # A mail that was tried just now waits for the next call; else a failing server would be asked for ever.
@@ -36,6 +42,8 @@ def due(at_once: bool = False, channel_id: int | None = None) -> ColumnElement[b
     else:
         found = and_(found, OutboundMail.send_after <= now())
     found = and_(found, ~_behind_another())
+    if lane is not None:
+        found = and_(found, in_lane(lane))
     return and_(found, OutboundMail.channel_id == channel_id) if channel_id is not None else found
 
 
@@ -55,20 +63,26 @@ def _behind_another() -> ColumnElement[bool]:
 # --- whose it is
 
 
-def claim(condition: ColumnElement[bool], left: int) -> int | None:
-    """Take the next mail: the conditional UPDATE lets only one process have it. Commits.
+class Claimed(NamedTuple):
+    """A mail that is ours to send."""
 
-    `left` mails may leave before the brake holds. None when no mail meets the condition.
+    mail_id: int
+    purpose: str
+
+
+def claim(condition: ColumnElement[bool]) -> Claimed | None:
+    """Take the next mail, people's first: the conditional UPDATE lets only one process have it. Commits.
+
+    None when no mail meets the condition.
     """
-    if left <= 0:
-        condition = _brake(condition)
+    next_one = select(OutboundMail.id, OutboundMail.purpose).where(condition)
+    next_one = next_one.order_by(RANK, OutboundMail.id).limit(1)
     while True:
-        mail_id = db.session.scalar(
-            select(OutboundMail.id).where(condition).order_by(OutboundMail.id).limit(1)
-        )
-        if mail_id is None:
+        found = db.session.execute(next_one).first()
+        if found is None:
             db.session.rollback()
             return None
+        mail_id, purpose = found
         taken = move_where(
             MailState.SENDING,
             OutboundMail.id == mail_id,
@@ -79,7 +93,7 @@ def claim(condition: ColumnElement[bool], left: int) -> int | None:
         db.session.commit()
         if taken:
             reach("claimed")
-            return mail_id
+            return Claimed(mail_id, purpose)
 
 
 def still_ours(mail_id: int) -> ColumnElement[bool]:
@@ -126,27 +140,17 @@ def keep(condition: ColumnElement[bool]) -> int:
     return len(ids)
 
 
-def left_before_the_brake(channel_id: int | None) -> int:
-    """How many mails may still leave by this channel within the hour (POSTSTELLE_SEND_PER_HOUR)."""
-    limit = office().settings.send_per_hour
-    if not limit:
-        return NO_BRAKE
-    gone = db.session.scalar(
-        select(func.count()).where(
-            OutboundMail.channel_id == channel_id,  # None: IS NULL
-            OutboundMail.done_at > now() - timedelta(hours=1),
-        )
-    )
-    return limit - (gone or 0)
+def rest(condition: ColumnElement[bool], budget: Budget) -> ColumnElement[bool]:
+    """Unusually much of a budget has left: what is due of it rests and says why, but for what a person let through.
 
-
-def _brake(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Unusually much has left: what is due rests and says why, but for what a person let through. Commits."""
+    Answers the condition of what is still due. Commits.
+    """
+    spent = within(budget)
     db.session.execute(
         update(OutboundMail)
-        .where(condition, OutboundMail.hurried.is_(False))
-        .values(send_after=now() + BRAKE_REST, reason="brake")
+        .where(condition, spent, OutboundMail.hurried.is_(False))
+        .values(send_after=now() + BRAKE_REST, reason=budget.reason)
         .execution_options(synchronize_session=False)
     )
     db.session.commit()
-    return and_(condition, OutboundMail.hurried)
+    return and_(condition, or_(~spent, OutboundMail.hurried))

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from config import LOCALES
 from desk.channels import channels
 from desk.office import office, signing_key, the_account
-from desk.texts import mail_designs, notice_placeholders, notice_texts, requester_languages
+from desk.texts import mail_designs, notice_placeholders, notice_texts, requester_languages, strangers_words
 from desk.texts.notice_table import of_mail
 from mail import ids
 from mail.showing.clean import markup, with_breaks
@@ -48,13 +48,16 @@ def compose_queued(mail: OutboundMail) -> bytes:
     message = db.session.get_one(Message, mail.about_id)
     channel = channels.sending_channel(ticket)
     marker = ids.sign_marker(signing_key(), ticket.number)
-    rendered = render(mail.purpose, ticket.locale, ticket=ticket, message=message, marker=marker)
-    # Who sends with a false name would have us carry it to whom they like.
-    known_name = ticket.contact.name if message.sender_state == "confirmed" else ""
+    reader = mail.recipients[0].address
+    left_out = strangers_words.left_out(ticket, message, reader)
+    rendered = render(
+        mail.purpose, ticket.locale, ticket=ticket, message=message, marker=marker, left_out=left_out
+    )
+    known_name = "" if "requester.name" in left_out else ticket.contact.name
     return compose(
         Outgoing(
             sender=channels.sender_address(channel),
-            to=(Address(known_name, mail.recipients[0].address),),
+            to=(Address(known_name, reader),),
             subject=rendered.subject,
             text=rendered.text,
             html=rendered.html,
@@ -143,12 +146,14 @@ def render(
     locale: str,
     words: notice_texts.Words | None = None,
     design: mail_designs.FilledDesign | None = None,
+    left_out: frozenset[str] = frozenset(),
     **context: Any,
 ) -> RenderedMail:
     """A mail for a reader of this language.
 
     In `words`, in those that were saved, else in ours; without any in their language in the company's.
-    In this `design`, else in that of the ticket's channel; mails to agents have the default one.
+    In this `design`, else in that of the ticket's channel; mails to agents have the default one. `left_out`: the
+    placeholders that stay empty.
     """
     if words is None:
         locale = requester_languages.of_mail(purpose, locale)
@@ -157,6 +162,7 @@ def render(
     context |= {
         "account": the_account(),
         "design": design,
+        "left_out": left_out,
         "ticket_url": url_of(context.get("ticket")),
         "url_of": url_of,
         "locale": locale,
@@ -191,7 +197,7 @@ def _quote_line(words: notice_texts.Words | None, answered: Message | None) -> s
 
 def our_words(purpose: str, locale: str, **context: Any) -> tuple[str, str]:
     """Subject and text in our own words, whatever was saved."""
-    context |= {"account": the_account(), "locale": locale}
+    context |= {"account": the_account(), "locale": locale, "left_out": frozenset()}
     with force_locale(locale):
         subject, text = _our_words(purpose, context)
     return " ".join(subject.split()), text.strip()

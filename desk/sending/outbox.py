@@ -16,7 +16,9 @@ from sqlalchemy.orm.attributes import set_committed_value
 from desk.channels import channels, connections, dkim, health
 from desk.failpoints import reach
 from desk.office import office
-from desk.sending import claims, mail_rendering
+from desk.sending import brake, claims, mail_rendering
+from desk.sending.brake import Budget, Lane
+from desk.sending.claims import Claimed
 from desk.sending.delivery_results import UNCONFIRMED, note, settle
 from desk.trouble import is_trouble
 from mail.domains import mailbox_key
@@ -145,15 +147,16 @@ def begin_anew(mail: OutboundMail) -> None:
 # --- sending
 
 
-def due_servers() -> list[int | None]:
-    """The channels that have mail to send now (None: in the install's own name)."""
-    claims.free_abandoned()
-    return _servers_of(claims.due())
+def due_servers(lane: Lane | None = None) -> list[int | None]:
+    """The channels that have mail to send now, in a lane or at all (None: in the install's own name)."""
+    if lane != Lane.AUTOMATIC:
+        claims.free_abandoned()
+    return _servers_of(claims.due(lane=lane))
 
 
-def deliver(channel_id: int | None) -> dict[str, int]:
-    """Send what is due of one channel over one connection, and answer how many mails ended how."""
-    return _serve(channel_id, claims.due())
+def deliver(channel_id: int | None, lane: Lane | None = None) -> dict[str, int]:
+    """Send what is due of one channel and lane over one connection, and answer how many mails ended how."""
+    return _serve(channel_id, claims.due(lane=lane))
 
 
 def deliver_due(at_once: bool = False, channel_id: int | None = None) -> dict[str, int]:
@@ -179,16 +182,23 @@ class _Run:
     """One server's turn: the condition of what is due there, the mail in hand, and how the others ended."""
 
     due: ColumnElement[bool]
-    left: int = 1  # mails until the brake
-    in_hand: int | None = None  # claimed, and not settled yet
+    left: dict[Budget, int] = field(default_factory=dict)  # mails until the brake; none: it has no say
+    in_hand: Claimed | None = None  # claimed, and not settled yet
     ended: Counter[str] = field(default_factory=Counter)
 
     def claim(self) -> bool:
         """Take the next mail; false when there is none for us."""
-        self.in_hand = claims.claim(self.due, self.left)
+        for budget in [budget for budget, left in self.left.items() if left <= 0]:
+            self.due = claims.rest(self.due, budget)
+            del self.left[budget]
+        self.in_hand = claims.claim(self.due)
         return self.in_hand is not None
 
     def end(self, state: str) -> None:
+        assert self.in_hand is not None
+        budget = brake.budget_of(self.in_hand.purpose)
+        if budget in self.left:
+            self.left[budget] -= 1
         self.in_hand = None
         self.ended[state] += 1
 
@@ -197,7 +207,8 @@ def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
     """All due mails of one server over one connection; answers how many ended how.
 
     1. Find the way out. Where there is none, because no relay is set up, what is due is kept.
-    2. Claim the first mail: one conditional UPDATE decides that it is ours, and counts the attempt.
+    2. Claim the first mail, people's before what writes itself: one conditional UPDATE decides that it is ours, and
+       counts the attempt.
     3. Connect and sign in, and note that this way works.
     4. Freeze the mail: composed and signed once and stored, so that a retry sends the same octets.
     5. Hand it over, and write down what the server said of each recipient (desk/sending/delivery_results.py).
@@ -215,7 +226,7 @@ def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
             way_out = connections.open_sender(channel)
         if way_out is None:
             return {"kept": claims.keep(run.due)}
-        run.left = claims.left_before_the_brake(channel_id)
+        run.left = brake.left(channel_id)
         if run.claim():
             with way_out as sender:
                 _record(channel, None)
@@ -230,21 +241,20 @@ def _serve(channel_id: int | None, due: ColumnElement[bool]) -> dict[str, int]:
 def _one_after_the_other(run: _Run, sender: Sender) -> None:
     """The mail in hand and all that follow. Raises TransportFailure when the server itself is down."""
     while run.in_hand is not None:
-        state, failure = _hand_over(sender, run.in_hand)
+        state, failure = _hand_over(sender, run.in_hand.mail_id)
         run.end(state)
         if failure is not None and failure.code in SERVER_DOWN:
             raise failure
-        run.left -= 1
         if not office().stopping.is_set():
             run.claim()
 
 
 def _nobody_gets_in(run: _Run, failure: TransportFailure, gone: bool) -> None:
     """No mail is at fault, so all of them wait; but they fail where the channel was deleted (`gone`)."""
-    run.left = 1  # nothing leaves: the brake has no say
+    run.left.clear()  # nothing leaves: the brake has no say
     while run.in_hand is not None or run.claim():
         assert run.in_hand is not None
-        run.end(settle(run.in_hand, failure, connected=gone))
+        run.end(settle(run.in_hand.mail_id, failure, connected=gone))
 
 
 class _TakenOver(Exception):

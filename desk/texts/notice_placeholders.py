@@ -22,7 +22,8 @@ OF_A_COLLEAGUE = (*AGENTS, "colleague.name")
 OF_A_NOTE = (*AGENTS, "colleague.name", "message.text")
 OF_A_FAILURE = (*AGENTS, "recipient.address", "server.words")
 QUOTE_LINE = ("message.date", "sender.name")  # the placeholders of the line above a quotation
-CONFIRMED = ("ticket.subject", "requester.name")  # empty while a sender is not confirmed, where that matters
+# A stranger's words, which automatic mail does not carry to everybody (desk/texts/strangers_words.py).
+STRANGERS = ("ticket.subject", "requester.name")
 
 # What stands for each name, from what a notice is rendered with.
 MEANING: dict[str, Callable[[dict[str, Any]], str]] = {

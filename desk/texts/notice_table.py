@@ -35,9 +35,9 @@ class Notice:
     required: str = ""  # the placeholder that must stand in it exactly once
     subject: bool = True  # without: that of the conversation, else mail programs would tear it apart
     quotes: bool = False  # has a quotation, and a line above it with placeholders of its own
-    # What the sender wrote stays out until they are confirmed: whoever writes with a false name would have us
-    # carry it, and their subject, to whom they like.
-    confirmed_only: bool = False
+    # Goes to people outside by itself, so what a stranger wrote mostly stays out: whoever writes with a false name
+    # would have us carry it, and their subject, to whom they like (desk/texts/strangers_words.py).
+    withholds: bool = False
 
     @property
     def changeable(self) -> bool:
@@ -52,7 +52,7 @@ NOTICES = (
         "requester",
         per_channel=True,
         placeholders=notice_placeholders.TO_REQUESTERS,
-        confirmed_only=True,
+        withholds=True,
     ),
     Notice(
         "ticket_reply",
@@ -69,7 +69,7 @@ NOTICES = (
         on=False,
         per_channel=True,
         placeholders=notice_placeholders.TO_REQUESTERS,
-        confirmed_only=True,
+        withholds=True,
     ),
     Notice(
         "new_ticket",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from flask import render_template
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
 from sqlalchemy import delete
 
 from config import LOCALES
@@ -109,10 +109,10 @@ def worded(notice: str, words: Words, given: dict[str, Any]) -> tuple[str, str, 
     subject, body, _ = words
     values = _values(row, given)
     marker = given.get("marker", "")
-    title = placeholders.fill(subject, values) or given["message"].subject
+    title = placeholders.fill(subject, values) or _title(row, given)
     number = f"[#{given['ticket'].number}]"
-    if row.confirmed_only and number not in title:
-        title = f"{title} {number}"  # an answer finds its ticket by it where everything else is lost
+    if row.withholds and number not in title:
+        title = f"{title} {number}".strip()  # an answer finds its ticket by it where everything else is lost
     footer_stands = "quoted_history" in placeholders.names(body)  # above the history
     text = ended(placeholders.fill(body, values), "" if footer_stands else given["design"].footer, marker)
     pieces = placeholders.pieces(body, values, notice_placeholders.BLOCKS)
@@ -132,6 +132,12 @@ def ended(text: str, footer: str, marker: str) -> str:
 
 def _values(notice: Notice, given: dict[str, Any]) -> dict[str, str]:
     values = {name: notice_placeholders.MEANING[name](given) for name in notice.placeholders}
-    if notice.confirmed_only and given["message"].sender_state != "confirmed":
-        values |= dict.fromkeys(notice_placeholders.CONFIRMED, "")
-    return values
+    return values | dict.fromkeys(given["left_out"], "")
+
+
+def _title(notice: Notice, given: dict[str, Any]) -> str:
+    """Of a mail whose own subject says nothing: the conversation's, but where that is a stranger's ours or none."""
+    if not notice.withholds:
+        return str(given["message"].subject)
+    ours = str(get_locale()) in LOCALES
+    return render_template(f"mail/{notice.name}/subject.txt", **given).strip() if ours else ""

@@ -96,8 +96,24 @@ class Circle:
         return tuple(
             Address(person["name"], person["address"])
             for person in people
-            if valid_address(person["address"]) and channels.untagged(person["address"]) not in self.own
+            if _is_writable(person["address"], self.own)
         )
+
+
+def _is_writable(address: str, own: frozenset[str]) -> bool:
+    return valid_address(address) and channels.untagged(address) not in own
+
+
+def first_reader(wished: Sequence[dict[str, str]], author: str) -> str:
+    """To which address the answer to a ticket's first mail goes, and so what we confirm by ourselves.
+
+    `wished` is its Reply-To. Empty when nobody can be written to, and where it leads to ourselves: a loop, maybe.
+    """
+    own = channels.own_addresses()
+    if any(channels.untagged(one["address"]) in own for one in wished):
+        return ""
+    addresses = (*(one["address"] for one in wished), author)
+    return next((address for address in addresses if _is_writable(address, own)), "")
 
 
 def around(ticket: Ticket) -> Circle:

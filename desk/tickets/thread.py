@@ -22,6 +22,8 @@ BESIDE_MAILS = (
     "mail_delayed",
     "mail_undeliverable",
     "confirmation_withheld",
+    "confirmation_withheld_domain",
+    "confirmation_withheld_total",
     "confirmation_refuted",
     "merged",
     "unmerged",

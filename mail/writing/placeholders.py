@@ -11,8 +11,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 _PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
-# With what leads to it, which says nothing when the value is empty: »Your request: {{ticket.subject}}«.
-_LED_TO = re.compile(r"((?:[ \t]*[:–-])?[ \t]*)\{\{([^{}]*)\}\}")
+# What stands around a value says nothing when the value is empty: what leads
+# to it, »Your request: {{ticket.subject}}«,
+# and a pair that encloses it, »Your request ({{ticket.subject}})«.
+_PAIRS = ("()", "[]", "„“", "„”", "“”", "»«", "«»", "‚‘", "‘’", "›‹", "‹›", '""', "''")
+_AROUND = re.compile(r"((?:[ \t]*[:–-])?[ \t]*)([(\[„“»«‚‘›‹\"']?)\{\{([^{}]*)\}\}([)\]“”«»‘’‹›\"']?)")
 _LINK = re.compile(r"(https?://[^\s<>\"]+[^\s<>\".,;:!?)])")
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n\s*")
 
@@ -32,10 +35,17 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     """The text with its values; a value is never read again, whatever braces stand in it."""
 
     def value(found: re.Match[str]) -> str:
-        known = values.get(found[2].strip())
-        return found[0] if known is None else found[1] + known if known else ""
+        led, opened, name, closed = found.groups()
+        known = values.get(name.strip())
+        if known is None:
+            return found[0]
+        if known:
+            return f"{led}{opened}{known}{closed}"
+        if opened + closed in _PAIRS:
+            return ""
+        return f"{led}{opened}{closed}" if opened else closed
 
-    return _LED_TO.sub(value, text)
+    return _AROUND.sub(value, text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,9 @@ from desk.agents import accounts
 from desk.channels import channels
 from desk.channels.channel_values import ChannelValues
 from desk.mailroom import quarantine
-from desk.notices import notice_mails
 from desk.office import Office, signing_key
 from desk.receiving import filing, intake, receiver
-from desk.sending import outbox, replies, undo_and_resend
+from desk.sending import brake, outbox, replies, undo_and_resend
 from desk.telling import who_hears
 from desk.texts.notice_table import BY_NAME
 from desk.tickets import contacts, drafts, participants, ticket_list, tickets, uploads
@@ -249,7 +248,7 @@ def test_switches_and_assignee(channel: Channel, alice: Agent, bob: Agent) -> No
 def test_confirmations_end_by_counting(channel: Channel) -> None:
     for number in range(6):
         arrive(channel, mail(subject=f"Question {number}"))
-    assert queued("confirmation") == ["carol@customer.example"] * notice_mails.PER_HOUR
+    assert queued("confirmation") == ["carol@customer.example"] * brake.TO_ADDRESS.hour
 
 
 def test_we_never_write_to_ourselves(channel: Channel) -> None:

@@ -85,6 +85,11 @@ class SmtpSink:
         """All that it was told to answer is forgotten."""
         self._failures.clear()
 
+    def hang_up(self) -> None:
+        """End all connections, those in which it says nothing more as well."""
+        for transport in list(self.transports):
+            self._loop.call_soon_threadsafe(transport.abort)
+
     def reject(self, recipient: str, reply: str = "550 5.1.1 User unknown") -> None:
         """Refuse a recipient at RCPT, from now on."""
         self.rejected[recipient] = reply

@@ -18,7 +18,7 @@ from desk.channels import channels
 from desk.channels.channel_values import ChannelValues
 from desk.notices import notice_mails, password_links
 from desk.office import Office
-from desk.sending import delivery_results, mail_rendering, replies, undo_and_resend
+from desk.sending import brake, delivery_results, mail_rendering, replies, undo_and_resend
 from desk.telling import preferences, who_hears
 from desk.texts import notice_texts
 from desk.tickets import tickets
@@ -147,7 +147,7 @@ def test_two_hundred_events_in_a_minute_are_one_mail_for_each(
     channel: Channel, alice: Agent, bob: Agent, office: Office
 ) -> None:
     for number in range(200):
-        arrive(channel, mail(f"c{number}@customer.example"))
+        arrive(channel, mail(f"c@customer-{number}.example"))
     assert (len(told("new_ticket")), len(told("confirmation")), len(ringing())) == (400, 200, 400)
     assert (mails_to(alice.email), mails_to(bob.email)) == (1, 1)
     text = composed(office, "several", "alice@acme.example")
@@ -382,14 +382,14 @@ def test_confirmations_end_by_the_hour_and_by_the_day(channel: Channel) -> None:
         for number in range(3):
             arrive(channel, mail("CAROL@customer.example" if number else "carol@customer.example"))
         confirmed.append(len(told("confirmation")))
-    assert confirmed[0] == notice_mails.PER_HOUR
-    assert confirmed[1] == 2 * notice_mails.PER_HOUR
-    assert confirmed[2] == confirmed[3] == confirmed[4] == notice_mails.PER_DAY
+    assert confirmed[0] == brake.TO_ADDRESS.hour
+    assert confirmed[1] == 2 * brake.TO_ADDRESS.hour
+    assert confirmed[2] == confirmed[3] == confirmed[4] == brake.TO_ADDRESS.day
     withheld = db.session.query(TicketEvent).filter_by(kind="confirmation_withheld").count()
-    assert withheld == 15 - notice_mails.PER_DAY
+    assert withheld == 15 - brake.TO_ADDRESS.day
     later(25)
     arrive(channel, mail())
-    assert len(told("confirmation")) == notice_mails.PER_DAY + 1
+    assert len(told("confirmation")) == brake.TO_ADDRESS.day + 1
 
 
 def test_one_flooded_address_takes_nothing_from_another(channel: Channel) -> None:
@@ -400,7 +400,7 @@ def test_one_flooded_address_takes_nothing_from_another(channel: Channel) -> Non
 
 
 def test_answers_of_agents_never_count(channel: Channel, carols: Ticket, alice: Agent) -> None:
-    for _ in range(notice_mails.PER_DAY + 1):
+    for _ in range(brake.TO_ADDRESS.day + 1):
         replies.send_reply(carols, alice, replies.Written(text="x"))
     arrive(channel, mail())
     assert told("confirmation") == ["carol@customer.example"]
