@@ -32,8 +32,9 @@ def take_back(
     """
     by_token = return_addresses.meant(sent, row.envelope_to)
     from_there = _proven_domain(speaker)
+    readers = {recipient.address_key for recipient in sent.recipients}
     for one in named(bounce):
-        if by_token is not None and len(reached(sent, one)) != 1:
+        if by_token is not None and mailbox_key(one.address) not in readers:
             one = replace(
                 one, address=by_token.address
             )  # it names another mailbox, or none: that of this way
