@@ -43,6 +43,14 @@ def registered(domain: str) -> str:
     return ".".join(labels[-3:] if below_a_country else labels[-2:])
 
 
+def related(one: str, other: str) -> bool:
+    """Whether two domains are the same, or one stands below the other. Of top-level domains none is related."""
+    one, other = (ascii_domain(domain.strip(".")) for domain in (one, other))
+    if "." not in one or "." not in other:
+        return False
+    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
+
+
 def _lower(text: str) -> str:
     """Bytes know no letters but those of ASCII."""
     return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")

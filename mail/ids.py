@@ -24,6 +24,7 @@ MARKERS_TRIED = 50  # a mail may quote a long history, not cost us a long calcul
 _TICKET = r"(0|[1-9][0-9]{0,17})"
 _MESSAGE_ID = re.compile(rf"<{_TICKET}\.([a-z2-7]{{1,64}})\.([a-z2-7]{{32}})@[^<>@\s]+>", re.I | re.A)
 _REPLY_TAG = re.compile(rf"{_TICKET}-([a-z2-7]{{26}})", re.I | re.A)
+_RETURN_TAG = re.compile(r"b([1-9][0-9]{0,17})-([a-z2-7]{26})", re.I | re.A)
 _MARKER = re.compile(rf"\bref:{_TICKET}\.([a-z2-7]{{26}}):ref\b", re.I | re.A)
 _LOOP = re.compile(r"([a-z2-7]{1,64})\.([a-z2-7]{32})", re.I | re.A)
 
@@ -75,6 +76,27 @@ def read_reply_address(key: bytes, address: str) -> tuple[str, int] | None:
     ticket, signature = found.groups()
     base = f"{local}@{domain}"
     return (base, int(ticket)) if _matches(signature, key, 128, "reply", ticket, _canonical(base)) else None
+
+
+def sign_return_address(key: bytes, recipient: int, address: str) -> str:
+    """The envelope's sender for one recipient of a mail (VERP); empty if it would grow too long, as above."""
+    local, _, domain = address.rpartition("@")
+    tagged = f"{local}+b{recipient}-{_sign(key, 128, 'return', str(recipient), _canonical(address))}"
+    if not local or len(tagged.encode()) > LONGEST_LOCAL_PART:
+        return ""
+    return f"{tagged}@{domain}"
+
+
+def read_return_address(key: bytes, address: str) -> int | None:
+    """The recipient for whom we signed this address, or None."""
+    tagged, _, domain = address.strip().rpartition("@")
+    local, _, tag = tagged.rpartition("+")
+    found = _RETURN_TAG.fullmatch(tag)
+    if not local or not found:
+        return None
+    number, signature = found.groups()
+    content = (number, _canonical(f"{local}@{domain}"))
+    return int(number) if _matches(signature, key, 128, "return", *content) else None
 
 
 def sign_marker(key: bytes, ticket: int) -> str:

@@ -1,8 +1,9 @@
 """Where a mail server really is: names become addresses that were checked before anyone connects to them.
 
-An administrator types host names; without this check a typed name could make the server talk to itself,
-to its neighbours on the link or to the metadata service of its cloud (server-side request forgery).
-Private networks (RFC 1918, ULA) stay allowed, since many companies run their mail server there.
+An administrator types host names; without this check a typed name could make the server talk to itself (also by
+the address of its network card), to its neighbours on the link or to the metadata service of its cloud (server-side
+request forgery). Private networks (RFC 1918, ULA) stay allowed, since many companies run their mail server there.
+docs/settings.md says the same at POSTSTELLE_ALLOW_PRIVATE_HOSTS.
 """
 
 from __future__ import annotations
@@ -19,9 +20,18 @@ from wire import PermanentFailure, ServerAddress, TemporaryFailure
 
 IPAddress = IPv4Address | IPv6Address
 
-# Metadata services that live outside of link-local space: Amazon, Google, Alibaba, Oracle.
+# What clouds tell their machines, keys included, outside of link-local space.
 METADATA = frozenset(
-    ip_address(text) for text in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192")
+    ip_address(text)
+    for text in (
+        "168.63.129.16",  # Azure, »WireServer«
+        "100.100.100.200",  # Alibaba
+        "192.0.0.192",  # Oracle
+        "fd00:ec2::254",  # Amazon
+        "fd00:ec2::23",  # Amazon, credentials of a pod
+        "fd20:ce::254",  # Google
+        "fd00:42::42",  # Scaleway
+    )
 )
 # This network, reserved and broadcast (RFC 6890): never a mail server.
 _NOWHERE = (ip_network("0.0.0.0/8"), ip_network("240.0.0.0/4"))
@@ -70,7 +80,7 @@ def server_name(host: str) -> str:
 
 
 def is_refused(address: IPAddress) -> bool:
-    """Whether an address is the machine itself, its link, a group or a metadata service.
+    """Whether an address is the machine itself by any of its interfaces, its link, a group or a metadata service.
 
     An IPv4 address inside an IPv6 one (mapped, compatible, NAT64, 6to4, Teredo) counts as itself.
     """
@@ -81,8 +91,24 @@ def is_refused(address: IPAddress) -> bool:
         or address.is_unspecified
         or address in METADATA
         or any(address in network for network in _NOWHERE)
+        or _is_own(address)
         or any(is_refused(inner) for inner in inner_addresses(address))
     )
+
+
+def _is_own(address: IPAddress) -> bool:
+    """Whether one of this machine's interfaces has the address at this moment.
+
+    Asked of the routing table: what goes to an address of our own leaves from that address. Nothing is sent, and
+    no list of interfaces has to be kept, which would be another one on each system.
+    """
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as unsent:
+            unsent.connect((str(address), 9))
+            return ip_address(unsent.getsockname()[0]) == address
+    except OSError:  # no way leads there, so not to us either
+        return False
 
 
 def dial(addresses: Sequence[IPAddress], port: int, timeout: float) -> socket.socket:

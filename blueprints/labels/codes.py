@@ -112,6 +112,9 @@ FAILURE = oauth_failures.FAILURE | {
     "name_server_failed": lazy_gettext("The name server does not answer properly."),
     "gave_up": lazy_gettext("Given up after four days of trying."),
     "bounced": lazy_gettext("The recipient's mail server sent the mail back."),
+    "alleged": lazy_gettext(
+        "A report says that this address was not reached. Nothing proves where it came from; it may be forged."
+    ),
     "unconfirmed": lazy_gettext(
         "The server fell silent after it had the whole mail. Most likely it was delivered."
     ),

@@ -125,6 +125,14 @@ EVENTS: dict[str, tuple[str, Words]] = {
             "%(mail)s to %(to)s could not be delivered", mail=_purpose(d), to=d.get("to", "")
         ),
     ),
+    "mail_alleged": (
+        "triangle-alert",
+        lambda who, d: gettext(
+            "Said to be undeliverable, without proof: %(mail)s to %(to)s",
+            mail=_purpose(d),
+            to=d.get("to", ""),
+        ),
+    ),
     "mail_stopped": (
         "circle-x",
         lambda who, d: gettext("%(who)s stopped the sending: %(mail)s", who=who, mail=_purpose(d)),

@@ -28,16 +28,13 @@ def index() -> ResponseReturnValue:
 
 @blueprint.get("/<int:inbound_id>")
 def show(inbound_id: int) -> ResponseReturnValue:
-    mail = _waiting(inbound_id)
-    _guard(mail)
-    return mail_page.show(mail, "quarantine")
+    return mail_page.show(_waiting(inbound_id), "quarantine")
 
 
 @blueprint.post("/<int:inbound_id>/release")
 def release(inbound_id: int) -> ResponseReturnValue:
     """Let it in: it becomes a ticket as if a person's mail had come."""
     mail = _waiting(inbound_id)
-    _guard(mail)
     if not mail.sha256:
         abort(404)
     return mail_page.let_in(mail, url_for("quarantine.index"))
@@ -62,7 +59,6 @@ def block(inbound_id: int) -> ResponseReturnValue:
 @blueprint.get("/<int:inbound_id>/original")
 def original(inbound_id: int) -> ResponseReturnValue:
     mail = _waiting(inbound_id)
-    _guard(mail)
     return sent(raw_mail.content(mail), f"mail-{mail.id}.eml", "message/rfc822", True)
 
 
@@ -78,30 +74,36 @@ def decide() -> ResponseReturnValue:
     chosen = [mail for mail in quarantine.waiting() if mail.id in ids]
     if not chosen:
         return go(url_for("quarantine.index"), gettext("Tick the mails that you mean."))
+    mine = [mail for mail in chosen if _may_open(mail)]
     if wanted == "discard":
-        for mail in chosen:
+        for mail in mine:
             quarantine.discard(mail, me())
-        said = ngettext("%(num)s mail was deleted.", "%(num)s mails were deleted.", len(chosen))
-        return go(url_for("quarantine.index"), said)
-    let_in = [mail for mail in chosen if _may_open(mail) and quarantine.can_be_let_in(mail)]
-    for mail in let_in:
-        failed = mail.state == InboundState.FAILED
-        (quarantine.process_again if failed else quarantine.release)(mail, me())
-    filed = sum(not quarantine.waits(mail) for mail in let_in)
-    said = ngettext("%(num)s mail was let in.", "%(num)s mails were let in.", filed)
-    if left := len(chosen) - filed:
+        done = len(mine)
+        said = ngettext("%(num)s mail was deleted.", "%(num)s mails were deleted.", done)
+    else:
+        done = _let_in(mine)
+        said = ngettext("%(num)s mail was let in.", "%(num)s mails were let in.", done)
+    if left := len(chosen) - done:
         said += " " + ngettext("%(num)s still waits.", "%(num)s still wait.", left)
     return go(url_for("quarantine.index"), said)
 
 
+def _let_in(mails: list[InboundMail]) -> int:
+    """How many of them wait no longer."""
+    possible = [mail for mail in mails if quarantine.can_be_let_in(mail)]
+    for mail in possible:
+        failed = mail.state == InboundState.FAILED
+        (quarantine.process_again if failed else quarantine.release)(mail, me())
+    return sum(not quarantine.waits(mail) for mail in possible)
+
+
 def _waiting(inbound_id: int) -> InboundMail:
-    return quarantine.waiting_mail(inbound_id) or abort(404)
+    """The mail, for whoever may open it: nobody decides about what they may not read."""
+    mail = quarantine.waiting_mail(inbound_id) or abort(404)
+    if not _may_open(mail):
+        abort(403)
+    return mail
 
 
 def _may_open(mail: InboundMail) -> bool:
     return me().is_admin or not quarantine.is_private(mail)
-
-
-def _guard(mail: InboundMail) -> None:
-    if not _may_open(mail):
-        abort(403)

@@ -7,17 +7,19 @@ import secrets
 from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
-from threading import Thread
+from threading import Timer
 
 from sqlalchemy import select, update
 
 from desk.agents.accounts import AccountRefused, add_agent, agent_by_email, hash_new_password, new_agent
 from desk.notices import notice_mails
-from desk.office import in_background, office
+from desk.office import in_background, office, the_account
+from desk.sending import mail_rendering
 from models import Agent, Role, db, now
 
 log = logging.getLogger(__name__)
 
+AFTER_THE_ANSWER = 0.3  # seconds that a request for a link rests, so that its answer is out before any work
 GOOD_FOR = {"invitation": timedelta(days=7), "password_link": timedelta(hours=2)}
 
 
@@ -39,14 +41,16 @@ def renew_link(agent: Agent) -> str:
     return token
 
 
-def request_password_link(email: str) -> Thread:
+def request_password_link(email: str) -> Timer:
     """Somebody forgot the password. Nobody learns here whether the address belongs to an agent.
 
-    Not even by a clock: the search and the writing of the mail happen in the thread that is answered.
+    Not even by a clock: the search and the writing of the mail begin after the answer, and a mail is written in
+    any case, so that what is asked meanwhile is not slower for an agent's address either.
     """
-    thread = Thread(target=in_background(_send_link), args=(email,), name="password link", daemon=True)
-    thread.start()
-    return thread
+    timer = Timer(AFTER_THE_ANSWER, in_background(_send_link), args=(email,))
+    timer.name, timer.daemon = "password link", True
+    timer.start()
+    return timer
 
 
 def address(token: str) -> str:
@@ -82,10 +86,20 @@ def set_password_by_link(token: str, password: str) -> Agent | None:
 def _send_link(email: str) -> None:
     try:
         agent = agent_by_email(email)
-        if agent is not None and agent.active:
+        if agent is not None and agent.active and not _is_invited(agent):
             renew_link(agent)
+        else:  # for nobody, and thrown away
+            nobody = Agent(name=email, email=email)
+            mail_rendering.render(
+                "password_link", the_account().locale, agent=nobody, url=address(_digest(email))
+            )
     except Exception:
         log.exception("a link for a new password could not be written")
+
+
+def _is_invited(agent: Agent) -> bool:
+    """Whose invitation is open keeps it: anybody can ask for a new link, and would end the one that was sent."""
+    return not agent.password_hash and _is_open(agent.link_expires_at)
 
 
 def _open_link(agent: Agent, purpose: str) -> str:

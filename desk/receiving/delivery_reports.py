@@ -3,25 +3,49 @@ and which mails quote a link of ours that lets in."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from sqlalchemy import select
 
-from desk.office import office, signing_key
-from desk.sending import delivery_results
+from desk.office import office, relay, signing_key
+from desk.receiving.speakers import Speaker
+from desk.sending import delivery_results, return_addresses
 from desk.tickets import undeliverable
-from mail.domains import mailbox_key
+from mail.domains import mailbox_key, related
 from mail.judging import ticket_clues
 from mail.judging.refusals import reason_of
 from mail.types import Bounce, BounceRecipient, Mail
-from models import MailState, OutboundMail, OutboundRecipient, RecipientState, db
+from models import InboundMail, MailState, OutboundMail, OutboundRecipient, RecipientState, db
+
+ALLEGED = "alleged"  # the reason of a recipient whom a report names that anybody could have written
+MAILBOXES = ("imap", "pop3")
+_FROM_OUTSIDE = re.compile(r"\s*from\b", re.I)
 
 
-def take_back(sent: OutboundMail, bounce: Bounce, row_id: int) -> None:
+def take_back(
+    sent: OutboundMail, bounce: Bounce, row: InboundMail, mail: Mail, speaker: Speaker | None
+) -> None:
     """Mark the recipients that a delivery report names, and tell the author, in the running transaction.
 
-    `row_id`: of the report in the ledger.
+    `row`: the report in the ledger; `mail` and `speaker`: the report itself, and who wrote it.
     """
-    for recipient in named(bounce):
-        came_back(sent, recipient, row_id)
+    by_token = return_addresses.meant(sent, row.envelope_to)
+    from_there = _proven_domain(speaker)
+    readers = {recipient.address_key for recipient in sent.recipients}
+    for one in named(bounce):
+        if by_token is not None and mailbox_key(one.address) not in readers:
+            one = replace(
+                one, address=by_token.address
+            )  # it names another mailbox, or none: that of this way
+        hit = reached(sent, one)
+        proven = (
+            len(sent.recipients) == 1  # whoever else could know of the mail has nothing to gain
+            or any(recipient is by_token for recipient in hit)
+            or _was_made_here(row, mail)
+            or any(_speaks_for(from_there, sent, recipient) for recipient in hit)
+        )
+        came_back(sent, one, row.id, proven)
 
 
 def named(bounce: Bounce) -> tuple[BounceRecipient, ...]:
@@ -29,13 +53,19 @@ def named(bounce: Bounce) -> tuple[BounceRecipient, ...]:
     return bounce.recipients or (BounceRecipient(""),)
 
 
-def came_back(mail: OutboundMail, report: BounceRecipient, row_id: int | None = None) -> None:
+def came_back(
+    mail: OutboundMail, report: BounceRecipient, row_id: int | None = None, proven: bool = True
+) -> None:
     """A delivery report for one recipient of a mail that left, in the running transaction.
 
     It counts only for who was really handed over: what never left cannot come back, and who copied a
-    Message-ID of ours makes nobody undeliverable who had nothing from us.
+    Message-ID of ours makes nobody undeliverable who had nothing from us. One that is not proven is told as
+    what it is, and changes nobody's state.
     """
     hit = reached(mail, report)
+    if not proven and report.permanent:
+        _tell_of(mail, [one for one in hit if one.reason != ALLEGED], report, row_id)
+        return
     for recipient in hit:
         recipient.reply = report.words[:1000] or report.status
         if report.permanent:
@@ -49,6 +79,37 @@ def came_back(mail: OutboundMail, report: BounceRecipient, row_id: int | None = 
             mail.reason, mail.words = hit[0].reason, report.words
         undeliverable.mark(hit, came_back=True)
         delivery_results.back_to_author(mail, hit, row_id)
+
+
+def _tell_of(
+    mail: OutboundMail, hit: list[OutboundRecipient], report: BounceRecipient, row_id: int | None
+) -> None:
+    """The author hears of it, and it stands beside the recipient: true or not, somebody should look."""
+    for recipient in hit:
+        recipient.reply, recipient.reason = report.words[:1000] or report.status, ALLEGED
+    if hit:
+        delivery_results.back_to_author(mail, hit, row_id, "alleged")
+
+
+def _proven_domain(speaker: Speaker | None) -> str:
+    """The domain of From, if the sender check confirms it."""
+    return speaker.key.rpartition("@")[2] if speaker is not None and speaker.confirmed else ""
+
+
+def _was_made_here(row: InboundMail, mail: Mail) -> bool:
+    """Whether the mailbox's own server wrote it: no server took it from another (`Received: from`, RFC 5321 4.4).
+
+    Not by our own receiver: who speaks to that can leave out what they like.
+    """
+    return row.via in MAILBOXES and not any(_FROM_OUTSIDE.match(value) for value in mail.all("received"))
+
+
+def _speaks_for(domain: str, sent: OutboundMail, recipient: OutboundRecipient) -> bool:
+    """The recipient's own servers, or the one that took the mail from us."""
+    taken_by = sent.channel.smtp_server if sent.channel is not None and sent.channel.is_own else ""
+    if not taken_by and (way := relay()) is not None:
+        taken_by = way.host
+    return any(related(domain, other) for other in (recipient.address.rpartition("@")[2], taken_by))
 
 
 def reached(mail: OutboundMail, report: BounceRecipient) -> list[OutboundRecipient]:

@@ -334,7 +334,7 @@ def _enter(row: InboundMail, decision: Decision) -> None:
 def _carry_out(row: InboundMail, reading: Reading, decision: Decision) -> None:
     """What the decision means beyond the ledger, in the running transaction."""
     if decision.sent is not None and reading.bounce is not None:
-        delivery_reports.take_back(decision.sent, reading.bounce, row.id)
+        delivery_reports.take_back(decision.sent, reading.bounce, row, reading.mail, decision.speaker)
     if decision.match is not None:
         filing.file_mail(row, reading, decision)
     if decision.outcome != Outcome.DROPPED:

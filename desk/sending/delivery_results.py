@@ -118,14 +118,17 @@ def _conclude(mail: OutboundMail, told: bool) -> None:
 
 
 def back_to_author(
-    mail: OutboundMail, failed: Iterable[OutboundRecipient], report: int | None = None
+    mail: OutboundMail,
+    failed: Iterable[OutboundRecipient],
+    report: int | None = None,
+    kind: str = "undeliverable",
 ) -> None:
     """An undeliverable reply returns the ticket to who wrote it, in the running transaction.
 
-    `report`: the row of the delivery report in the ledger, where one says so.
+    `report`: the row of the delivery report in the ledger, where one says so. `kind`: alleged, if it may be forged.
     """
     first = next(iter(failed))
-    note(mail, "undeliverable", to=first.address, reason=first.reason, words=first.reply[:300])
+    note(mail, kind, to=first.address, reason=first.reason, words=first.reply[:300])
     if mail.purpose != "ticket_reply" or mail.ticket is None or mail.message is None:
         return
     if mail.ticket.status in (Status.WAITING, Status.RESOLVED, Status.CLOSED):

@@ -16,10 +16,11 @@ from sqlalchemy.orm.attributes import set_committed_value
 from desk.channels import channels, connections, dkim, health
 from desk.failpoints import reach
 from desk.office import office
-from desk.sending import brake, claims, mail_rendering
+from desk.sending import brake, claims, mail_rendering, return_addresses
 from desk.sending.brake import Budget, Lane
 from desk.sending.claims import Claimed
 from desk.sending.delivery_results import UNCONFIRMED, note, settle
+from desk.sending.return_addresses import Envelope
 from desk.trouble import is_trouble
 from mail.domains import mailbox_key
 from models import (
@@ -271,10 +272,10 @@ def _hand_over(sender: Sender, mail_id: int) -> tuple[str, TransportFailure | No
     """One mail to the server; answers how it ended, and what failed if it was the way there."""
     prepared = False
     try:
-        raw, envelope_from, recipients = _frozen(mail_id)
+        raw, envelope_from, envelopes = _frozen(mail_id)
         prepared = True
         reach("before_handover")
-        answers = sender.send(raw, envelope_from, recipients)
+        answers = return_addresses.send(sender, raw, envelopes, envelope_from)
         reach("after_handover")
     except _TakenOver:
         log.warning("mail %s was claimed by another process meanwhile, which sends it", mail_id)
@@ -291,8 +292,8 @@ def _hand_over(sender: Sender, mail_id: int) -> tuple[str, TransportFailure | No
     return settle(mail_id, answers), None
 
 
-def _frozen(mail_id: int) -> tuple[bytes, str, list[str]]:
-    """The bytes that leave, their envelope's sender, and to whom. Commits if they were not stored yet.
+def _frozen(mail_id: int) -> tuple[bytes, str, list[Envelope]]:
+    """The bytes that leave, who sends them, and the envelopes to whom. Commits if they were not stored yet.
 
     Composed and signed once, and stored, so that a retry sends the same; nobody waits for that meanwhile.
     Raises _TakenOver when we took so long that our claim was given to another process.
@@ -300,7 +301,7 @@ def _frozen(mail_id: int) -> tuple[bytes, str, list[str]]:
     with reading():
         mail = db.session.get_one(OutboundMail, mail_id)
         stored, envelope_from = mail.sha256, mail.envelope_from
-        recipients = [r.address for r in mail.recipients if r.state in UNSENT]
+        envelopes = return_addresses.envelopes(mail, [r for r in mail.recipients if r.state in UNSENT])
         raw = office().blobs.get(stored) if stored else mail_rendering.compose_queued(mail)
         signed = dkim.signed(mail, raw)
     if not stored or signed is not raw:
@@ -313,4 +314,4 @@ def _frozen(mail_id: int) -> tuple[bytes, str, list[str]]:
             raise _TakenOver
         if stored:
             office().blobs.forget(stored)  # nothing else has these bytes; some hold a link that lets in
-    return signed, envelope_from, recipients
+    return signed, envelope_from, envelopes

@@ -21,6 +21,7 @@ BESIDE_MAILS = (
     "mail_kept",
     "mail_delayed",
     "mail_undeliverable",
+    "mail_alleged",
     "confirmation_withheld",
     "confirmation_withheld_domain",
     "confirmation_withheld_total",

@@ -13,6 +13,8 @@ from mail.showing.quoted_html import MARK as QUOTE_MARK
 # `mail.showing.clean`.
 REMOTE_MARK = "poststelle-remote:"
 # The address of a background, in hexadecimal, as the last font of a style: the only place that may hold a word.
+# Noted for the parts of a table alone. They can have it as an attribute, which loads without saying who we are;
+# what a style loads carries our address in Chromium, whatever the Referrer-Policy (tried with 156).
 STYLE_MARK = "poststelle-background-"
 CID_MARK = "poststelle-cid:"
 
@@ -48,6 +50,7 @@ _ATTRIBUTES = {
     "tr": {"valign", "bgcolor", "background", "height"},
     "ul": {"type"},
 }
+WITH_BACKGROUND = ("table", "thead", "tbody", "tfoot", "tr", "td", "th")
 _SIDES = ("", "-top", "-right", "-bottom", "-left")
 _STYLES = {
     "background", "background-color", "border-collapse", "border-radius", "border-spacing", "clear", "color",
@@ -107,7 +110,7 @@ _QUOTE_NAMES = {
 def _attribute(tag: str, attribute: str, value: str) -> str | None:
     """What the list of attributes cannot say; None drops the attribute."""
     if attribute == "style":
-        return _style(value)
+        return _style(tag, value)
     if attribute == "src":
         return _image(value.strip())
     if attribute in ("background", "srcset"):
@@ -141,11 +144,11 @@ def _remote(source: str) -> str | None:
     return f"{REMOTE_MARK}{scheme.lower() or 'https:'}//{rest}"
 
 
-def _style(value: str) -> str | None:
-    """Without what loads; a remote background is noted, so that a click can show it."""
+def _style(tag: str, value: str) -> str | None:
+    """Without what loads; a remote background is noted where it can be shown, so that a click does."""
     if not _LOADS.search(value):
         return value or None
-    background = _BACKGROUND.search(value)
+    background = _BACKGROUND.search(value) if tag in WITH_BACKGROUND else None
     value = _ADDRESS.sub("none", value)
     kept = [declaration for declaration in value.split(";") if not _LOADS.search(declaration)]
     remote = _remote(background[1]) if background else None

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from mail.reading import html_tree
 from mail.reading.plaintext import text_of
 from mail.showing import quoted_html
-from mail.showing.allowlist import CID_MARK, MAIL, REMOTE_MARK, REPLY, STYLE_MARK
+from mail.showing.allowlist import CID_MARK, MAIL, REMOTE_MARK, REPLY, STYLE_MARK, WITH_BACKGROUND
 from mail.showing.quotes import fold_text, is_forward
 from mail.types import SafeHtml
 
@@ -38,7 +38,8 @@ MAX_FOLDED = 1_000_000  # characters of cleaned HTML in which a trailing history
 # What may load comes back only inside the tags that this module blanked: `<img … data-remote-src="https…"`.
 _BLANKED = re.compile(r'(<[a-z]+(?:[^<>"]|"[^"]*")*?) data-remote-(src|background)="(https?://[^"]*)"')
 _BLANKED_STYLE = re.compile(
-    r'(<[a-z]+(?:[^<>"]|"[^"]*")*?)(?: style="([^"]*)")? data-remote-style="(https?://[^"]*)"'
+    rf'(<(?:{"|".join(WITH_BACKGROUND)})(?= ))((?:[^<>"]|"[^"]*")*?)(?: style="([^"]*)")?'
+    r' data-remote-style="(https?://[^"]*)"'
 )
 _BARE = re.compile(r"https?://[^\s\"'()\\<>]{1,1000}")
 _MARKED = re.compile(rf' (src|background)="{REMOTE_MARK}')
@@ -118,8 +119,13 @@ def show_remote(html: str) -> str:
 
 
 def _with_background(match: re.Match[str]) -> str:
-    style = f"{match[2]};" if match[2] else ""
-    return f'{match[1]} style="{style}background-image:url(&quot;{match[3]}&quot;)"'
+    """As an attribute, which asks without a Referer; the style then reverts to it and keeps its place and size.
+
+    It stands first: of two attributes of a name the first counts, and a style would have won over the other.
+    """
+    tag, others, style, address = match.groups("")
+    style = f"{style};" if style else ""
+    return f'{tag} background="{address}"{others} style="{style}background-image:revert-layer"'
 
 
 def snippet(text: str, limit: int = 140) -> str:

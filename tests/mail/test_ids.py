@@ -6,16 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mail.domains import related
 from mail.ids import (
     new_token,
     read_loop,
     read_markers,
     read_message_id,
     read_reply_address,
+    read_return_address,
     sign_loop,
     sign_marker,
     sign_message_id,
     sign_reply_address,
+    sign_return_address,
     system_message_id,
 )
 
@@ -97,3 +100,36 @@ def test_a_reply_address_that_would_be_too_long_is_left_out() -> None:
 
 def test_a_mail_without_a_ticket_is_known_as_ours() -> None:
     assert read_message_id(KEY, system_message_id(KEY, TOKEN, "poststelle.example")) == 0
+
+
+def test_a_return_address_means_one_recipient() -> None:
+    """In any case of its letters; whoever has one cannot make that of another reader."""
+    address = sign_return_address(KEY, 17, "support@acme.example")
+    assert read_return_address(KEY, address) == read_return_address(KEY, address.upper()) == 17
+    for other in (
+        address.replace("+b17-", "+b18-"),
+        address.replace("support+", "sales+"),
+        address.replace("acme.example", "other.example"),
+        address.replace("+b17-", "+17-"),
+        "support@acme.example",
+    ):
+        assert read_return_address(KEY, other) is None
+    assert read_return_address(b"another key", address) is None
+    assert read_reply_address(KEY, address) is None
+    assert sign_return_address(KEY, 17, f"{'a' * 40}@acme.example") == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("acme.example", "ACME.example", True),
+        ("mx.acme.example", "acme.example", True),
+        ("acme.example", "smtp.acme.example", True),
+        ("mx1.acme.example", "mx2.acme.example", False),
+        ("notacme.example", "acme.example", False),
+        ("example", "acme.example", False),
+        ("", "acme.example", False),
+    ],
+)
+def test_domains_that_speak_for_each_other(one: str, other: str, together: bool) -> None:
+    assert related(one, other) is together

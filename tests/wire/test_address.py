@@ -5,8 +5,23 @@ from ipaddress import ip_address
 
 import pytest
 
-from wire import PermanentFailure, ServerAddress, TemporaryFailure, Timeouts
+from wire import (
+    Credentials,
+    Encryption,
+    PermanentFailure,
+    ServerAddress,
+    TemporaryFailure,
+    Timeouts,
+    peek,
+    probe,
+    web,
+)
 from wire.address import connect, dial, is_refused, resolve, server_name
+from wire.dns_questions import encryption_of
+from wire.imap import ImapSource
+from wire.pop3 import Pop3Source
+from wire.sent_folder import SentFolder
+from wire.smtp import SmtpSender
 
 REFUSED = [
     ("127.0.0.1", "loopback"),
@@ -26,6 +41,15 @@ REFUSED = [
     ("169.254.1.1", "link-local"),
     ("fd00:ec2::254", "metadata of Amazon by IPv6"),
     ("100.100.100.200", "metadata of Alibaba"),
+    ("168.63.129.16", "metadata of Azure"),
+    ("2822734096", "metadata of Azure as one number"),
+    ("::ffff:168.63.129.16", "metadata of Azure, IPv4-mapped"),
+    ("64:ff9b::168.63.129.16", "metadata of Azure by NAT64"),
+    ("2002:a83f:8110::1", "metadata of Azure by 6to4"),
+    ("192.0.0.192", "metadata of Oracle"),
+    ("fd20:ce::254", "metadata of Google by IPv6"),
+    ("fd00:ec2::23", "credentials of a pod at Amazon"),
+    ("fd00:42::42", "metadata of Scaleway by IPv6"),
     ("fe80::1", "link-local IPv6"),
     ("224.0.0.1", "multicast"),
     ("ff02::1", "multicast IPv6"),
@@ -81,6 +105,84 @@ def test_the_internet_and_private_networks_are_allowed(host):
 
 def test_a_setting_allows_local_servers():
     assert ip_address("127.0.0.1") in resolve("localhost", 143, allow_private=True)
+
+
+def our_address(kind: str) -> str:
+    """An address of this machine that is neither loopback nor link-local: the one it would speak from."""
+    family, somewhere = {"ipv4": (socket.AF_INET, "198.51.100.1"), "ipv6": (socket.AF_INET6, "2001:db8::1")}[
+        kind
+    ]
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as unsent:
+            unsent.connect((somewhere, 9))
+            return str(unsent.getsockname()[0])
+    except OSError:
+        pytest.skip(f"this machine has no network by {kind}")
+
+
+def _spoken_to(walk):
+    """The code with which a connection test ends at its first step."""
+    step = walk[0]
+    if step.state == "failed":
+        raise PermanentFailure(step.code)
+
+
+ME = Credentials("support@acme.example", "secret")
+WAYS = {
+    "test of IMAP": lambda at: _spoken_to(probe.check_incoming("imap", at, ME)),
+    "test of POP3": lambda at: _spoken_to(probe.check_incoming("pop3", at, ME)),
+    "test of SMTP": lambda at: _spoken_to(probe.check_outgoing(at, ME, ME.user, "acme.example")),
+    "dry run by IMAP": lambda at: peek.glance("imap", at, ME, 1),
+    "dry run by POP3": lambda at: peek.glance("pop3", at, ME, 1),
+    "fetch by IMAP": lambda at: ImapSource(at, ME, 1000).__enter__(),
+    "fetch by POP3": lambda at: Pop3Source(at, ME, 1000).__enter__(),
+    "sent folder": lambda at: SentFolder(at, ME).__enter__(),
+    "send": lambda at: SmtpSender(at, ME, "acme.example").send(b"\r\n", "", [ME.user]),
+    "encryption of a server": lambda at: encryption_of(at, "acme.example"),
+    "encryption of an MX": lambda at: encryption_of(at, "acme.example", [ip_address(at.host)]),
+    "autoconfig": lambda at: web.get(_url(at), lambda _: [ip_address(at.host)], 1, port=at.port),
+    "token": lambda at: web.post(_url(at), {}, lambda _: [ip_address(at.host)], 1),
+}
+
+
+def _url(server):
+    return f"https://provider.example:{server.port}/"
+
+
+@pytest.mark.parametrize("kind", ["ipv4", "ipv6"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_service_of_this_machine_is_not_even_connected_to(way, kind):
+    """By the address of its network card, as by loopback."""
+    ours = our_address(kind)
+    family = socket.AF_INET if kind == "ipv4" else socket.AF_INET6
+    with socket.create_server((ours, 0), family=family) as service:
+        service.setblocking(False)
+        port = service.getsockname()[1]
+        server = ServerAddress(ours, port, Encryption.STARTTLS, timeouts=Timeouts(0.5, 0.5))
+        with pytest.raises(PermanentFailure) as failure:
+            WAYS[way](server)
+        assert failure.value.code == "refused_address"
+        with pytest.raises(BlockingIOError):
+            service.accept()
+
+
+def test_nor_by_another_spelling_of_its_address():
+    ours = our_address("ipv4")
+    last = int(ip_address(ours))
+    for host in (
+        str(last),
+        f"::ffff:{ours}",
+        f"64:ff9b::{ours}",
+        f"2002:{last >> 16:x}:{last & 0xFFFF:x}::1",
+    ):
+        with pytest.raises(PermanentFailure):
+            resolve(host, 143)
+    assert resolve(ours, 143, allow_private=True) == [ip_address(ours)]
+
+
+def test_a_neighbour_in_our_network_is_allowed():
+    ours = ip_address(our_address("ipv4"))
+    assert not is_refused(ours + 1) or not is_refused(ours - 1)
 
 
 @pytest.mark.parametrize("host", ["", "   ", "[]", "a" * 70 + ".example", "bad host", "xn--\N{SNOWMAN}\u202e", "nul\0.example"])  # fmt: skip

@@ -30,10 +30,32 @@ def test_agents_open_no_returned_mail(as_bob: PageClient, held: InboundMail, rea
     as_bob.post(f"{url}/release", status=303 if may else 403)
 
 
+@pytest.mark.parametrize("reason", ["bounce", "delayed", "private_link"])
+def test_agents_decide_nothing_about_what_they_may_not_open(
+    as_bob: PageClient, held: InboundMail, reason: str
+) -> None:
+    held.reason = reason
+    db.session.commit()
+    url = f"/quarantine/{held.id}"
+    page = as_bob.get("/quarantine").get_data(as_text=True)
+    assert url not in page and f'value="{held.id}"' not in page and "Administrators decide" in page
+    as_bob.post(f"{url}/discard", status=403)
+    as_bob.get(f"{url}/block", 403)
+    as_bob.post(f"{url}/block", {"pattern": "carol@customer.example"}, status=403)
+    for decision in ("discard", "release"):
+        as_bob.post("/quarantine/decisions", {"decision": decision, "mail": [held.id]})
+        assert "1 still waits." in as_bob.get("/quarantine").get_data(as_text=True)
+    db.session.expire_all()
+    assert (held.state, held.reason) == (InboundState.HELD, reason)
+
+
 def test_administrators_open_returned_mail(as_alice: PageClient, held: InboundMail) -> None:
     held.reason = "bounce"
     db.session.commit()
     as_alice.get(f"/quarantine/{held.id}/original")
+    as_alice.post("/quarantine/decisions", {"decision": "discard", "mail": [held.id]})
+    db.session.expire_all()
+    assert held.state == InboundState.DROPPED
 
 
 def test_agents_block_an_address_and_no_whole_domain(as_bob: PageClient, held: InboundMail) -> None:

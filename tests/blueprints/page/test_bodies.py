@@ -6,7 +6,7 @@ import pytest
 
 from blueprints.page.bodies import BESIDE_FILES, FIELDS, OF_A_FORM, OF_A_STRANGER
 from desk.office import Office
-from tests.blueprints.page.test_access import routes
+from tests.blueprints.test_access import routes
 from tests.blueprints.visitor import Visitor
 
 # Whoever adds a form with files adds its route here, and marks it with `takes_files`.

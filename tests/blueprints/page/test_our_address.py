@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from desk.agents import accounts
-from tests.blueprints.page.test_access import routes
+from tests.blueprints.test_access import routes
 from tests.blueprints.visitor import PASSWORDS, Visitor
 
 FORWARDED = {

@@ -353,3 +353,16 @@ def test_only_agents_who_work_here_get_a_password_link(staff):
     db.session.rollback()
     password_links.request_password_link("Anna@acme.test").join()
     assert db.session.scalars(select(OutboundMail)).one().purpose == "password_link"
+
+
+def test_a_stranger_who_asks_for_a_link_ends_no_invitation(staff, monkeypatch):
+    carl, token = password_links.invite_agent("Carl", "carl@acme.test", Role.AGENT)
+    invited = now()
+    password_links.request_password_link("carl@acme.test").join()
+    db.session.expire_all()
+    assert password_links.take_link(token) == carl
+    assert [mail.purpose for mail in db.session.scalars(select(OutboundMail))] == ["invitation"]
+    db.session.rollback()
+    monkeypatch.setattr(password_links, "now", lambda: invited + timedelta(days=8))
+    password_links.request_password_link("carl@acme.test").join()
+    assert db.session.query(OutboundMail).count() == 2, "one that has ended is renewed"

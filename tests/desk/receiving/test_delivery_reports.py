@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,13 +13,22 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm.attributes import set_committed_value
 
+from config import Relay
+from desk.office import Office, signing_key
+from desk.receiving import delivery_reports
+from desk.receiving.speakers import Speaker
 from desk.sending import delivery_results, outbox, retry_delays
 from desk.tickets import merging, undeliverable
+from mail import ids
+from mail.judging.authentication_results import SenderState, SenderVerdict
+from mail.judging.bounces import read_bounce
+from mail.reading.parse import parse
 from mail.types import Address
 from models import (
     Agent,
     Channel,
     Contact,
+    InboundMail,
     MailState,
     OutboundMail,
     OutboundRecipient,
@@ -60,6 +70,12 @@ def report(sent: OutboundMail, address: str, action: str = "failed", status: str
     ).encode()
 
 
+def way_back(sent: OutboundMail, address: str) -> str:
+    """The envelope's sender under which the mail left for this recipient."""
+    (number,) = (one.id for one in sent.recipients if one.address == address)
+    return ids.sign_return_address(signing_key(), number, sent.envelope_from)
+
+
 def contact(address: str = CAROL) -> Contact:
     return db.session.query(Contact).filter_by(address=address).populate_existing().one()
 
@@ -84,8 +100,9 @@ def test_a_report_of_any_server_reaches_what_it_speaks_of(
     raw = path.read_bytes().replace(said["returned_message_id"].encode(), sent.message_id.encode())
     if not re.search(rb"(?im)^return-path:", raw):
         raw = b"Return-Path: <>\n" + raw
-    row = arrive(channel, raw)
-    assert (str(row.outcome), row.ticket_id) == ("bounce", sent.ticket_id)
+    for address in named:  # each of them left with a return address of its own
+        row = arrive(channel, f"X-To: {address}\n".encode() + raw, to=way_back(sent, address))
+        assert (str(row.outcome), row.ticket_id) == ("bounce", sent.ticket_id)
     failed = {one["address"] for one in said["recipients"] if one["permanent"]}
     late = set(named) - failed
     assert states(sent) == {
@@ -140,8 +157,8 @@ def test_a_report_that_is_faster_than_our_note_of_the_hand_over_counts(
     real_settle = outbox.settle
 
     def settle(mail_id: int, *rest: object, **more: object) -> str:
-        assert len(relay.mails) == 1
-        arrive(channel, report(sent, DAVE))
+        assert len(relay.mails) == 2
+        arrive(channel, report(sent, DAVE), to=way_back(sent, DAVE))
         return real_settle(mail_id, *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(outbox, "settle", settle)
@@ -179,6 +196,80 @@ def test_the_bounce_of_a_confirmation_finds_its_ticket_after_merge_and_undo(
     merging.undo(move, alice)
     db.session.refresh(confirmation)
     assert confirmation.ticket_id == second.id
+
+
+# --- who may say so of a mail that several have
+
+
+def test_a_mail_to_several_leaves_with_a_return_address_for_each(relay: SmtpSink, reply: Reply) -> None:
+    sent = reply(cc=(DAVE,))
+    outbox.deliver_due()
+    assert {mail.recipients[0]: mail.envelope_from for mail in relay.mails} == {
+        address: way_back(sent, address) for address in (CAROL, DAVE)
+    }
+    alone = reply(question="<alone@customer.example>")
+    outbox.deliver_due()
+    assert relay.mails[-1].envelope_from == alone.envelope_from
+
+
+def test_who_is_in_cc_forges_no_report_about_another_reader(
+    relay: SmtpSink, reply: Reply, channel: Channel
+) -> None:
+    """Dave has our mail, its Message-ID and his own return address, and writes a perfect report about Carol."""
+    sent = reply(cc=(DAVE,))
+    outbox.deliver_due()
+    for number, to in enumerate(
+        (channel.address, way_back(sent, DAVE), f"support-acme+b1-{'a' * 26}@x.example")
+    ):
+        row = arrive(channel, f"X-Number: {number}\n".encode() + report(sent, CAROL), to=to)
+        assert (str(row.outcome), row.ticket_id) == ("bounce", sent.ticket_id), "nothing is lost"
+    carol = next(one for one in sent.recipients if one.address == CAROL)
+    assert (carol.state, carol.reason, sent.state) == ("accepted", "alleged", "done")
+    assert contact().undeliverable_since is None
+    assert events(sent) == ["mail_sent", "mail_alleged"], "told once"
+    arrive(channel, report(sent, CAROL, status="5.2.2"), to=way_back(sent, CAROL))
+    assert (states(sent)[CAROL], carol.reason) == ("undeliverable", "mailbox_full"), "the true one counts"
+
+
+def test_a_report_to_a_return_address_need_not_name_it(
+    relay: SmtpSink, reply: Reply, channel: Channel
+) -> None:
+    sent = reply(cc=(DAVE,))
+    outbox.deliver_due()
+    arrive(channel, report(sent, "elsewhere@other.example"), to=way_back(sent, CAROL))
+    assert states(sent) == {CAROL: "undeliverable", DAVE: "accepted"}
+
+
+@pytest.mark.parametrize(
+    ("via", "received", "author", "confirmed", "counts"),
+    [
+        ("imap", "by mailbox.example (Postfix) id 1", "MAILER-DAEMON@mailbox.example", False, True),
+        ("imap", "from dave.example by mailbox.example", "MAILER-DAEMON@mailbox.example", False, False),
+        ("smtp", "by mailbox.example (Postfix) id 1", "MAILER-DAEMON@mailbox.example", False, False),
+        ("smtp", "from mx by us", "MAILER-DAEMON@mx.customer.example", True, True),
+        ("smtp", "from mx by us", "MAILER-DAEMON@mx.customer.example", False, False),
+        ("smtp", "from mx by us", "MAILER-DAEMON@x.example", True, False),
+        ("smtp", "from mx by us", "MAILER-DAEMON@relay.example", True, True),
+        ("smtp", "from mx by us", "MAILER-DAEMON@other-relay.example", True, False),
+    ],
+)
+def test_without_a_return_address_it_counts_where_it_came_from(
+    relay: SmtpSink, office: Office, reply: Reply, channel: Channel,
+    via: str, received: str, author: str, confirmed: bool, counts: bool,
+) -> None:  # fmt: skip
+    """Made by the mailbox's server, or written by the recipient's domain or by whom we gave it to."""
+    sent = reply(cc=(DAVE,))
+    outbox.deliver_due()
+    office.settings = replace(office.settings, relay=Relay("smtp.relay.example", 25, "none"))
+    raw = f"Received: {received}\n".encode() + report(sent, CAROL)
+    read = parse(raw)
+    bounce = read_bounce(raw, read)
+    assert bounce is not None
+    state = SenderState.CONFIRMED if confirmed else SenderState.UNCONFIRMED
+    row = InboundMail(id=0, via=via, envelope_to=channel.address)
+    delivery_reports.take_back(sent, bounce, row, read, Speaker(author, SenderVerdict(state)))
+    db.session.commit()
+    assert states(sent)[CAROL] == ("undeliverable" if counts else "accepted")
 
 
 # --- contacts

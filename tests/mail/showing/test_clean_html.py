@@ -87,13 +87,13 @@ def test_remote_images_wait_until_asked_for() -> None:
         ("<table background=//x.example/a><tr><td>b</table>", ' background="https://x.example/a"'),
         ("<table><tr><td background=http://x.example/a>b</table>", ' background="http://x.example/a"'),
         (
-            "<p style=\"color:red;background:#fff url('https://x.example/a;b.png?c=1&d') repeat\">a</p>",
-            ' style="color:red;background:#fff none repeat;'
-            'background-image:url(&quot;https://x.example/a;b.png?c=1&amp;d&quot;)"',
+            "<table><tr><td style=\"color:red;background:#fff url('https://x.example/a;b.png?c=1&d') repeat\">a</table>",
+            '<td background="https://x.example/a;b.png?c=1&amp;d"'
+            ' style="color:red;background:#fff none repeat;background-image:revert-layer"',
         ),
         (
-            "<p style='background-image:url(//x.example/a)'>a</p>",
-            ' style="background-image:url(&quot;https://x.example/a&quot;)"',
+            "<table style='background-image:url(//x.example/a)'><tr><td>a</table>",
+            '<table background="https://x.example/a" style="background-image:revert-layer"',
         ),
     ],
 )
@@ -102,6 +102,23 @@ def test_backgrounds_and_sets_of_sources_wait_too(html: str, shown: str) -> None
     assert safe.remote_images == 1
     assert not re.search(r" (src|srcset|background)=|url\(", safe.html)
     assert shown in show_remote(safe.html)
+
+
+def test_no_style_loads_a_picture_not_even_when_asked() -> None:
+    """Chromium sends a Referer with it, whatever the policy of the page."""
+    for tag in ("div", "p", "span", "a", "h1", "li"):
+        safe = clean_html(f"<{tag} style='color:red;background:url(https://x.example/a)'>a</{tag}>", {})
+        assert safe.remote_images == 0 and "x.example" not in safe.html
+        assert "color:red" in safe.html
+    both = "<table><tr><td background='//x.example/a' style='background:url(//x.example/b)'>c</table>"
+    shown = show_remote(clean_html(both, {}).html)
+    assert shown.index("x.example/b") < shown.index("x.example/a"), "the style won over the attribute"
+    assert "url(" not in shown
+
+
+def test_what_was_stored_before_shows_no_background_outside_of_tables() -> None:
+    stored = '<div style="color:red" data-remote-style="https://x.example/a">a</div>'
+    assert show_remote(stored) == stored
 
 
 @pytest.mark.parametrize(
