@@ -126,15 +126,26 @@ def _by_results(mail: Mail, results: Iterable[Result]) -> SenderVerdict:
     if not asked:
         return UNCHECKED
     # DMARC is the judgement of the sender's own domain: where it failed, no single pass outweighs it.
-    if "DMARC" not in against and (covers := _covered(mail, passed)):
-        unproven = ALL.difference(*covers.values())
-        if "reply-to" in unproven and asks_elsewhere(mail):
-            return SenderVerdict(
-                SenderState.UNCONFIRMED, f"{UNSIGNED}{spelled(('reply-to',))}", False, unproven
-            )
-        return SenderVerdict(SenderState.CONFIRMED, ", ".join(covers), False, unproven)
+    if passed and "DMARC" not in against:
+        return _by_passes(mail, passed)
     refuted = "DMARC" in against or "SPF" in against
     return SenderVerdict(SenderState.UNCONFIRMED, ", ".join(dict.fromkeys(against)), refuted)
+
+
+def _by_passes(mail: Mail, passed: list[Result]) -> SenderVerdict:
+    """What passed proves From, if it vouches for it; a Reply-To that it does not vouch for may be anybody's.
+
+    Who added that to a signed mail has sent it once more, and chose where to: then nothing of it counts.
+    """
+    if not (covers := _covered(mail, passed)):
+        return SenderVerdict(SenderState.UNCONFIRMED, f"{UNSIGNED}{spelled(('from',))}", False, ALL)
+    unproven = ALL.difference(*covers.values())
+    if "reply-to" not in unproven or not asks_elsewhere(mail):
+        return SenderVerdict(SenderState.CONFIRMED, ", ".join(covers), False, unproven)
+    proof = f"{UNSIGNED}{spelled(('reply-to',))}"
+    return SenderVerdict(
+        SenderState.UNCONFIRMED, proof, False, unproven if unproven == ALL - HANDED_OVER else ALL
+    )
 
 
 def _covered(mail: Mail, passed: list[Result]) -> dict[str, frozenset[str]]:

@@ -23,7 +23,7 @@ CURVE = Ed25519PrivateKey.generate()
 
 
 def record(key: Key) -> bytes:
-    """What stands in DNS under `s1._domainkey.DOMAIN`."""
+    """What stands in DNS under `SELECTOR._domainkey.DOMAIN`."""
     public = key.public_key()
     if isinstance(key, Ed25519PrivateKey):
         return b"v=DKIM1; k=ed25519; p=" + b64encode(public.public_bytes(Encoding.Raw, PublicFormat.Raw))
@@ -32,7 +32,12 @@ def record(key: Key) -> bytes:
 
 
 def signed(
-    raw: bytes, fields: str, key: Key = RSA, domain: str = "customer.example", more: str = ""
+    raw: bytes,
+    fields: str,
+    key: Key = RSA,
+    domain: str = "customer.example",
+    more: str = "",
+    selector: str = "s1",
 ) -> bytes:
     """The mail (with CRLF) with a signature over these fields on top; `more` are further tags, as `l=7;`."""
     header, _, body = raw.partition(b"\r\n\r\n")
@@ -43,11 +48,11 @@ def signed(
         content = content[: int(more[2:].rstrip(";"))]
     digest = b64encode(sha256(content).digest()).decode()
     tags = (
-        f" v=1; a={method}-sha256; c=relaxed/relaxed; d={domain}; s=s1; {more} "
+        f" v=1; a={method}-sha256; c=relaxed/relaxed; d={domain}; s={selector}; {more} "
         f"h={':'.join(fields.split())}; bh={digest}; b="
     )
     found = []
-    for name in fields.split():
+    for name in fields.lower().split():
         values = [value for key_, _, value in lines if key_.lower() == name.encode()]
         found += [relaxed_field(name, values[-1]) + b"\r\n"] if values else []
     data = b"".join([*found, relaxed_field("dkim-signature", tags.encode())])
