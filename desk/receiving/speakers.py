@@ -70,7 +70,7 @@ def route_of(row: InboundMail) -> Route:
 
 
 def check(raw: bytes, mail: Mail, route: Route, *, at_once: bool = False) -> tuple[Result, ...]:
-    """What we find out ourselves about the sender; empty where nothing is to be asked.
+    """What a server before us found about the sender, or we ourselves; empty where nobody has checked.
 
     Asks the name servers, so no transaction is open meanwhile; `at_once`: other mail waits. Raises Unanswered,
     but never where a server before us has checked.
@@ -78,8 +78,7 @@ def check(raw: bytes, mail: Mail, route: Route, *, at_once: bool = False) -> tup
     ask = office().patience.of(office().lookup) if at_once else office().lookup
     if route.server:
         found = authentication_results.results_in(mail, route.server) or ()
-        judged = sender_check.by_policy(mail.sender.address, found, ask)
-        return judged if judged is not found else ()
+        return sender_check.by_policy(mail.sender.address, found, ask)
     if not route.peer:
         return ()
     return sender_check.check(raw, mail.sender.address, route.envelope_from, route.peer, ask)
@@ -91,7 +90,7 @@ def foreseen(channel: Channel, mail: Mail) -> tuple[Result, ...]:
 
 
 def verdict_of(channel: Channel, mail: Mail, results: tuple[Result, ...] = ()) -> SenderVerdict:
-    """By our own check, else by what the receiving server wrote on top, if the channel knows its name."""
+    """By the results of `check`, else by what the receiving server wrote on top, if the channel knows its name."""
     return (
         authentication_results.verdict(mail, results)
         if results

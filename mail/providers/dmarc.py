@@ -77,7 +77,7 @@ def stand_above_each_other(proven: str, author: str) -> bool:
 
 
 def may_be_of_one_house(proven: str, author: str) -> bool:
-    """Whether it is worth asking: below one public suffix names may be, below none two labels are not the same."""
+    """Whether it is worth asking: names of one organisation share their last two labels at least."""
     return proven.split(".")[-2:] == author.split(".")[-2:]
 
 
