@@ -27,7 +27,7 @@ from models.blobs import BlobStore
 from wire import Source
 from wire.discovery import Internet
 from wire.idle_watch import IdleWatch
-from wire.sender_check import NameServers
+from wire.sender_check import NameServers, Patience
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -52,10 +52,13 @@ class Office:
     setup_token: str = ""
     internet: Internet = field(default_factory=Internet)  # where the settings of an address are looked up
     lookup: Ask = field(default_factory=NameServers)  # for the check of senders
+    patience: Patience = field(default_factory=Patience)  # with name servers, while other mail waits
     idle: IdleWatch | None = None  # where jobs run: mailboxes rest there between two fetches
     # Mails of the ledger, by number. `slow`: reading them takes time, so they are read where no other mail waits.
     # `survived`: disk or database were in trouble at their last attempt, so the next one is the same one.
+    # `unanswered`: those of `slow` that wait for a name server, and when it is asked again.
     slow: set[int] = field(default_factory=set)
+    unanswered: dict[int, datetime] = field(default_factory=dict)
     overtakes: bool = (
         False  # whether jobs run that read them beside the others; else each is read in its turn
     )

@@ -36,6 +36,17 @@ SENDER = {
     "unconfirmed": lazy_gettext("Sender not verified"),
     "unchecked": lazy_gettext("Sender not checked"),
 }
+# What is open in a header (mail/judging/authentication_results.py).
+PROOF = {
+    "twice": lazy_gettext("more than once: %(fields)s"),
+    "unsigned": lazy_gettext("not signed: %(fields)s"),
+}
+DOUBTED = {
+    "twice": lazy_gettext(
+        "This mail has a header field more than once that may stand there once only (%(fields)s). So nothing proves "
+        "which of them the sender wrote."
+    ),
+}
 # Why a mail became what it is: the reasons of the rules (mail/judging/rules.py), of the fetch and of
 # persons.
 REASON = {
@@ -115,5 +126,21 @@ def lines(said: Explanation) -> list[Line]:
 
 
 def sender(said: Explanation) -> str:
-    word = str(SENDER[said.sender_state])
-    return f"{word} ({said.sender_proof})" if said.sender_proof else word
+    return verdict(said.sender_state, said.sender_proof)
+
+
+def verdict(state: str, proof: str = "") -> str:
+    word = str(SENDER[state])
+    return f"{word} ({proof_of(proof)})" if proof else word
+
+
+def proof_of(code: str) -> str:
+    """What passed (`SPF, DKIM`) or spoke against the sender, or what is open in the header."""
+    kind, found, fields = code.partition(":")
+    return PROOF[kind] % {"fields": ", ".join(fields.split())} if found and kind in PROOF else code
+
+
+def doubted(code: str) -> str:
+    """The sentence about a header that leaves open what the sender wrote; empty for all others."""
+    kind, found, fields = code.partition(":")
+    return DOUBTED[kind] % {"fields": ", ".join(fields.split())} if found and kind in DOUBTED else ""

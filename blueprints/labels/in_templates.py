@@ -31,8 +31,14 @@ class Labels:
     def relation(self, code: str) -> str:
         return str(codes.RELATION[code])
 
-    def sender(self, code: str) -> str:
-        return str(decisions.SENDER[code])
+    def sender(self, code: str, proof: str = "") -> str:
+        return decisions.verdict(code, proof)
+
+    def proof(self, code: str) -> str:
+        return decisions.proof_of(code)
+
+    def doubted(self, proof: str) -> str:
+        return decisions.doubted(proof)
 
     def ticket_event(self, event: TicketEvent) -> str:
         return events.event_words(event)

@@ -18,7 +18,7 @@ from desk.channels.connections import incoming_credentials, incoming_server
 from desk.checks.connection_tests import LONGEST, recent_checks
 from desk.checks.foreseen import ForeseenFacts
 from desk.office import in_background, office
-from desk.receiving import deciding, explanations, intake
+from desk.receiving import deciding, explanations, intake, speakers
 from desk.receiving.deciding import Decision, Delivery
 from desk.receiving.explanations import Explanation
 from mail.safe_reading import Reading, read
@@ -176,7 +176,8 @@ class _DryRun:
         if not glimpse.cut and (same := self._same_bytes(glimpse.raw)) is not None:
             return same
         predates = deciding.predates(glimpse.arrived_at, self._activated_at, self.first)
-        delivery = Delivery(self._channel, predates_channel=predates)
+        checked = speakers.foreseen(self._channel, its.mail)
+        delivery = Delivery(self._channel, predates_channel=predates, results=checked)
         decision = deciding.decide(its, delivery, self._facts)
         self._facts.remember(its.mail, delivery, decision)
         return decision

@@ -28,7 +28,7 @@ class Delivery:
 
     `envelope_from` is empty for the null sender and None where nobody knows it (fetched mail).
     `predates_channel`: older than the channel's connection, so nobody is told of it. `released`: a person let it in
-    from the quarantine. `results`: of our own check of the sender, where no server before us made one.
+    from the quarantine. `results`: of the check of the sender, as `speakers.check` answers them.
     """
 
     channel: Channel

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import ScalarSelect, select
 
 from desk.notices import notice_mails
-from desk.receiving import deciding
+from desk.receiving import deciding, speakers
 from desk.receiving.deciding import Decision, Delivery
 from desk.receiving.decision_facts import DatabaseFacts
 from desk.tickets.participants import CLUES
@@ -91,7 +91,8 @@ def _number(ticket: Ticket | None) -> int | None:
 
 def if_it_came(reading: Reading, channel: Channel) -> Explanation:
     """What would become of a mail if it came to the channel now, by a mailbox. Changes nothing."""
-    return explain(deciding.decide(reading, Delivery(channel), DatabaseFacts(locks=False)))
+    delivery = Delivery(channel, results=speakers.foreseen(channel, reading.mail))
+    return explain(deciding.decide(reading, delivery, DatabaseFacts(locks=False)))
 
 
 def stored(row: InboundMail, message: Message | None) -> Explanation:

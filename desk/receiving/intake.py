@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
@@ -19,11 +19,13 @@ from desk.office import office
 from desk.receiving import blocking, deciding, delivery_reports, filing, speakers
 from desk.receiving.deciding import Decision, Delivery
 from desk.receiving.decision_facts import DatabaseFacts
+from desk.receiving.speakers import Route
 from desk.trouble import is_trouble
 from mail.judging.authentication_results import Result
+from mail.providers.lookup import Unanswered
 from mail.safe_reading import Reading, TakesTime, read_last, read_with_attached
 from mail.types import Address, Mail
-from models import InboundMail, InboundState, Outcome, ServerCopy, db, now
+from models import Channel, InboundMail, InboundState, Outcome, ServerCopy, db, now
 from models.base import insert_if_new, one_at_a_time, update_now
 from models.inbound import UNDECIDED, first_verdict
 
@@ -32,6 +34,7 @@ log = logging.getLogger(__name__)
 Results = tuple[Result, ...]  # of the check of a sender
 
 ATTEMPTS = 3  # to read a mail, each of which ended with our process, before it is shown unread
+ASKED_AGAIN = timedelta(seconds=15)  # for what a name server did not answer; see also speakers.WAITS
 
 # Asked for every mail, so it is put together once.
 LOCKED = select(InboundMail).where(InboundMail.id == bindparam("id")).with_for_update()
@@ -72,12 +75,14 @@ def take_in(channel_id: int, arrivals: Sequence[Arrival]) -> list[int]:
         ]
         at_hand = office().at_hand
         at_hand.update(inbound_id for inbound_id, _ in rows)
+        route = Route(speakers.server_name(db.session.get_one(Channel, channel_id))) if rows else Route()
+        batch_cache.commit()
         try:
             for number, (inbound_id, raw) in enumerate(rows):
                 if office().stopping.is_set():
                     _count_attempt([unread for unread, _ in rows[number:]], -1)
                     break
-                _process(inbound_id, raw, at_once=office().overtakes)  # its server has checked the sender
+                _process(inbound_id, raw, route, at_once=office().overtakes)
         finally:
             at_hand.difference_update(inbound_id for inbound_id, _ in rows)
     return [inbound_id for inbound_id, _ in rows]
@@ -149,7 +154,7 @@ def _process_stored(inbound_id: int, raw: bytes | None, *, at_once: bool = False
     if row is None or row.state not in UNDECIDED:
         db.session.rollback()
         return row.outcome if row else Outcome.PENDING
-    digest, (peer, envelope_from) = row.sha256, speakers.to_check(row)
+    digest, route = row.sha256, speakers.route_of(row)
     gives_up = row.attempts > ATTEMPTS
     batch_cache.commit()  # reading a mail may take a while: nothing is locked meanwhile
     if gives_up:
@@ -160,24 +165,24 @@ def _process_stored(inbound_id: int, raw: bytes | None, *, at_once: bool = False
         except FileNotFoundError:
             return _failed(inbound_id, None, fault)
         return _failed(inbound_id, raw, fault, read_last(raw))
-    return _process(inbound_id, raw, digest, peer, envelope_from, at_once=at_once)
+    return _process(inbound_id, raw, route, digest, at_once=at_once)
 
 
 def _process(
-    inbound_id: int,
-    raw: bytes | None,
-    digest: str = "",
-    peer: str = "",
-    envelope_from: str = "",
-    *,
-    at_once: bool = False,
+    inbound_id: int, raw: bytes | None, route: Route, digest: str = "", *, at_once: bool = False
 ) -> Outcome:
     for last_try in (False, False, True):
         try:
             raw = office().blobs.get(digest) if raw is None else raw
             reach("reading")
             reading = read_with_attached(raw, at_once=at_once)
-            results = speakers.own_check(raw, reading.mail, envelope_from, peer)
+            try:
+                results = speakers.check(raw, reading.mail, route, at_once=at_once)
+            except Unanswered:
+                if office().overtakes and route.waits_until and now() < route.waits_until:
+                    again = None if at_once else min(now() + ASKED_AGAIN, route.waits_until)
+                    return _left_to_the_lane(inbound_id, again)
+                results = ()  # not checked
             return _decide(inbound_id, reading, results)
         except IntegrityError as error:
             # Two mails at once made the same contact: the second try finds what the other one made.
@@ -185,10 +190,7 @@ def _process(
             if last_try:
                 return _failed(inbound_id, raw, repr(error))
         except TakesTime:
-            _count_attempt([inbound_id], -1)
-            office().slow.add(inbound_id)
-            office().ring("process_slow", None)
-            return Outcome.PENDING
+            return _left_to_the_lane(inbound_id)
         except Exception as error:
             db.session.rollback()
             if is_trouble(error):
@@ -197,6 +199,16 @@ def _process(
             log.exception("mail %s could not be processed", inbound_id)
             return _failed(inbound_id, raw, repr(error))
     raise AssertionError("the last try answers")
+
+
+def _left_to_the_lane(inbound_id: int, asked_again: datetime | None = None) -> Outcome:
+    """It takes time, or waits for a name server: `process_slow` takes it up. That was no attempt."""
+    _count_attempt([inbound_id], -1)
+    if asked_again is not None:
+        office().unanswered[inbound_id] = asked_again
+    office().slow.add(inbound_id)
+    office().ring("process_slow", asked_again)
+    return Outcome.PENDING
 
 
 def process_pending(limit: int = 500, channel_id: int | None = None) -> int:
@@ -232,14 +244,18 @@ def process_pending(limit: int = 500, channel_id: int | None = None) -> int:
 
 
 def process_slow() -> int:
-    """Read what takes time, one by one, while all other mail goes its way."""
+    """What takes time to read, or waits for an answer about its sender, one by one while other mail goes its way."""
     done = 0
     for inbound_id in sorted(office().slow):
         if office().stopping.is_set():
             break
+        if office().unanswered.get(inbound_id, now()) > now():
+            continue
+        office().unanswered.pop(inbound_id, None)
         with _stays_pending(inbound_id):
             process(inbound_id)
-            office().slow.discard(inbound_id)
+            if inbound_id not in office().unanswered:
+                office().slow.discard(inbound_id)
         done += 1
     return done
 

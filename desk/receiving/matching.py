@@ -34,6 +34,14 @@ SAME_MAIL = select(Message.from_address, Message.text).where(
 )
 
 
+# Where a clue stands that does not prove itself: what is not the sender's word there is nobody's.
+FIELDS = {
+    ClueKind.FOREIGN_ID: frozenset({"in-reply-to", "references"}),
+    ClueKind.MARKER: frozenset({"from"}),  # in the body, for which whatever vouches for From vouches too
+    ClueKind.SUBJECT: frozenset({"subject"}),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """`ticket` is None for a new one. `why` is the code shown as »Warum hier?«.
@@ -111,8 +119,11 @@ def find_ticket(
 def _takes_part(speaker: Speaker, ticket: Ticket, clue: Clue, known: KnownTickets) -> bool:
     if speaker.is_ours or speaker.verdict.refuted:
         return False
-    if speaker.is_agent and not clue.proves_itself and not speaker.confirmed:
-        return False
+    if not clue.proves_itself:
+        if speaker.is_agent and not speaker.confirmed:
+            return False
+        if not speaker.verdict.unproven.isdisjoint(FIELDS[clue.kind]):
+            return False
     return speaker.key in known.participants(ticket)
 
 

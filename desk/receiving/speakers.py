@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
@@ -15,6 +16,8 @@ from mail.judging.authentication_results import Result, SenderState, SenderVerdi
 from mail.types import Mail
 from models import Channel, InboundMail, OutboundMail, OutboundRecipient, db
 from wire import sender_check
+
+WAITS = timedelta(seconds=55)  # from its arrival on, for an answer about its sender: a minute with the filing
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +50,47 @@ def speaker_of(mail: Mail, verdict: SenderVerdict, channel: Channel) -> Speaker:
     return Speaker(key, verdict, key in accounts.agent_addresses(), is_ours)
 
 
-def to_check(row: InboundMail) -> tuple[str, str]:
-    """Peer and envelope sender of a mail whose sender we check ourselves; no peer where a server before us did."""
-    return ("" if server_name(row.channel) else row.peer), row.envelope_from or ""
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a mail came, as far as that says something of its sender.
+
+    `server`: the name of the one whose word counts. Without one we check ourselves who `peer` brought it for,
+    if anybody did; `waits_until`: so long the mail may wait for a name server.
+    """
+
+    server: str = ""
+    peer: str = ""
+    envelope_from: str = ""
+    waits_until: datetime | None = None
 
 
-def own_check(raw: bytes, mail: Mail, envelope_from: str, peer: str) -> tuple[Result, ...]:
-    """Asks the name servers, so no transaction is open meanwhile. Empty without a peer or without an answer."""
-    if not peer:
+def route_of(row: InboundMail) -> Route:
+    server = server_name(row.channel)
+    return Route(server, "" if server else row.peer, row.envelope_from or "", row.received_at + WAITS)
+
+
+def check(raw: bytes, mail: Mail, route: Route, *, at_once: bool = False) -> tuple[Result, ...]:
+    """What a server before us found about the sender, or we ourselves; empty where nobody has checked.
+
+    Asks the name servers, so no transaction is open meanwhile; `at_once`: other mail waits. Raises Unanswered,
+    but never where a server before us has checked.
+    """
+    ask = office().patience.of(office().lookup) if at_once else office().lookup
+    if route.server:
+        found = authentication_results.results_in(mail, route.server) or ()
+        return sender_check.by_policy(mail.sender.address, found, ask)
+    if not route.peer:
         return ()
-    return sender_check.check(raw, mail.sender.address, envelope_from, peer, office().lookup)
+    return sender_check.check(raw, mail.sender.address, route.envelope_from, route.peer, ask)
+
+
+def foreseen(channel: Channel, mail: Mail) -> tuple[Result, ...]:
+    """As `check`, for a mail that would be fetched for the channel."""
+    return check(b"", mail, Route(server_name(channel)), at_once=True)
 
 
 def verdict_of(channel: Channel, mail: Mail, results: tuple[Result, ...] = ()) -> SenderVerdict:
-    """By our own check, else by what the receiving server wrote on top, if the channel knows its name."""
+    """By the results of `check`, else by what the receiving server wrote on top, if the channel knows its name."""
     return (
         authentication_results.verdict(mail, results)
         if results

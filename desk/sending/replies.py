@@ -102,7 +102,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
 
     channel, answered = channels.sending_channel(ticket), circle.last
     readers = (*to, *written.cc, *written.bcc)
-    quoted = answered if answered and participants.may_be_quoted(answered, readers, circle.known) else None
+    quoted = answered if answered and participants.may_be_quoted(answered, readers, circle.may_read) else None
     subject = reply_subject(
         ticket.subject, ticket.number, requester_languages.of_mail("ticket_reply", ticket.locale)
     )

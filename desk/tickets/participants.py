@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import bindparam, exists, or_, select
 
 from desk.channels import channels
 from mail.domains import mailbox_key
 from mail.reading.addresses import valid_address
 from mail.types import Address, ClueKind
-from models import Kind, MailState, Message, OutboundMail, Ticket, db
+from models import Kind, MailState, Message, OutboundMail, OutboundRecipient, Ticket, db
 
 MOST_WISHED = 3  # addresses of a Reply-To
 MOST_COPIES = 10  # addresses that the composer offers for Cc
@@ -56,21 +56,33 @@ class Circle:
     last: Message | None
     known: frozenset[str]  # keys of those who take part
     own: frozenset[str]  # our own addresses, never written to
+    answered_at: frozenset[str] = frozenset()  # where else the requester asked for answers and got them
+
+    @property
+    def may_read(self) -> frozenset[str]:
+        """Keys of those who are written to without an agent saying so."""
+        return self.known | self.answered_at
 
     def recipients(self) -> tuple[Address, ...]:
         """Who gets the answer: the author of the last mail that a person wrote, at the address they ask for.
 
-        A Reply-To is a wish of whoever wrote the mail. It leads to somebody new only where a ticket begins
-        or where the sender is confirmed; and never to our own addresses or a crowd.
+        A Reply-To is a wish of whoever wrote the mail, or of who sent somebody's mail once more. It leads to
+        somebody new only where a ticket begins, and never to our own addresses or a crowd.
         """
         last, contact = self.last, self.ticket.contact
         if last is None or _passed_on(last):
             return self._writable([{"name": contact.name, "address": contact.address}])
-        wished = last.reply_to
-        if last.sender_state != "confirmed" and (last.refuted or last.why in CLUES):
-            wished = [entry for entry in wished if mailbox_key(entry["address"]) in self.known]
+        strangers = {mailbox_key(entry["address"]) for entry in _unknown_wishes(last, self.may_read)}
+        wished = [entry for entry in last.reply_to if mailbox_key(entry["address"]) not in strangers]
         author = [{"name": last.from_name, "address": last.from_address}]
         return self._writable(wished)[:MOST_WISHED] or self._writable(author)
+
+    def offered(self) -> list[str]:
+        """Where the last mail asks to be answered as well: nobody known, so only an agent decides it."""
+        if self.last is None or _passed_on(self.last):
+            return []
+        wished = self._writable(_unknown_wishes(self.last, self.may_read))
+        return list(dict.fromkeys(one.address for one in wished))[:MOST_WISHED]
 
     def joined_by(self, readers: Iterable[Address]) -> Circle:
         """After an answer to them: whom we write to takes part."""
@@ -117,7 +129,10 @@ def first_reader(wished: Sequence[dict[str, str]], author: str) -> str:
 
 
 def around(ticket: Ticket) -> Circle:
-    return Circle(ticket, last_inbound(ticket), frozenset(participants(ticket)), channels.own_addresses())
+    last, known = last_inbound(ticket), frozenset(participants(ticket))
+    asked = _unknown_wishes(last, known) if last is not None else []
+    used = _answered_at(ticket, {mailbox_key(entry["address"]) for entry in asked}) if asked else frozenset()
+    return Circle(ticket, last, known, channels.own_addresses(), used)
 
 
 def recipients(ticket: Ticket) -> tuple[Address, ...]:
@@ -151,7 +166,8 @@ def may_be_quoted(answered: Message, readers: Iterable[Address], known: Set[str]
     """
     if answered.forwarded_from:
         return False
-    knows = {mailbox_key(entry["address"]) for entry in (*answered.to, *answered.cc, *answered.reply_to)}
+    wished = [] if _joined(answered) else answered.reply_to
+    knows = {mailbox_key(entry["address"]) for entry in (*answered.to, *answered.cc, *wished)}
     knows |= (participants(answered.ticket) if known is None else known) | {
         mailbox_key(answered.from_address)
     }
@@ -160,16 +176,57 @@ def may_be_quoted(answered: Message, readers: Iterable[Address], known: Set[str]
 
 
 def named_by_mails(ticket: Ticket) -> set[str]:
-    """Keys of the addresses that stand in the Cc of a mail or wrote as newcomers."""
+    """Keys of the addresses that stand in the Cc or Reply-To of a mail or wrote as newcomers."""
     rows = db.session.execute(
-        select(Message.from_address, Message.to, Message.cc).where(
+        select(Message.from_address, Message.to, Message.cc, Message.reply_to).where(
             Message.ticket_id == ticket.id, Message.kind == Kind.INBOUND
         )
     )
     named: set[str] = set()
-    for author, to, cc in rows:
-        named |= {mailbox_key(author), *(mailbox_key(entry["address"]) for entry in (*to, *cc))}
+    for author, to, cc, wished in rows:
+        named |= {mailbox_key(author), *(mailbox_key(entry["address"]) for entry in (*to, *cc, *wished))}
     return named
+
+
+def _joined(message: Message) -> bool:
+    """It came into a ticket that was there before, or nothing of it is believed."""
+    return message.refuted or message.why in CLUES
+
+
+def _unknown_wishes(message: Message, known: Set[str]) -> list[dict[str, str]]:
+    """The addresses of its Reply-To that are neither its author nor known; where a ticket begins, all may be new."""
+    if not _joined(message):
+        return []
+    known = known | {mailbox_key(message.from_address)}
+    return [entry for entry in message.reply_to if mailbox_key(entry["address"]) not in known]
+
+
+def _answered_at(ticket: Ticket, keys: set[str]) -> frozenset[str]:
+    """Those of the addresses that an answer to this requester has gone to, in another ticket that they began.
+
+    Only where its first mail was confirmed: else whoever used their name once would be known from then on.
+    """
+    begun = exists().where(
+        Message.ticket_id == Ticket.id,
+        Message.kind == Kind.INBOUND,
+        Message.sender_state == "confirmed",
+        Message.from_address == ticket.contact.address,
+        Message.why.not_in(CLUES),
+    )
+    found = db.session.scalars(
+        select(OutboundRecipient.address_key)
+        .join(OutboundMail, OutboundMail.id == OutboundRecipient.mail_id)
+        .join(Ticket, Ticket.id == OutboundMail.ticket_id)
+        .where(
+            OutboundRecipient.address_key.in_(keys),
+            OutboundRecipient.automatic.is_(False),
+            OutboundMail.purpose == "ticket_reply",
+            OutboundMail.state == MailState.DONE,
+            Ticket.contact_id == ticket.contact_id,
+            begun,
+        )
+    )
+    return frozenset(found)
 
 
 def _passed_on(message: Message) -> bool:

@@ -65,6 +65,7 @@ def shown(ticket: Ticket, agent: Agent, tab: str, added: Added | None = None) ->
         "recipients": to,
         "undeliverable": undeliverable.among((one.address for one in to), ticket.contact),
         "copies": circle.copies(to),
+        "offered": circle.offered(),
         "last_mail": circle.last,
         "once": secrets.token_urlsafe(16),
         "participants": circle.others(),

@@ -13,6 +13,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mail.domains import ascii_domain, mailbox_key
+from mail.judging.proven_fields import (
+    ALL,
+    HANDED_OVER,
+    NOTHING,
+    asks_elsewhere,
+    doubled,
+    signed_fields,
+    spelled,
+)
+from mail.providers import dmarc
 from mail.reading.headers import addresses
 from mail.types import Mail
 
@@ -41,24 +51,35 @@ class SenderState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SenderVerdict:
-    """`proof` names what passed (`SPF, DKIM`), or what spoke against it.
+    """`proof` names what passed (`SPF, DKIM`), or what spoke against it; the words of TWICE and UNSIGNED come first.
 
     `refuted`: not merely without proof, but contradicted; such a mail is not taken for one of its sender.
+    `unproven`: the header fields that are not taken for the sender's word, though they stand in their mail.
     """
 
     state: SenderState = SenderState.UNCHECKED
     proof: str = ""
     refuted: bool = False
+    unproven: frozenset[str] = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One method of RFC 8601: `spf=pass smtp.mailfrom=x`. All in lower case."""
+    """One method of RFC 8601: `spf=pass smtp.mailfrom=x`. All in lower case.
+
+    `covers`: the header fields that it vouches for, where our own check has seen them.
+    """
 
     method: str
     value: str
     properties: dict[str, str]
+    covers: frozenset[str] | None = None
 
+
+# Begin a proof that is none: the fields that stand there twice, and those for which nothing vouches.
+TWICE, UNSIGNED = "twice:", "unsigned:"
+# Two of these leave open who speaks, or who would be answered.
+OPEN_TO_DOUBT = frozenset({"from", "reply-to"})
 
 UNCHECKED = SenderVerdict()
 # No author, or several: what the other fields say of the sender is not taken for their word.
@@ -67,37 +88,85 @@ NOBODY = SenderVerdict(SenderState.UNCONFIRMED, "From", refuted=True)
 
 def verdict_by_header(mail: Mail, server: str) -> SenderVerdict:
     """By the topmost results in the mail, if `server` (the authserv-id that the channel knows) wrote them."""
-    if len(authors(mail)) != 1:
-        return NOBODY
+    results = results_in(mail, server)
+    return _of_the_whole(mail, UNCHECKED) if results is None else verdict(mail, results)
+
+
+def results_in(mail: Mail, server: str) -> tuple[Result, ...] | None:
+    """The topmost results in the mail; None if `server` did not write them."""
     written = mail.all(RESULTS_HEADER)
     if not server or not written:
-        return UNCHECKED
+        return None
     name, results = read_results(written[0])
-    if name != server.lower():
-        return UNCHECKED
-    return verdict(mail, results)
+    return results if name == server.lower() else None
 
 
 def verdict(mail: Mail, results: Iterable[Result]) -> SenderVerdict:
     """What the results say of the address in From. A pass of another domain proves nothing for it."""
-    if len(authors(mail)) != 1:
-        return NOBODY
+    return _of_the_whole(mail, _by_results(mail, results))
+
+
+def _of_the_whole(mail: Mail, judged: SenderVerdict) -> SenderVerdict:
+    """The verdict on a mail whose header may say two things at once: then none of it is proven."""
+    if twice := doubled(mail):
+        refuted = judged.refuted or not OPEN_TO_DOUBT.isdisjoint(twice)
+        return SenderVerdict(SenderState.UNCONFIRMED, f"{TWICE}{spelled(twice)}", refuted, ALL)
+    return judged if len(authors(mail)) == 1 else NOBODY
+
+
+def _by_results(mail: Mail, results: Iterable[Result]) -> SenderVerdict:
     domain = ascii_domain(mail.sender.address.rpartition("@")[2])
     passed, against, asked = [], [], False
     for result in results:
         asked = asked or result.value not in ("temperror", "skipped")
         if result.value == "pass" and _speaks_for(result, domain):
-            passed.append(result.method.upper())
+            passed.append(result)
         elif result.value == "fail" or (result.value == "softfail" and result.method == "spf"):
             against.append(result.method.upper())
-    passed = list(dict.fromkeys(passed))
     if not asked:
         return UNCHECKED
     # DMARC is the judgement of the sender's own domain: where it failed, no single pass outweighs it.
     if passed and "DMARC" not in against:
-        return SenderVerdict(SenderState.CONFIRMED, ", ".join(passed))
+        return _by_passes(mail, passed)
     refuted = "DMARC" in against or "SPF" in against
     return SenderVerdict(SenderState.UNCONFIRMED, ", ".join(dict.fromkeys(against)), refuted)
+
+
+def _by_passes(mail: Mail, passed: list[Result]) -> SenderVerdict:
+    """What passed proves From, if it vouches for it; a Reply-To that it does not vouch for may be anybody's.
+
+    Who added that to a signed mail has sent it once more, and chose where to: then nothing of it counts.
+    """
+    if not (covers := _covered(mail, passed)):
+        return SenderVerdict(SenderState.UNCONFIRMED, f"{UNSIGNED}{spelled(('from',))}", False, ALL)
+    unproven = ALL.difference(*covers.values())
+    if "reply-to" not in unproven or not asks_elsewhere(mail):
+        return SenderVerdict(SenderState.CONFIRMED, ", ".join(covers), False, unproven)
+    proof = f"{UNSIGNED}{spelled(('reply-to',))}"
+    return SenderVerdict(
+        SenderState.UNCONFIRMED, proof, False, unproven if unproven == ALL - HANDED_OVER else ALL
+    )
+
+
+def _covered(mail: Mail, passed: list[Result]) -> dict[str, frozenset[str]]:
+    """What vouches for which fields, by method; without what does not vouch for From itself."""
+    alone = all(result.method == "dmarc" for result in passed)
+    covers: dict[str, frozenset[str]] = {}
+    for result in passed:
+        if "from" in (fields := _vouches_for(mail, result, alone)):
+            method = result.method.upper()
+            covers[method] = covers.get(method, NOTHING) | fields
+    # DMARC rests on one of the others.
+    return covers if alone or covers.keys() != {"DMARC"} else {}
+
+
+def _vouches_for(mail: Mail, result: Result, alone: bool) -> frozenset[str]:
+    """`alone`: DMARC's word is all that a server has written."""
+    if result.covers is not None:
+        return result.covers
+    if result.method == "dkim":
+        return signed_fields(mail, proven_domain(result), result.properties.get("header.b", ""))
+    return HANDED_OVER if result.method == "spf" or alone else frozenset({"from"})
 
 
 def read_results(value: str) -> tuple[str, tuple[Result, ...]]:
@@ -120,20 +189,23 @@ def authors(mail: Mail) -> set[str]:
 
 
 def _speaks_for(result: Result, domain: str) -> bool:
-    """Alignment as in RFC 7489 section 3.1, by parent domains instead of a list of public suffixes."""
+    """Alignment (RFC 9989, 4.4) as far as names alone tell; what a policy says of others, DMARC's result knows."""
+    proven = (
+        result.properties.get("header.from", domain) if result.method == "dmarc" else proven_domain(result)
+    )
+    return dmarc.stand_above_each_other(ascii_domain(proven.rpartition("@")[2].strip(".")), domain)
+
+
+def proven_domain(result: Result) -> str:
+    """The domain that a result of SPF or DKIM is about; empty for others."""
     given = result.properties
-    if result.method == "dmarc":
-        proven = given.get("header.from", domain)
-    elif result.method == "dkim":
+    if result.method == "dkim":
         proven = given.get("header.d") or given.get("header.i", "")
     elif result.method == "spf":
         proven = given.get("smtp.mailfrom") or given.get("smtp.from", "")
     else:
-        return False
-    proven = ascii_domain(proven.rpartition("@")[2].strip("."))
-    return "." in proven and (
-        proven == domain or domain.endswith(f".{proven}") or proven.endswith(f".{domain}")
-    )
+        return ""
+    return ascii_domain(proven.rpartition("@")[2].strip("."))
 
 
 _COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")

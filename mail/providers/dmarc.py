@@ -69,6 +69,18 @@ def is_aligned(proven: str, author: str, strict: bool, ask: Ask) -> bool:
     return f".{proven}".endswith(f".{ours}") and organisation_of(proven, ask) == ours
 
 
+def stand_above_each_other(proven: str, author: str) -> bool:
+    """Whether one of two names stands above the other, or both are one: what is believed where DNS has no policy."""
+    return "." in proven and (
+        proven == author or author.endswith(f".{proven}") or proven.endswith(f".{author}")
+    )
+
+
+def may_be_of_one_house(proven: str, author: str) -> bool:
+    """Whether it is worth asking: names of one organisation share their last two labels at least."""
+    return proven.split(".")[-2:] == author.split(".")[-2:]
+
+
 def organisation_of(domain: str, ask: Ask) -> str:
     """The Organizational Domain (4.10): the domain itself where DNS says nothing. Raises Unanswered."""
     domain = ascii_domain(domain).removesuffix(".")

@@ -7,6 +7,7 @@ Message-IDs, addresses, whatever stands in her own mails from us. Some cases let
 from __future__ import annotations
 
 import email
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -15,8 +16,10 @@ from datetime import timedelta
 from email import policy
 
 import pytest
+from flask import current_app
 
 from desk.office import office, signing_key
+from desk.receiving import intake
 from desk.sending import replies
 from desk.tickets import participants
 from mail import ids
@@ -25,10 +28,13 @@ from models import Agent, Channel, InboundMail, InboundState, Message, OutboundM
 from tests.support.clients import CLIENTS, filled, sent
 from tests.support.mails import arrive, mail
 from tests.support.post import Post, SentMail, opened
+from tests.support.signatures import CURVE, RSA, record
+from tests.support.signatures import signed as sign
 
 MALLORY = "Mallory <mallory@evil.example>"
 KIM = "kim.s@strasse.example"
 MX = "mx.acme.example"
+NUMBERS = itertools.count(1)
 SECRETS = ("terminate", "4711", "carol", "dave", "kim.s", "confidential", "alice")
 WORDS = "cheappills http://evil.example"
 
@@ -319,6 +325,186 @@ def _told(one: SentMail) -> list[str]:
     return found if purpose == "confirmation" else [purpose, *found]
 
 
+# --- who holds a mail that Carol signed, and sends it once more with something added
+
+CLUES = "From To Subject Date Message-ID In-Reply-To"
+SIGNED_PASS = "dkim=pass header.d=customer.example; dmarc=pass header.from=customer.example"
+ELSEWHERE = "Reply-To: Carol <mallory@evil.example>"
+
+
+def carols(h: House, more: str = "", subject: str = "", answers: str = "") -> bytes:
+    """A mail of hers of which Mallory got a copy; it may name the ticket."""
+    lines = [
+        "From: Carol <carol@customer.example>", "To: support-acme@poststelle.example, mallory@evil.example",
+        f"Subject: {subject or 'Yes'}", "Date: Mon, 02 Nov 2026 10:00:00 +0000",
+        f"Message-ID: <{next(NUMBERS)}@customer.example>",
+    ]  # fmt: skip
+    lines += [f"In-Reply-To: {answers}"] if answers else []
+    lines += [more] if more else []
+    return "\r\n".join([*lines, "", f"Yes, please do that. {WORDS}", ""]).encode()
+
+
+def named(h: House, more: str = "") -> bytes:
+    return carols(h, more, f"Re: [#{h.number}]", h.first_id)
+
+
+def again(added: str, raw: bytes) -> bytes:
+    return added.encode() + b"\r\n" + raw
+
+
+# What comes, and what the server in front of a mailbox says of it: it knows signatures, and not what we think of them.
+REPLAYS = {
+    # a field twice
+    "from": (lambda h: again(f"From: {MALLORY}", sign(named(h), CLUES)), SIGNED_PASS),
+    "from-below": (lambda h: sign(named(h, f"From: {MALLORY}"), CLUES), SIGNED_PASS),
+    "from-the-same": (lambda h: again("From: carol@customer.example", sign(named(h), CLUES)), SIGNED_PASS),
+    "reply-to": (
+        lambda h: again(ELSEWHERE, sign(named(h, "Reply-To: carol@home.example"), f"{CLUES} Reply-To")),
+        SIGNED_PASS,
+    ),
+    "reply-to-once-signed": (lambda h: again(ELSEWHERE, sign(named(h, ELSEWHERE), f"{CLUES} Reply-To")), SIGNED_PASS),
+    "to": (lambda h: again("To: eve@evil.example", sign(named(h), CLUES)), SIGNED_PASS),
+    "cc": (lambda h: again("Cc: a@evil.example\r\nCc: eve@evil.example", sign(named(h), CLUES)), SIGNED_PASS),
+    "message-id": (lambda h: again("Message-ID: <new@evil.example>", sign(named(h), CLUES)), SIGNED_PASS),
+    "references": (
+        lambda h: again(f"References: {h.first_id}", sign(carols(h, "References: <a@b.example>"), f"{CLUES} References")),
+        SIGNED_PASS,
+    ),
+    "in-reply-to": (
+        lambda h: again(f"In-Reply-To: {h.first_id}", sign(carols(h, answers="<a@b.example>"), CLUES)),
+        SIGNED_PASS,
+    ),
+    "subject": (lambda h: again(f"Subject: [#{h.number}]", sign(carols(h), CLUES)), SIGNED_PASS),
+    "date": (lambda h: again("Date: Mon, 30 Nov 2026 10:00:00 +0000", sign(named(h), CLUES)), SIGNED_PASS),
+    # not covered
+    "from-unsigned": (lambda h: sign(named(h), "To Subject Date Message-ID In-Reply-To"), SIGNED_PASS),
+    "from-swapped": (
+        lambda h: sign(carols(h, subject=f"[#{h.number}]"), "Subject").replace(b"From: Carol", b"From: Karol"),
+        SIGNED_PASS,
+    ),
+    "reply-to-unsigned": (lambda h: again(ELSEWHERE, sign(named(h), "From To Subject In-Reply-To")), SIGNED_PASS),
+    "reply-to-known": (lambda h: again("Reply-To: dave@customer.example", sign(named(h), CLUES)), SIGNED_PASS),
+    "reply-to-of-a-list": (
+        lambda h: again("List-Post: <mailto:list@evil.example>\r\nReply-To: list@evil.example", sign(named(h), CLUES)),
+        SIGNED_PASS,
+    ),
+    "references-unsigned": (lambda h: again(f"References: {h.first_id}", sign(carols(h), "From Subject")), SIGNED_PASS),
+    "in-reply-to-unsigned": (lambda h: again(f"In-Reply-To: {h.first_id}", sign(carols(h), "From Subject")), SIGNED_PASS),
+    "subject-unsigned": (
+        lambda h: sign(carols(h), "From Date").replace(b"Subject: Yes", f"Subject: [#{h.number}]".encode()),
+        SIGNED_PASS,
+    ),
+    "subject-unsigned-on-a-curve": (
+        lambda h: sign(carols(h), "From Date", CURVE, selector="curve").replace(b"Subject: Yes", f"Subject: [#{h.number}]".encode()),
+        SIGNED_PASS,
+    ),
+    # two signatures, of which the one that holds covers less
+    "wide-signature-forged": (
+        lambda h: again(
+            "DKIM-Signature: v=1; a=rsa-sha256; d=customer.example; s=s1; h=From:Subject:In-Reply-To:References; bh=x; b=y",
+            again(f"References: {h.first_id}", sign(carols(h), "From Subject")),
+        ),
+        SIGNED_PASS,
+    ),
+    # proofs that are none
+    "length": (lambda h: sign(named(h), CLUES, more="l=10;") + b"Pay here: evil.example\r\n", SIGNED_PASS),
+    "key-on-trial": (
+        lambda h: sign(named(h), CLUES, selector="trial"), "dkim=neutral header.d=customer.example; dmarc=fail",
+    ),
+    "unsigned": (lambda h: named(h, ELSEWHERE), "dkim=none; dmarc=fail header.from=customer.example"),
+    "results-forged-below": (
+        lambda h: again(f"X-A: b\r\nAuthentication-Results: {results(PASS)}", named(h, ELSEWHERE)),
+        "dkim=none; dmarc=fail header.from=customer.example",
+    ),
+    "results-forged-by-name": (
+        lambda h: again(f"Authentication-Results: evil.example ({MX}); {PASS}", named(h)),
+        "spf=fail smtp.mailfrom=customer.example; dmarc=fail",
+    ),
+    "signed-by-mallory": (
+        lambda h: sign(named(h, ELSEWHERE), CLUES, domain="evil.example"),
+        "dkim=pass header.d=evil.example; dmarc=fail header.from=customer.example",
+    ),
+}  # fmt: skip
+
+
+def zone(name: str, kind: str) -> list[bytes]:
+    """Carol's domain asks to refuse what it did not confirm; Mallory has a signature of her own."""
+    records = {
+        "_dmarc.customer.example": b"v=DMARC1; p=reject",
+        "s1._domainkey.customer.example": record(RSA),
+        "curve._domainkey.customer.example": record(CURVE),
+        "trial._domainkey.customer.example": b"t=y; " + record(RSA),
+        "s1._domainkey.evil.example": record(RSA),
+    }
+    return [records[name]] if kind == "TXT" and name in records else []
+
+
+def brought(house: House, way: str, one: bytes, words: str) -> InboundMail:
+    """By Mallory to our receiver, which checks; or fetched, with what the mailbox's server says on top."""
+    fetched = way == "fetched"
+    house.channel.authserv_id = MX if fetched else ""
+    db.session.commit()
+    office().lookup = zone
+    arrival = intake.Arrival(
+        again(f"Authentication-Results: {results(words)}", one) if fetched else one,
+        "imap" if fetched else "smtp",
+        f"again:{next(NUMBERS)}",
+        None if fetched else "mallory@evil.example",
+        peer="" if fetched else "8.8.8.8",
+    )
+    inbound_id = intake.receive(house.channel.id, arrival)
+    assert inbound_id is not None
+    intake.process(inbound_id)
+    row = db.session.get_one(InboundMail, inbound_id, populate_existing=True)
+    row.received_at -= timedelta(hours=2)
+    db.session.commit()
+    return row
+
+
+@pytest.mark.parametrize("way", ["receiver", "fetched"])
+def test_a_mail_of_carols_that_is_sent_once_more_gets_nobody_in(house: House, way: str) -> None:
+    assert len(REPLAYS) >= 20
+    number = db.session.query(Message).filter_by(ticket_id=house.ticket.id).count()
+    wrong = {}
+    for name, (replayed, words) in REPLAYS.items():
+        row = brought(house, way, replayed(house), words)
+        if row.ticket_id == house.ticket.id:
+            wrong[name] = "appended"
+        elif row.state == InboundState.FAILED or row.outcome is None:
+            wrong[name] = f"{row.reason} {row.details}"
+        circle = participants.around(house.ticket)
+        if [one.address for one in circle.recipients()] != ["carol@customer.example"] or circle.offered():
+            wrong[name] = "diverted"
+        for one in house.post.collect():
+            if told := _told(one):
+                wrong[name] = f"{one.to} learns {told}"
+    assert wrong == {}
+    assert db.session.query(Message).filter_by(ticket_id=house.ticket.id).count() == number
+
+
+@pytest.mark.parametrize("way", ["receiver", "fetched"])
+def test_a_mail_that_carol_signed_as_a_whole_is_hers(house: House, way: str) -> None:
+    """Else the scenarios above would pass where nothing is believed."""
+    for one in (named(house), named(house, "Reply-To: carol@customer.example")):
+        row = brought(house, way, sign(one, f"{CLUES} Reply-To References"), SIGNED_PASS)
+        message = db.session.query(Message).filter_by(inbound_id=row.id).one()
+        assert (message.ticket_id, message.newcomer) == (house.ticket.id, False)
+        assert (message.sender_state, message.refuted) == ("confirmed", False)
+
+
+@pytest.mark.parametrize("way", ["receiver", "fetched"])
+@pytest.mark.parametrize("case", ["reply-to", "reply-to-unsigned", "from", "to"])
+def test_who_holds_our_answer_too_diverts_nothing(house: House, alice: Agent, way: str, case: str) -> None:
+    """Our signed Message-ID leads into the ticket; but the answer goes to Carol, or to who took part."""
+    replayed, words = REPLAYS[case]
+    row = brought(house, way, again(f"References: {house.reply_id}", replayed(house)), words)
+    assert row.ticket_id == house.ticket.id
+    assert "mallory@evil.example" not in participants.participants(house.ticket)
+    assert [one.address for one in participants.recipients(house.ticket)] == ["carol@customer.example"]
+    replies.send_reply(house.ticket, alice, replies.Written(text="To Carol."))
+    assert "mallory@evil.example" not in [one.to for one in house.post.collect()]
+
+
 # --- who holds a mail of the ticket
 
 LEAKED = {
@@ -359,12 +545,45 @@ def test_carols_name_with_a_leaked_mail_does_not_divert_the_answer(house: House)
     assert [one.address for one in participants.recipients(house.ticket)] == ["carol@customer.example"]
 
 
-def test_a_confirmed_sender_may_say_where_to_answer(house: House) -> None:
-    one = mail(
-        in_reply_to=house.reply_id, reply_to="carol@home.example", authentication_results=results(PASS)
-    )
+@pytest.mark.parametrize("checked", [results(PASS), results("spf=none"), ""])
+def test_where_nobody_was_answered_yet_only_an_agent_sends_an_answer(
+    house: House, alice: Agent, checked: str
+) -> None:
+    """Whether Carol is confirmed or not: who sends one of her mails once more is confirmed too."""
+    more = {"authentication_results": checked} if checked else {}
+    one = mail(in_reply_to=house.reply_id, reply_to="Me <carol@home.example>", **more)
     assert arrive(house.channel, one).ticket_id == house.ticket.id
-    assert [one.address for one in participants.recipients(house.ticket)] == ["carol@home.example"]
+    circle = participants.around(house.ticket)
+    assert [one.address for one in circle.recipients()] == ["carol@customer.example"]
+    assert circle.offered() == ["carol@home.example"]
+    command = ["ticket", "reply", str(house.number), "--agent", "alice@acme.example"]
+    house.post.collect()
+    done = current_app.test_cli_runner().invoke(args=command, input="Fine.")
+    assert done.exit_code == 0, done.output
+    assert [one.to for one in house.post.collect()] == ["carol@customer.example"], "the command does the same"
+    home = Address("", "carol@home.example")
+    replies.send_reply(house.ticket, alice, replies.Written(text="Fine.", cc=(home,)))
+    circle = participants.around(house.ticket)
+    assert ([one.address for one in circle.recipients()], circle.offered()) == (["carol@home.example"], [])
+
+
+@pytest.mark.parametrize(("checked", "known"), [(results(PASS), True), (results("spf=none"), False)])
+def test_where_the_requester_was_answered_before_they_are_answered_again(
+    house: House, alice: Agent, checked: str, known: bool
+) -> None:
+    """But not where somebody once opened a ticket in their name."""
+    home = {"reply_to": "carol@home.example"}
+    before = arrive(house.channel, mail(subject="Lamp", authentication_results=checked, **home)).ticket
+    assert before is not None
+    replies.send_reply(before, alice, replies.Written(text="It is on its way."))
+    assert "carol@home.example" in [one.to for one in house.post.collect()]
+    arrive(house.channel, mail(in_reply_to=house.reply_id, **home))
+    circle = participants.around(house.ticket)
+    assert "carol@home.example" not in circle.known
+    assert [one.address for one in circle.recipients()] == [
+        "carol@home.example" if known else "carol@customer.example"
+    ]
+    assert circle.offered() == ([] if known else ["carol@home.example"])
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import time
+from contextlib import suppress
 from typing import Any
 
 import dkim
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mail.judging import authentication_results
 from mail.judging.authentication_results import SenderState
+from mail.judging.proven_fields import ALL
 from mail.providers.lookup import Unanswered
 from mail.reading.parse import parse
+from tests.support import signatures
+from tests.support.signatures import record
 from wire import sender_check
-from wire.sender_check import NameServers, check
+from wire.sender_check import NameServers, Patience, by_policy, check
 
 CAROL = "carol@customer.example"
 PEER = "93.184.215.14"
@@ -24,15 +26,10 @@ RAW = (
     b"From: Carol <carol@customer.example>\r\nTo: a@b.example\r\nSubject: Hello\r\nDate: x\r\n\r\nHello.\r\n"
 )
 
-_key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
-PRIVATE = _key.private_bytes(
+PRIVATE = signatures.RSA.private_bytes(
     serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
 )
-PUBLIC = base64.b64encode(
-    _key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-)
+PUBLIC = record(signatures.RSA).partition(b"p=")[2]
 ZONE: dict[tuple[str, str], list[Any]] = {
     ("customer.example", "TXT"): [b"v=spf1 ip4:93.184.215.0/24 include:more.example mx -all"],
     ("more.example", "TXT"): [b"v=spf1 a:relay.example -all"],
@@ -58,6 +55,15 @@ def signed(domain: str, raw: bytes = RAW) -> bytes:
 def judged(raw: bytes = RAW, envelope: str = CAROL, peer: str = PEER, lookup=zone):
     mail = parse(raw)
     return authentication_results.verdict(mail, check(raw, mail.sender.address, envelope, peer, lookup))
+
+
+def is_open(raw: bytes = RAW, envelope: str = CAROL, lookup=zone) -> bool:
+    """Whether an answer is missing that could speak for the author."""
+    try:
+        judged(raw, envelope, "8.8.8.8", lookup)
+    except Unanswered:
+        return True
+    return False
 
 
 def test_spf_confirms_the_domain_of_the_envelope():
@@ -145,7 +151,7 @@ def test_a_policy_that_nobody_answers_for_leaves_the_sender_unchecked():
             raise Unanswered(name)
         return zone(name, kind)
 
-    assert judged(RAW, "x@evil.example", "8.8.8.8", lookup).state == SenderState.UNCHECKED
+    assert is_open(RAW, "x@evil.example", lookup)
 
 
 def test_a_silent_server_behind_an_address_is_no_reproach():
@@ -157,7 +163,7 @@ def test_a_silent_server_behind_an_address_is_no_reproach():
             raise Unanswered(name)
         return records.get((name, kind), [])
 
-    assert judged(lookup=lookup).state == SenderState.UNCHECKED
+    assert is_open(lookup=lookup)
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "10.0.0.5", "::1", "", "nonsense", "local"])
@@ -170,7 +176,8 @@ def test_without_name_servers_nothing_is_said():
     def lookup(name: str, kind: str) -> list[Any]:
         raise Unanswered(name)
 
-    assert check(signed("customer.example"), CAROL, CAROL, PEER, lookup) == ()
+    with pytest.raises(Unanswered):
+        check(signed("customer.example"), CAROL, CAROL, PEER, lookup)
 
 
 def test_all_questions_together_have_a_limit(monkeypatch):
@@ -183,7 +190,8 @@ def test_all_questions_together_have_a_limit(monkeypatch):
         time.sleep(0.06)
         return ZONE_LOOP.get(name, [])
 
-    assert check(RAW, CAROL, "x@n0.example", PEER, slow) == ()
+    with pytest.raises(Unanswered):
+        check(RAW, CAROL, "x@n0.example", PEER, slow)
     assert len(asked) < 10
 
 
@@ -224,7 +232,8 @@ class Slow:
     def waits(self, servers: NameServers) -> float:
         """Seconds that the check of one more mail takes."""
         began = self.now
-        check(signed("customer.example"), CAROL, CAROL, PEER, servers)
+        with suppress(Unanswered):
+            check(signed("customer.example"), CAROL, CAROL, PEER, servers)
         return self.now - began
 
 
@@ -262,3 +271,244 @@ def test_a_name_that_cannot_exist_sends_no_name_server_to_rest(name):
     assert servers(name, "TXT") == [] and usual.asked == 0
     servers("customer.example", "TXT")
     assert usual.asked == 1
+
+
+# --- what a signature covers
+
+
+KEY_NAME = ("s1._domainkey.customer.example", "TXT")
+
+
+def found(raw: bytes, key: bytes = record(signatures.RSA)):
+    """By signature alone: somebody else brings it."""
+    records = {**ZONE, KEY_NAME: [key]}
+    return judged(
+        raw, "x@elsewhere.example", "8.8.8.8", lambda name, kind: records.get((name.lower(), kind), [])
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "above", "state", "proof"),
+    [
+        ("from subject", "", "confirmed", "DKIM"),
+        ("subject date", "", "unconfirmed", "DKIM"),
+        ("from subject", "Reply-To: m@evil.example\r\n", "unconfirmed", "unsigned:Reply-To"),
+        ("from subject reply-to", "Reply-To: home@other.example\r\n", "confirmed", "DKIM"),
+        ("from subject", "Reply-To: CAROL@customer.example\r\n", "confirmed", "DKIM"),
+    ],
+)
+def test_a_field_counts_if_the_signature_covers_it(fields, above, state, proof):
+    verdict = found(signatures.signed(above.encode() + RAW, fields))
+    assert (str(verdict.state), verdict.proof) == (state, proof)
+
+
+def test_what_is_added_later_is_proven_by_nothing():
+    verdict = found(
+        b"In-Reply-To: <a@b.example>\r\nReply-To: m@evil.example\r\n" + signatures.signed(RAW, "from subject")
+    )
+    assert (verdict.state, verdict.proof) == (SenderState.UNCONFIRMED, "unsigned:Reply-To")
+    assert verdict.unproven == ALL, "who added that sent it once more"
+    verdict = found(b"In-Reply-To: <a@b.example>\r\n" + signatures.signed(RAW, "from subject"))
+    assert (verdict.state, verdict.unproven) == (SenderState.CONFIRMED, ALL - {"from", "subject"})
+
+
+def test_spf_speaks_for_a_house_that_also_passes_mail_on():
+    """It proves From; but the wish to be answered elsewhere may be of who wrote to that house."""
+    verdict = judged(b"Reply-To: m@evil.example\r\n" + RAW)
+    assert (verdict.state, verdict.proof) == (SenderState.UNCONFIRMED, "unsigned:Reply-To")
+    assert verdict.unproven == {"reply-to"}
+    raw = signatures.signed(RAW, "from subject")
+    assert judged(b"In-Reply-To: <a@b.example>\r\n" + raw).unproven == {"reply-to"}, (
+        "what SPF covers is not lost"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["Subject", "Reply-To", "To", "Cc", "Date", "Message-ID", "References", "Sender"]
+)
+def test_a_single_field_that_stands_there_twice_proves_nothing(name):
+    twice = f"{name}: x@x.example\r\n".encode() * 2
+    raw = signed("customer.example", twice + RAW)
+    verdict = judged(raw)
+    assert (verdict.state, verdict.proof) == (SenderState.UNCONFIRMED, f"twice:{name}")
+    assert verdict.refuted is (name == "Reply-To")
+    assert {"subject", "references", "in-reply-to", "from"} <= verdict.unproven
+
+
+def test_behind_a_signed_length_anybody_could_write():
+    whole = signatures.signed(RAW, "from subject", more="l=8;")
+    assert found(whole).proof == "DKIM", "it reaches to the end"
+    assert found(whole + b"Pay here.\r\n").state == SenderState.UNCONFIRMED
+
+
+@pytest.mark.parametrize(
+    ("key", "state"),
+    [
+        (b"v=DKIM1; k=rsa; p=" + PUBLIC, "confirmed"),
+        (b"v=DKIM1; t=y; p=" + PUBLIC, "unconfirmed"),
+        (b"v=DKIM1; t=s:y ; p=" + PUBLIC, "unconfirmed"),
+        (b"v=DKIM1; t=s; p=" + PUBLIC, "confirmed"),
+        (b"v=DKIM1; k=ed25519; p=" + PUBLIC, "unconfirmed"),
+        (b"v=DKIM1; p=", "unconfirmed"),
+    ],
+)
+def test_a_key_that_is_tried_out_or_not_fit_proves_nothing(key, state):
+    assert str(found(signatures.signed(RAW, "from"), key).state) == state
+
+
+def test_sha1_is_no_longer_a_proof():
+    """RFC 8301, 3.1."""
+    line = dkim.sign(
+        RAW, b"s1", b"customer.example", PRIVATE, include_headers=[b"from"], signature_algorithm=b"rsa-sha1"
+    )
+    assert found(line + RAW).state == SenderState.UNCONFIRMED
+
+
+def test_signatures_of_rfc_8463_are_checked():
+    assert found(signatures.signed(RAW, "from", signatures.CURVE), record(signatures.CURVE)).proof == "DKIM"
+    for changed in (
+        signatures.signed(RAW, "from", signatures.CURVE).replace(b"Hello.", b"Pills."),
+        signatures.signed(RAW, "from", signatures.CURVE).replace(b"From: Carol", b"From: Karol"),
+    ):
+        assert found(changed, record(signatures.CURVE)).state == SenderState.UNCONFIRMED
+    for key in (b"v=DKIM1; k=ed25519; p=AAAA", b"v=DKIM1; k=ed25519; p=!", b"v=DKIM1; k=rsa; p=" + PUBLIC):
+        assert found(signatures.signed(RAW, "from", signatures.CURVE), key).state == SenderState.UNCONFIRMED
+
+
+def test_a_good_signature_beside_one_of_rfc_8463_is_seen():
+    both = signatures.signed(signatures.signed(RAW, "from"), "from", signatures.CURVE)
+    assert found(both).proof == "DKIM"
+
+
+# --- names that do not answer
+
+
+def silent_for(*names: str, records: dict[tuple[str, str], list[Any]] = ZONE):
+    def lookup(name: str, kind: str) -> list[Any]:
+        if any(f".{name}".endswith(f".{silent}") for silent in names):
+            raise Unanswered(name)
+        return records.get((name.lower(), kind), [])
+
+    return lookup
+
+
+def test_a_signature_of_a_silent_stranger_keeps_nothing_open():
+    """Whoever forges a sender could else switch the check off with a name server of their own."""
+    raw = signed("evil.example", RAW.replace(b"customer.example", b"strict.example"))
+    verdict = judged(raw, "x@evil.example", "8.8.8.8", silent_for("evil.example"))
+    assert (verdict.proof, verdict.refuted) == ("DMARC", True)
+
+
+@pytest.mark.parametrize(
+    ("signer", "silent", "still_open"),
+    [
+        ("strict.example", "_domainkey.strict.example", True),
+        ("mail.strict.example", "_domainkey.mail.strict.example", True),
+        ("notstrict.example", "notstrict.example", False),
+        ("evil.example", "_dmarc.strict.example", True),
+    ],
+)
+def test_what_could_have_spoken_for_the_author_is_open(signer, silent, still_open):
+    raw = signed(signer, RAW.replace(b"customer.example", b"strict.example"))
+    assert is_open(raw, "x@evil.example", silent_for(silent)) is still_open
+
+
+class Zones(Slow):
+    """Name servers of which those for one domain are silent."""
+
+    def resolve(self, name: str, kind: str, lifetime: float, **more: object) -> list[Any]:
+        self.silent = "evil" in name
+        self.seconds = 9 if self.silent else 0.02
+        return super().resolve(name, kind, lifetime, **more)
+
+
+def test_a_silent_name_server_rests_its_own_zone_and_what_is_below():
+    zones = Zones(0.02)
+    servers = NameServers(zones.resolve, lambda: zones.now)
+
+    def rests(name: str) -> bool:
+        asked = zones.asked
+        with suppress(Unanswered):
+            servers(name, "TXT")
+        return zones.asked == asked
+
+    assert not rests("s1._domainkey.evil.co.example")
+    for below in (
+        "evil.co.example",
+        "_dmarc.evil.co.example",
+        "a.b.evil.co.example",
+        "s2._domainkey.evil.co.example",
+    ):
+        assert rests(below), below
+    for other in (
+        "co.example",
+        "_dmarc.co.example",
+        "good.co.example",
+        "customer.example",
+        "notevil.co.example",
+    ):
+        assert not rests(other), other
+    zones.now += sender_check.RESTS
+    assert not rests("evil.co.example"), "and it is asked again"
+
+
+def test_names_that_a_stranger_thinks_up_are_forgotten(monkeypatch):
+    monkeypatch.setattr(sender_check, "MOST_ZONES", 3)
+    zones = Zones(0.02)
+    servers = NameServers(zones.resolve, lambda: zones.now)
+    for number in range(9):
+        with pytest.raises(Unanswered):
+            servers(f"evil{number}.example", "TXT")
+    assert list(servers._rests_until) == ["evil6.example", "evil7.example", "evil8.example"]
+
+
+def test_where_other_mail_waits_slow_answers_take_a_second_of_a_minute_whatever_they_are_about():
+    zones = Zones(0.02)
+    ask = Patience(lambda: zones.now).of(NameServers(zones.resolve, lambda: zones.now))
+    began = zones.now
+    for number in range(50):
+        with pytest.raises(Unanswered):
+            ask(f"evil{number}.example", "TXT")
+    assert 0.9 < zones.now - began < 2.5
+    zones.now += sender_check.HEALS
+    assert ask("customer.example", "TXT") == []
+
+
+# --- what another server found, and the author's policy
+
+
+@pytest.mark.parametrize(
+    ("record", "results", "state", "proof"),
+    [
+        ([b"v=DMARC1; p=none; aspf=s"], "spf=pass smtp.mailfrom=mail.customer.example", "unconfirmed", ""),
+        ([b"v=DMARC1; p=none; adkim=s"], "dkim=pass header.d=mail.customer.example", "unconfirmed", ""),
+        ([b"v=DMARC1; p=reject; adkim=s"], "dkim=pass header.d=mail.customer.example", "unconfirmed", "DMARC"),
+        ([b"v=DMARC1; p=none; adkim=s"], "spf=pass smtp.mailfrom=mail.customer.example", "confirmed", "SPF, DMARC"),
+        ([b"v=DMARC1; p=none; adkim=s; aspf=s"], "dkim=pass header.d=customer.example", "confirmed", "DKIM"),
+        ([], "dkim=pass header.d=mail.customer.example", "confirmed", "DKIM"),
+        (None, "dkim=pass header.d=mail.customer.example", "unchecked", ""),
+        (None, "dkim=pass header.d=customer.example", "confirmed", "DKIM"),
+        (None, "dkim=pass header.d=mail.customer.example; dmarc=pass", "confirmed", "DKIM, DMARC"),
+    ],
+)  # fmt: skip
+def test_strict_names_hold_for_what_another_server_found(record, results, state, proof):
+    """It may not have asked for the policy; where it has, its word counts. None: no answer."""
+
+    def lookup(name: str, kind: str) -> list[Any]:
+        if record is None:
+            raise Unanswered(name)
+        return record if name == "_dmarc.customer.example" else []
+
+    mail = parse(RAW)
+    _, given = authentication_results.read_results(f"mx.example; {results}")
+    verdict = authentication_results.verdict(mail, by_policy(CAROL, given, lookup))
+    assert (str(verdict.state), verdict.proof) == (state, proof)
+
+
+def test_nothing_is_asked_about_what_stands_for_itself():
+    def lookup(name: str, kind: str) -> list[Any]:
+        raise AssertionError(name)
+
+    for results in ("dkim=pass header.d=customer.example", "dkim=pass header.d=esp.test; spf=fail", "none"):
+        _, given = authentication_results.read_results(f"mx.example; {results}")
+        assert by_policy(CAROL, given, lookup) == given

@@ -108,3 +108,36 @@ def test_two_first_drafts_at_once_keep_the_later_one(
     monkeypatch.setattr(drafts, "of", before_the_other)
     as_bob.post(f"/tickets/{ticket.number}/drafts/reply", {"body": "Dear Carol"}, status=200, htmx=True)
     assert db.session.get(Draft, (bob.id, ticket.id, "reply")).body == "Dear Carol"  # type: ignore[union-attr]
+
+
+# --- where a mail asks to be answered
+
+
+def test_an_address_that_is_not_known_is_offered_with_a_warning(as_bob: PageClient, channel: Channel) -> None:
+    ticket = ticket_of(arrive(channel, mail(message_id="<first@customer.example>")))
+    arrive(channel, mail(in_reply_to="<first@customer.example>", reply_to="Carol <mallory@evil.example>"))
+    page = page_of(as_bob, ticket)
+    assert "asks for answers to mallory@evil.example, who is not known here" in page
+    link = f"/tickets/{ticket.number}?cc=mallory@evil.example#composer"
+    assert link in page.replace("%40", "@")
+    db.session.rollback()
+    filled = as_bob.get(link.partition("#")[0]).get_data(as_text=True)
+    assert 'name="cc" value="mallory@evil.example"' in filled
+    as_bob.post(f"/tickets/{ticket.number}/replies", {"body": "We look into it."})
+    sent = db.session.query(OutboundMail).filter_by(purpose="ticket_reply").one()
+    assert [one.address for one in sent.recipients] == ["carol@customer.example"]
+
+
+def test_a_field_that_stands_there_twice_is_said_in_the_ticket_and_in_the_ledger(
+    as_alice: PageClient, channel: Channel
+) -> None:
+    twice = mail().replace(b"Subject:", b"Subject: Something else\nSubject:", 1)
+    row = arrive(channel, twice)
+    ticket = ticket_of(row)
+    page = page_of(as_alice, ticket)
+    assert "has a header field more than once that may stand there once only (Subject)" in page
+    assert "Sender not verified (more than once: Subject)" in page
+    number = row.id
+    db.session.rollback()
+    shown = as_alice.get(f"/system/ledger/{number}").get_data(as_text=True)
+    assert "Sender not verified (more than once: Subject)" in shown

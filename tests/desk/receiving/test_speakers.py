@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import time_machine
 
 from desk.office import Office, signing_key
-from desk.receiving import intake, receiver, speakers
+from desk.receiving import explanations, intake, receiver, speakers
 from desk.sending import outbox
 from mail import ids
-from models import Agent, Channel, InboundMail, Message, Provider, db
+from mail.providers.lookup import Unanswered
+from mail.safe_reading import read_with_attached
+from models import Agent, Channel, InboundMail, InboundState, Message, Provider, db
 from tests.support.mails import arrive, mail
 
 PASS = "spf=pass smtp.mailfrom=customer.example; dmarc=pass header.from=customer.example"
@@ -107,3 +112,105 @@ def test_the_banner_of_an_agent_falls_away_with_token_and_check(channel: Channel
     arrive(channel, mail("bob@acme.example", in_reply_to=token, authentication_results=passed))
     assert (newest().ticket_id, newest().posing, newest().newcomer) == (ticket.id, False, True)
     assert db.session.query(InboundMail).count() == 2
+
+
+# --- what name servers do not answer
+
+
+class Zones:
+    """Name servers that a test makes silent."""
+
+    def __init__(self) -> None:
+        self.silent = True
+        self.asked: list[str] = []
+
+    def __call__(self, name: str, kind: str) -> list[Any]:
+        self.asked.append(name)
+        if self.silent and name.endswith("customer.example"):
+            raise Unanswered(name)
+        return zone(name, kind)
+
+
+@pytest.fixture
+def zones(office: Office) -> Iterator[Zones]:
+    """As where the jobs run: what waits is overtaken."""
+    office.lookup, office.overtakes = Zones(), True
+    yield office.lookup
+    office.overtakes = False
+    office.slow.clear()
+    office.unanswered.clear()
+
+
+def taken(channel: Channel, sender: str, peer: str = "93.184.215.14") -> InboundMail:
+    rows = receiver.take(mail(sender), sender, [channel.address], "smtp", peer).rows
+    return db.session.get_one(InboundMail, rows[0])
+
+
+def test_what_is_not_answered_is_asked_again_while_other_mail_overtakes(
+    channel: Channel, office: Office, zones: Zones
+) -> None:
+    with time_machine.travel(datetime(2026, 11, 30, 10, tzinfo=UTC), tick=False) as clock:
+        waits, other = taken(channel, "carol@customer.example"), taken(channel, "dave@other.example")
+        intake.process_pending()
+        assert (waits.state, other.state) == (InboundState.PENDING, InboundState.FILED)
+        assert waits.received_at == datetime(2026, 11, 30, 10, tzinfo=UTC), "it was accepted"
+        intake.process_slow()  # at once, where nobody waits
+        asked = len(zones.asked)
+        intake.process_slow()
+        intake.process_pending()
+        assert len(zones.asked) == asked, "it is left alone for a while"
+        zones.silent = False
+        clock.shift(intake.ASKED_AGAIN)
+        intake.process_slow()
+    assert newest().from_address == "carol@customer.example"
+    assert (newest().sender_state, newest().sender_proof) == ("confirmed", "SPF")
+    db.session.refresh(waits)
+    assert (waits.state, waits.attempts) == (InboundState.FILED, 1)
+    assert not office.slow and not office.unanswered
+
+
+def test_what_is_never_answered_waits_for_less_than_a_minute(
+    channel: Channel, office: Office, zones: Zones
+) -> None:
+    with time_machine.travel(datetime(2026, 11, 30, 10, tzinfo=UTC), tick=False) as clock:
+        row = taken(channel, "carol@customer.example")
+        seconds = 0
+        while row.state == InboundState.PENDING:
+            clock.shift(1)
+            seconds += 1
+            intake.process_pending()
+            intake.process_slow()
+            db.session.refresh(row)
+    assert 45 < seconds < 60
+    assert (row.state, newest().sender_state, newest().refuted) == (InboundState.FILED, "unchecked", False)
+    assert row.attempts == 1 and not office.slow, "waiting was no attempt"
+
+
+def test_where_nothing_can_overtake_nothing_waits(channel: Channel, office: Office, zones: Zones) -> None:
+    office.overtakes = False
+    row = taken(channel, "carol@customer.example")
+    assert intake.process(row.id) == "new_ticket"
+    assert newest().sender_state == "unchecked"
+
+
+@pytest.mark.parametrize(
+    ("record", "state"), [(b"v=DMARC1; p=none; adkim=s", "unconfirmed"), (b"", "confirmed")]
+)
+def test_strict_names_hold_for_fetched_mail_too(
+    channel: Channel, office: Office, record: bytes, state: str
+) -> None:
+    channel.authserv_id = "mx.acme.example"
+    db.session.commit()
+    office.lookup = lambda name, kind: [record] if name == "_dmarc.customer.example" else []
+    raw = mail(authentication_results="mx.acme.example; dkim=pass header.d=mail.customer.example")
+    foreseen = explanations.if_it_came(read_with_attached(raw), channel)
+    intake.take_in(channel.id, [intake.Arrival(raw, "imap", "1")])
+    assert (newest().sender_state, foreseen.sender_state) == (state, state)
+
+
+def test_a_silent_policy_never_holds_fetched_mail_up(channel: Channel, zones: Zones) -> None:
+    channel.authserv_id = "mx.acme.example"
+    db.session.commit()
+    raw = mail(authentication_results="mx.acme.example; dkim=pass header.d=mail.customer.example")
+    intake.take_in(channel.id, [intake.Arrival(raw, "imap", "1")])
+    assert newest().sender_state == "unchecked"
