@@ -118,7 +118,10 @@ def test_no_redirect_leads_away_whatever_the_path(house, signed_in):
 
 def asked(client, path, query="", host="localhost"):
     """Past the test client's own reading of the address."""
-    return client.get("/", environ_overrides={"PATH_INFO": path, "QUERY_STRING": query, "HTTP_HOST": host})
+    with client.get(
+        "/", environ_overrides={"PATH_INFO": path, "QUERY_STRING": query, "HTTP_HOST": host}
+    ) as answer:  # a file of ours is closed
+        return answer
 
 
 def test_a_slash_too_many_is_answered_without_a_host(house):
