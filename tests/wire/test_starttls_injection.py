@@ -76,6 +76,7 @@ def test_pop3(context) -> None:
 GREETING = b"* OK ready\r\n"
 OFFERS = b"* CAPABILITY IMAP4rev1 STARTTLS\r\n{tag} OK done\r\n"
 GENUINE = b"* CAPABILITY IMAP4rev1\r\n{tag} OK done\r\n"
+BYE = b"* BYE bye\r\n{tag} OK done\r\n"
 SIGNED_IN = (GENUINE, GENUINE, GENUINE, b"{tag} OK in\r\n")
 # Before the consent the line is plain text as well, and a reply that nobody asked for is good IMAP.
 PLACES = {"before": b"%b{tag} OK go ahead\r\n", "behind": b"{tag} OK go ahead\r\n%b"}
@@ -99,11 +100,13 @@ def test_imap_answers(context, place: str) -> None:
     """The injected status is not the one of the mailbox, the injected folder not where copies are kept."""
     evil = PLACES[place] % b'* STATUS INBOX (UNSEEN 666 MESSAGES 666)\r\n* LIST (\\Sent) "/" evil\r\n'
     status = b"* STATUS INBOX (UNSEEN 1 MESSAGES 2)\r\n{tag} OK done\r\n"
-    with ScriptedServer(GREETING, (OFFERS, evil, *SIGNED_IN, status), context, encrypts_after=2) as server:
+    with ScriptedServer(
+        GREETING, (OFFERS, evil, *SIGNED_IN, status, BYE), context, encrypts_after=2
+    ) as server:
         steps = probe.check_incoming("imap", at(server), BOB)
     assert dict(steps[-1].facts) == {"unread": "1", "total": "2"}
     folders = b'* LIST (\\Sent) "/" Gesendet\r\n{tag} OK done\r\n'
-    answers = (OFFERS, evil, *SIGNED_IN, folders, b"* OK [UIDVALIDITY 7] x\r\n{tag} OK done\r\n")
+    answers = (OFFERS, evil, *SIGNED_IN, folders, b"* OK [UIDVALIDITY 7] x\r\n{tag} OK done\r\n", BYE)
     with ScriptedServer(GREETING, answers, context, encrypts_after=2) as server:
         with SentFolder(at(server), BOB):
             pass
