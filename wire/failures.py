@@ -8,6 +8,7 @@ import ssl
 
 from mail.providers.oauth import xoauth2
 from wire import Credentials, PermanentFailure, TemporaryFailure, TransportFailure
+from wire.reply_limits import WORDS
 from wire.tls import tls_failure
 
 _LONGEST_WORDS = 500
@@ -81,7 +82,7 @@ def sign_in_failure(answer: object, host: str, credentials: Credentials) -> Tran
 
 def greeting_failure(failure: TransportFailure, protocol: str) -> TransportFailure:
     """Why a server greeted us as it did: another protocol lives on this port, or it turns our machine away."""
-    if failure.code not in ("protocol_error", "server_busy", "connection_lost"):
+    if failure.code not in ("protocol_error", "server_busy", "connection_lost") or failure.words == WORDS:
         return failure
     if _BLOCKED.search(failure.words):
         return PermanentFailure("we_are_blocked", failure.words)

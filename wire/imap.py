@@ -332,10 +332,11 @@ def _batches(listed: Sequence[Listed]) -> Iterator[list[Listed]]:
     batch: list[Listed] = []
     size = 0
     for mail in listed:
-        if batch and (len(batch) == BATCH_MAILS or size + mail.size > BATCH_BYTES):
+        bytes_of_it = mail.size or BATCH_BYTES  # of unknown size: alone, since a reply is of bounded size
+        if batch and (len(batch) == BATCH_MAILS or size + bytes_of_it > BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(mail)
-        size += mail.size
+        size += bytes_of_it
     if batch:
         yield batch

@@ -7,7 +7,7 @@ import imaplib
 import re
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
@@ -21,19 +21,24 @@ from wire import (
     TransportFailure,
     tls,
 )
-from wire.address import drop, server_name
+from wire.address import cut, drop, server_name
 from wire.bearer import sign_in_by_token
 from wire.failures import network_failure, refuse_control_characters, sign_in_failure, words
+from wire.reply_limits import reply_to, without_end
 
 _LARGEST_LITERAL = 1024 * 1024
+_LITERALS_BEFORE = 8 * 1024  # bytes, of an ID: before we have signed in no mail comes
 _GOODBYE_PATIENCE = 5.0  # seconds
-_LONGEST_LINE = 32 * 1024 * 1024  # a SEARCH answer of three million mails
 
 NEWS = re.compile(rb"\* \d+ EXISTS\b", re.IGNORECASE)
+_COMMAND = re.compile(rb"[A-Z]+\d+ (?:UID )?([A-Z]+)\b")  # none begins a literal or an answer to a challenge
 
 
 def greet(server: ServerAddress, connection: socket.socket, largest: int = _LARGEST_LITERAL) -> IMAPClient:
-    """Hear the greeting on a connection (encrypted already for SSL). `largest` literal in bytes."""
+    """Hear the greeting on a connection (encrypted already for SSL).
+
+    `largest` in bytes: all literals of one reply together, of which mails are the large ones.
+    """
     with answers():
         try:
             return _Client(server, connection, largest)
@@ -102,7 +107,7 @@ def unread_and_total(client: IMAPClient, folder: str) -> tuple[int, int]:
 
 def hang_up(client: IMAPClient, politely: bool = True) -> None:
     """Log out and close; after a fault not `politely`, since nobody may be there to answer. Never raises."""
-    with contextlib.suppress(OSError, IMAPClientError):
+    with contextlib.suppress(OSError, IMAPClientError, TransportFailure):
         if politely:
             connection = client.socket()
             connection.settimeout(min(_GOODBYE_PATIENCE, connection.gettimeout() or _GOODBYE_PATIENCE))
@@ -135,7 +140,7 @@ def answers() -> Iterator[None]:
         raise TemporaryFailure("protocol_error", words(error)) from error
     except OSError as error:
         raise network_failure(error) from error
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         # An answer that is no IMAP makes the libraries stumble in their own ways.
         raise TemporaryFailure("protocol_error", str(error)) from error
 
@@ -164,14 +169,24 @@ class Wire(imaplib.IMAP4):
     def __init__(self, connection: socket.socket, host: str, port: int, largest: int) -> None:
         self._connection, self._largest, self._greeted = connection, largest, False
         self.news = False
+        self._reply, self._literals = reply_to("IMAP"), 0
         super().__init__(host, port)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
         return self._connection
 
+    def send(self, data: Any) -> None:
+        """Each command begins a reply; whatever else is sent, like the answer to a challenge, belongs to it."""
+        if command := _COMMAND.match(data):
+            has_signed_in = self.state in ("AUTH", "SELECTED")
+            self._reply = reply_to("IMAP", _kind(command[1], has_signed_in))
+            self._literals = self._largest if has_signed_in else _LITERALS_BEFORE
+        super().send(data)
+
     def read(self, size: int) -> bytes:
-        if size > self._largest:
-            raise self.abort(f"literal of {size} bytes")
+        if size > self._literals:
+            raise self._given_up(without_end())
+        self._literals -= size
         return super().read(size)
 
     def append(self, mailbox: Any, flags: Any, date_time: Any, message: Any) -> Any:
@@ -180,16 +195,40 @@ class Wire(imaplib.IMAP4):
         return self._simple_command("APPEND", mailbox, flags, date_time)
 
     def readline(self) -> bytes:
-        line = self.file.readline(_LONGEST_LINE + 1)
-        if len(line) > _LONGEST_LINE:
-            raise self.abort("endless line")
-        assert isinstance(line, bytes)
+        try:
+            line = self._reply.line(cast("BinaryIO", self.file))
+            self._reply.take(0, rows=line.count(b" "))
+        except TransportFailure as failure:
+            raise self._given_up(failure) from None
         if not self._greeted and line and not line.startswith(b"*"):
             # imaplib takes the "+OK" of a POP3 server for a continuation and waits for ever.
             raise self.abort(f"unexpected response: {words(line)}")
         self._greeted = True
         self.news = self.news or NEWS.match(line) is not None
         return line
+
+    def _given_up(self, failure: TransportFailure) -> TransportFailure:
+        """Nobody shall go on in the middle of a reply."""
+        cut(self.sock)
+        return failure
+
+    def _new_tag(self) -> bytes:
+        # What was said unasked would pile up, and come to be an answer to another command: also what somebody
+        # on the way said before STARTTLS.
+        lasting = ("BYE",) if self.state == "NONAUTH" else ("BYE", "CAPABILITY")
+        said = self.untagged_responses
+        self.untagged_responses = {kind: said[kind][-1:] for kind in lasting if kind in said}
+        tag: bytes = super()._new_tag()  # type: ignore[misc]
+        return tag
+
+    def _log(self, line: str) -> None:
+        """imaplib keeps the last ten lines for its debugging, and they are long."""
+
+
+def _kind(command: bytes, has_signed_in: bool) -> str:
+    if not has_signed_in:
+        return ""
+    return "SEARCH" if command == b"SEARCH" else "signed in"
 
 
 def _bearer(client: IMAPClient, answer: str) -> str | None:

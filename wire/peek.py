@@ -21,7 +21,7 @@ READ = 128 * 1024  # bytes of a mail that are looked at; of a longer one only it
 READ_BY_POP3 = 2 * 1024 * 1024  # bytes of all mails together, one after the other; then beginnings
 LINES = 200  # below the header of a longer one, by POP3
 _PAUSE = 0.5  # seconds between two looks for a mail
-_NEWEST = 20  # mails among which it is looked for by POP3
+_NEWEST = 20  # mails that are looked at, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _examined(server: ServerAddress, credentials: Credentials) -> Iterator[tuple
     connection = connect(server)
     if server.encryption == Encryption.SSL:
         connection = tls.wrap(connection, server)
-    client = imap_wire.greet(server, connection, largest=READ * 2)
+    client = imap_wire.greet(server, connection, largest=READ * (_NEWEST + 1))
     try:
         if server.encryption != Encryption.SSL:
             imap_wire.encrypt(client, server)

@@ -1,9 +1,10 @@
-"""POP3 on the wire: poplib without its limit of 2,048 bytes a line, every fault as a TransportFailure."""
+"""POP3 on the wire: poplib with limits of our own (reply_limits), every fault as a TransportFailure."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import io
 import poplib
 import re
 import socket
@@ -19,9 +20,9 @@ from wire import (
 from wire.address import drop, server_name
 from wire.bearer import sign_in_by_token
 from wire.failures import network_failure, refuse_control_characters, sign_in_failure, words
+from wire.reply_limits import reply_to
 
-_LONGEST_LINE = 1024 * 1024  # of an answer; lines of a mail may have any length
-_MOST_LINES = 1_000_000  # of a LIST or UIDL
+_PIECE = 64 * 1024  # octets of a mail that are read at once, where its lines are longer
 _LARGEST_HEADER = 256 * 1024
 _GOODBYE_PATIENCE = 5.0  # seconds
 
@@ -44,7 +45,7 @@ class Pop3Wire(poplib.POP3):
     _shortcmd: Callable[[str], bytes]
 
     def __init__(self, server: ServerAddress, connection: socket.socket) -> None:
-        self._connection = connection
+        self._connection, self._reply = connection, reply_to("POP3")
         connection.settimeout(server.timeouts.command)
         try:
             super().__init__(server_name(server.host), server.port, timeout=server.timeouts.command)
@@ -101,7 +102,7 @@ class Pop3Wire(poplib.POP3):
         True only if the server said that it did as it was told (RFC 1939 section 6).
         """
         try:
-            with contextlib.suppress(OSError, poplib.error_proto):
+            with contextlib.suppress(OSError, poplib.error_proto, TransportFailure):
                 if keep:
                     self.quit()
                 else:
@@ -117,24 +118,23 @@ class Pop3Wire(poplib.POP3):
     def _create_socket(self, timeout: float) -> socket.socket:
         return self._connection
 
+    def _putcmd(self, line: str) -> None:
+        # PASS, a challenge's answer and all that is not named has one line.
+        self._reply = reply_to("POP3", line.partition(" ")[0])
+        super()._putcmd(line)  # type: ignore[misc]
+
     def _getline(self) -> tuple[bytes, int]:
-        line = self.file.readline(_LONGEST_LINE + 1)
-        if len(line) > _LONGEST_LINE:
-            raise poplib.error_proto("line too long")
+        line = self._reply.line(self.file)
         if not line:
             raise _ConnectionEnded()
         return line.rstrip(b"\r\n"), len(line)
 
     def _rows(self, command: str) -> Iterator[list[bytes]]:
         self._shortcmd(command)
-        for _ in range(_MOST_LINES):
-            line, _ = self._getline()
-            if line == b".":
-                return
-            row = line.split()
+        while (line := self._getline()[0]) != b".":
+            row = line.split(maxsplit=2)
             if len(row) >= 2 and row[0].isdigit():
                 yield row
-        raise poplib.error_proto(f"{command} has no end")
 
     def _top(self, number: int, lines: int, largest: int) -> bytes | None:
         try:
@@ -154,25 +154,26 @@ class Pop3Wire(poplib.POP3):
 
     def _read_body(self, largest: int) -> bytes:
         """Read to the lone dot. What is beyond `largest` is read too: after it comes the next answer."""
-        pieces: list[bytes] = []
+        body = io.BytesIO()  # a list of short lines would take many times their octets
         size = 0
         starts_line = True
         while True:
-            piece = self.file.readline(_LONGEST_LINE)
+            piece = self.file.readline(_PIECE)
             if not piece:
                 raise _ConnectionEnded()
+            self._reply.take(len(piece), rows=1)
             if starts_line and piece.startswith(b"."):
                 if piece in (b".\r\n", b".\n"):
                     if size > largest:
                         raise TooLarge(size)
-                    return b"".join(pieces)
+                    return body.getvalue()
                 piece = piece[1:]
             starts_line = piece.endswith(b"\n")
             size += len(piece)
             if size <= largest:
-                pieces.append(piece)
+                body.write(piece)
             else:
-                pieces.clear()
+                body = io.BytesIO()
 
 
 def greet(server: ServerAddress, connection: socket.socket) -> Pop3Wire:

@@ -14,7 +14,14 @@ from typing import Self
 import idna
 from flask_mail import Connection, Mail, Message, email_dispatched
 
-from wire import Credentials, Handover, PermanentFailure, ServerAddress, TemporaryFailure
+from wire import (
+    Credentials,
+    Handover,
+    PermanentFailure,
+    ServerAddress,
+    TemporaryFailure,
+    TransportFailure,
+)
 from wire.failures import words
 from wire.smtp_wire import SmtpWire, answers, open_wire
 
@@ -97,7 +104,7 @@ class ChannelConnection(Connection):
             self._send(message)
         except TemporaryFailure as failure:
             # A server may end a connection between two mails. Nothing of this one was taken so far.
-            if not was_open or self._is_open() or failure.code == "timeout":
+            if not was_open or self._is_open() or failure.code in ("timeout", "protocol_error"):
                 raise
             message.answers.clear()
             self._send(message)
@@ -188,7 +195,7 @@ class _Transaction:
             if wire.sock is not None:
                 wire.sock.settimeout(self._patience * _FINAL_DOT_PATIENCE)
             code, reply = wire.getreply()
-        except OSError:
+        except (OSError, TransportFailure):
             return Handover("accepted", "")
         finally:
             if wire.sock is not None:

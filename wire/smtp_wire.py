@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import contextlib
 import hmac
 import smtplib
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from wire import (
     Credentials,
@@ -22,6 +24,7 @@ from wire import (
 from wire.address import connect, drop, server_name
 from wire.bearer import sign_in_by_token
 from wire.failures import network_failure, refuse_control_characters, sign_in_failure, words
+from wire.reply_limits import reply_to
 
 # For "auto". Without encryption the password itself is not shown if there is a way around it.
 _PREFERRED = ("PLAIN", "LOGIN", "CRAM-MD5")
@@ -39,14 +42,29 @@ class SmtpWire(smtplib.SMTP):
         our_name = server_name(local_hostname) if local_hostname else "localhost"
         super().__init__(server_name(server.host), server.port, our_name, timeout=server.timeouts.command)
 
+    def getreply(self) -> tuple[int, bytes]:
+        """As smtplib reads a reply, but of bounded size. The connection is closed where it is lost or at fault."""
+        if self.file is None:
+            assert self.sock is not None
+            self.file = self.sock.makefile("rb")
+        try:
+            code, lines = self._read_reply(self.file)
+        except OSError as error:
+            self.close()
+            raise smtplib.SMTPServerDisconnected(str(error)) from error
+        except TransportFailure:
+            self.close()
+            raise
+        return code, b"\n".join(lines)
+
     def reset(self) -> None:
         """RSET, where a lost connection is for the next command to find."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, TransportFailure):
             self.rset()
 
     def hang_up(self) -> None:
         """QUIT. An error here says nothing about the mails that were accepted before. Never raises."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, TransportFailure):
             self.quit()
         self.close()
 
@@ -56,6 +74,18 @@ class SmtpWire(smtplib.SMTP):
 
     def is_encrypted(self) -> bool:
         return isinstance(self.sock, ssl.SSLSocket)
+
+    @staticmethod
+    def _read_reply(file: BinaryIO) -> tuple[int, list[bytes]]:
+        """The code, -1 where there is none, and the text of each line."""
+        reply, lines = reply_to("SMTP"), list[bytes]()
+        while line := reply.line(file):
+            lines.append(line[4:].strip())
+            if not line[:3].isdigit():
+                return -1, lines
+            if line[3:4] != b"-":
+                return int(line[:3]), lines
+        raise ConnectionResetError("Connection unexpectedly closed")
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         return self._connection
@@ -156,6 +186,8 @@ def answers() -> Iterator[None]:
         raise TemporaryFailure("protocol_error", words(error)) from error
     except OSError as error:
         raise network_failure(error) from error
+    except binascii.Error as error:  # a challenge that is no base64
+        raise TemporaryFailure("protocol_error", str(error)) from error
 
 
 def _mechanisms(wire: SmtpWire, method: str) -> list[str]:

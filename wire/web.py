@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
+from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from wire import PermanentFailure, ServerAddress, TemporaryFailure, Timeouts, tls
 from wire.address import IPAddress, dial, drop, inner_addresses, is_refused, server_name
 from wire.failures import network_failure
+from wire.reply_limits import without_end
 
-LARGEST = 64 * 1024  # bytes of an answer
+LARGEST = 64 * 1024  # bytes of the body of an answer
+# With its fields, the ends of its chunks and what it says before and behind: of these http.client takes 6 MB, or any
+# number.
+LARGEST_WITH_ALL = 4 * LARGEST
 REDIRECTS = 3
 # RFC 1918, 6598, 4193, and the documentation and benchmark networks that lead nowhere public.
 _PRIVATE = tuple(
@@ -97,10 +104,38 @@ def _place(url: str, port: int) -> tuple[str, int]:
     return server_name(parts.hostname), port
 
 
+class _Bounded(io.RawIOBase):
+    """What comes from a web server, up to LARGEST_WITH_ALL bytes."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw, self._left = raw, LARGEST_WITH_ALL
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]
+        count = self._raw.readinto(buffer)
+        self._left -= count or 0
+        if self._left < 0:
+            raise without_end()
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *rest: Any, **named: Any) -> None:
+        super().__init__(sock, *rest, **named)
+        self.fp = io.BufferedReader(_Bounded(self.fp.detach()))
+
+
 class _Connection(http.client.HTTPConnection):
     """One request to an address that was checked; ended when its time is over, however slowly it drips."""
 
     default_port = 443  # which is left out of the Host field
+    response_class = _Answer
 
     def __init__(self, host: str, port: int, look_up: LookUp, ends: float, allow_private: bool) -> None:
         super().__init__(host, port)

@@ -306,7 +306,7 @@ def test_an_endless_literal_is_not_waited_for():
         with pytest.raises(TemporaryFailure) as failure:
             with source_of(server) as inbox:
                 list(inbox.fetch(inbox.listing()))
-    assert failure.value.code == "connection_lost"
+    assert failure.value.code == "protocol_error"
 
 
 @pytest.mark.parametrize(
