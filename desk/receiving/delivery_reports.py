@@ -6,7 +6,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from desk.office import office, signing_key
-from desk.sending import delivery_results
+from desk.sending import delivery_results, link_mails
 from desk.tickets import undeliverable
 from mail.domains import mailbox_key
 from mail.ids import read_message_id
@@ -75,7 +75,7 @@ def holds_a_link(mail: Mail) -> bool:
     return bool(named) and bool(
         db.session.scalar(
             select(OutboundMail.id)
-            .where(OutboundMail.message_id.in_(named), OutboundMail.purpose.in_(delivery_results.LINK_MAILS))
+            .where(OutboundMail.message_id.in_(named), OutboundMail.purpose.in_(link_mails.PURPOSES))
             .limit(1)
         )
     )
