@@ -58,6 +58,7 @@ def _copy(revision: str) -> None:
     folder = settings.data / "backups"
     folder.mkdir(mode=0o700, exist_ok=True)
     target = folder / f"poststelle-{datetime.now(UTC):%Y%m%d-%H%M%S}-{revision}.db"
+    target.touch(mode=0o600)  # an empty file is taken as it is, with its mode
     engine = create_engine(settings.database_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text("VACUUM INTO :target"), {"target": str(target)})
