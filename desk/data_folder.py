@@ -36,26 +36,30 @@ def prepare(settings: Settings) -> None:
         probe = settings.data / ".writable"
         probe.write_bytes(b"")
         probe.unlink()
-        database = database_file(settings)
-        if database is not None and database.parent.is_dir() and not database.exists():
-            os.close(os.open(database, os.O_RDWR | os.O_CREAT, FILE))  # SQLite would ask the umask
     except OSError as error:
         raise SettingsError(
             f"The data folder {settings.data} cannot be written to ({error.strerror}). "
             "Set POSTSTELLE_DATA to a folder that this user may write to."
         ) from error
-    for path, mode in _private(settings, database):
+    for path, mode in _private(settings):
         _shut(path, mode)
 
 
-def database_file(settings: Settings) -> Path | None:
+def make_database(settings: Settings) -> None:
+    """An empty file for SQLite where there is none: its mode is the one of -wal and -shm too, whatever the umask."""
+    database = _database_file(settings)
+    if database is not None and database.parent.is_dir() and not database.exists():
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT, FILE))
+
+
+def _database_file(settings: Settings) -> Path | None:
     """SQLite's file, wherever it lies; None for PostgreSQL and for a database in memory."""
     name = make_url(settings.database_url).database if settings.is_sqlite else None
     return Path(name) if name and name != ":memory:" else None
 
 
-def _private(settings: Settings, database: Path | None) -> Iterator[tuple[Path, int]]:
-    backups = settings.data / "backups"
+def _private(settings: Settings) -> Iterator[tuple[Path, int]]:
+    backups, database = settings.data / "backups", _database_file(settings)
     yield from ((settings.blobs, FOLDER), (backups, FOLDER), (settings.data / "secret.key", FILE))
     yield from ((path, FILE) for path in backups.glob("*.db"))
     if database is not None:
