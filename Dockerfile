@@ -3,8 +3,9 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=igno
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /app
-COPY requirements.txt ./
-RUN pip install -q -r requirements.txt
+COPY requirements.txt requirements-build.txt ./
+RUN pip install -q --require-hashes -r requirements-build.txt \
+ && pip install -q --require-hashes --no-build-isolation -r requirements.txt
 COPY . .
 # Each script is checked against its hash. The data folder made here holds a key and stays behind.
 RUN POSTSTELLE_DATA=/tmp/data flask --app app assets sync \

@@ -71,6 +71,14 @@ messages: python-dev ## Collect the texts of code and templates into the catalog
 	  $(BIN)/pybabel compile --statistics -i $$po -o $${po%.po}.mo || exit 1; \
 	done
 
+.PHONY: requirements
+requirements: ## Write requirements*.txt anew from requirements*.in, with all hashes; UPGRADE=1 takes what is newest
+	@PYTHON="$(PYTHON)" .ci/requirements
+
+.PHONY: audit
+audit: ## Ask for known faults of the Python and browser packages; fails when nobody can be asked
+	@PYTHON="$(PYTHON)" .ci/audit
+
 .PHONY: pictures
 pictures: test-needs ## Take the pictures of the documentation anew
 	$(BIN)/python docs/take_pictures.py

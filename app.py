@@ -11,8 +11,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import cli
 from blueprints import registration
-from config import Settings, SettingsError, from_environment
-from desk import keys
+from config import Settings, from_environment
+from desk import data_folder, keys
 from desk.office import Office
 from desk.sending import mail_rendering
 from mail import safe_reading
@@ -28,7 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises SettingsError with one clear sentence when the data folder or a setting cannot be used.
     """
     settings = settings or from_environment()
-    _prepare_data(settings)
+    data_folder.prepare(settings)
     secrets = keys.load_keys(settings.data, settings.encryption_keys)
     use_cipher(keys.cipher(secrets))
 
@@ -62,19 +62,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     cli.init_app(app)
     _quiet_logs()
     return app
-
-
-def _prepare_data(settings: Settings) -> None:
-    try:
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # customers' mail lies here
-        probe = settings.data / ".writable"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise SettingsError(
-            f"The data folder {settings.data} cannot be written to ({error.strerror}). "
-            "Set POSTSTELLE_DATA to a folder that this user may write to."
-        ) from error
 
 
 def _engine_options(settings: Settings) -> dict[str, object]:

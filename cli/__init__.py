@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from flask_migrate.cli import db as migrate_cli
 
-from cli import accounts, assets, channels, export, jobs, mail, serve, tickets
+from cli import accounts, assets, channels, export, jobs, keys, mail, serve, tickets
 
 
 def init_app(app: Flask) -> None:
@@ -20,6 +20,7 @@ def init_app(app: Flask) -> None:
         mail.mail_cli,
         export.export_cli,
         export.seed,
+        keys.keys_cli,
         assets.assets_cli,
     ):
         app.cli.add_command(command)

@@ -9,6 +9,7 @@ from cli.preconditions import agent_of, password_from_stdin, ready, require_acco
 from config import LOCALES
 from desk.agents import accounts
 from desk.channels import channels
+from desk.notices import password_links
 from desk.office import office
 
 account_cli = AppGroup("account", help="The company.")
@@ -43,6 +44,17 @@ def agent_create(name: str, email: str, role: str, password_stdin: bool) -> None
     require_account()
     agent = accounts.create_agent(name, email, role, password_from_stdin())
     click.echo(agent.email)
+
+
+@agent_cli.command("link")
+@click.argument("email")
+@ready
+def agent_link(email: str) -> None:
+    """Print a new link by which an agent sets a password, once; it goes to the agent by mail as well."""
+    token = password_links.renew_link(agent_of(email))
+    if not password_links.go_by_mail():
+        click.echo("No outgoing server is set up: no mail was sent, and the link is kept nowhere.", err=True)
+    click.echo(password_links.address(token))
 
 
 @agent_cli.command("password")

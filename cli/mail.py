@@ -13,7 +13,7 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.preconditions import EX_DATAERR, EX_NOUSER, EX_TEMPFAIL
-from desk import schema
+from desk import data_folder, schema
 from desk.channels import channels
 from desk.office import NotSetUp, office
 from desk.receiving import intake, receiver
@@ -54,6 +54,7 @@ class _Piped(Exception):
 
 def _received(raw: bytes, key: str | None, rcpt: tuple[str, ...], sender: str | None) -> list[int]:
     """Store it for the channel, or for its recipients: for all of them or with exit code 75."""
+    os.umask(data_folder.UMASK)
     schema.bring_up_to_date()
     if not raw.strip():
         raise _Piped(EX_DATAERR, "There is no mail on standard input.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -11,7 +12,7 @@ import click
 from flask.cli import with_appcontext
 
 from config import SettingsError
-from desk import schema
+from desk import data_folder, schema
 from desk.agents import accounts
 from desk.agents.passwords import SHORTEST
 from desk.channels import channels
@@ -31,6 +32,7 @@ def ready(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
+        os.umask(data_folder.UMASK)
         try:
             schema.bring_up_to_date()
             return command(*args, **kwargs)
@@ -86,6 +88,7 @@ _SENTENCES = {
     "already_set_up": "There is an account already; it is created only once.",
     "email_taken": "There is an agent with this e-mail address already.",
     "email_invalid": "This is not an e-mail address.",
+    "inactive": "This agent was deactivated.",
     "password_short": f"The password is too short: at least {SHORTEST} characters.",
     "empty": "There is no text on standard input.",
     "no_recipient": "The ticket has no address to answer to.",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from cli.preconditions import ready
-from desk import schema
+from desk import data_folder, schema
 from jobs import server
 from models import db
 
@@ -16,6 +18,7 @@ from models import db
 @with_appcontext
 def db_upgrade() -> None:
     """Bring the database up to date (serve and all other commands do this by themselves)."""
+    os.umask(data_folder.UMASK)
     changed = schema.bring_up_to_date()
     click.echo("The database was brought up to date." if changed else "The database is up to date.")
 

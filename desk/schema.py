@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from config import ROOT, SettingsError
+from desk import data_folder
 from desk.office import office
 from models import db
 
@@ -27,6 +28,7 @@ def bring_up_to_date() -> bool:
     Raises SettingsError if the database cannot be reached or was written by a newer version.
     """
     with _lock(office().settings.data):
+        data_folder.make_database(office().settings)
         current, scripts = _current(), ScriptDirectory(str(MIGRATIONS))
         head = scripts.get_current_head()
         if current == head:
@@ -58,6 +60,7 @@ def _copy(revision: str) -> None:
     folder = settings.data / "backups"
     folder.mkdir(mode=0o700, exist_ok=True)
     target = folder / f"poststelle-{datetime.now(UTC):%Y%m%d-%H%M%S}-{revision}.db"
+    target.touch(mode=0o600)  # an empty file is taken as it is, with its mode
     engine = create_engine(settings.database_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text("VACUUM INTO :target"), {"target": str(target)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from desk.notices import notice_mails
 from desk.office import account
+from desk.sending import link_mails
 from desk.tickets import tickets
 
 
@@ -11,3 +12,4 @@ def run() -> None:
     if account() is not None:
         tickets.close_resolved()
         notice_mails.forget_old()
+        link_mails.forget_spent()

@@ -133,6 +133,23 @@ class Secret(TypeDecorator[str]):
             return ""
 
 
+def seal(data: bytes) -> bytes:
+    """Bytes encrypted at rest, for a file."""
+    assert _Cipher.fernet is not None, "the cipher is set by create_app()"
+    return _Cipher.fernet.encrypt(data)
+
+
+def unseal(data: bytes) -> bytes:
+    """Raises cryptography.fernet.InvalidToken where the key is another one."""
+    assert _Cipher.fernet is not None, "the cipher is set by create_app()"
+    return _Cipher.fernet.decrypt(data)
+
+
+def is_sealed(data: bytes) -> bool:
+    """Whether bytes look like `seal`'s: version 0x80 and five bytes of a time, the first of them zero for long."""
+    return data.startswith(b"gAAAAA")
+
+
 def _on_connect(connection: Any, _record: Any) -> None:
     # SQLAlchemy, not the driver, begins transactions, so that BEGIN IMMEDIATE is possible.
     connection.isolation_level = None

@@ -78,7 +78,7 @@ class BlobStore:
             return
         if folder != self.root:
             self._make(folder.parent)
-        folder.mkdir(parents=folder == self.root, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=folder == self.root, exist_ok=True)
         _sync_folder(folder.parent)
         self._safe_folders.add(folder)
 

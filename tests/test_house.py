@@ -104,7 +104,7 @@ ONLY_INSTALLED = {
 
 def test_every_requirement_is_used():
     """What nobody imports is still downloaded, installed, and a way in for whoever takes over its name."""
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
     names = {found[0].lower() for line in lines if (found := re.match(r"[\w.-]+", line))}
     imported: set[str] = set()
     for path in MODULES:
@@ -115,7 +115,7 @@ def test_every_requirement_is_used():
                 imported.add((node.module or "").partition(".")[0])
     packages = packages_distributions()
     used = {name.lower() for module in imported for name in packages.get(module, ())}
-    assert names - used == set(ONLY_INSTALLED), "in requirements.txt, and imported by nothing"
+    assert names - used == set(ONLY_INSTALLED), "in requirements.in, and imported by nothing"
 
 
 # The only place that writes what became of a mail, with the names by which others know it, and the attributes.

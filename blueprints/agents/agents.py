@@ -14,7 +14,6 @@ from blueprints.page.access import AdminBlueprint, me
 from blueprints.page.htmx import go, invalid, page
 from desk.agents import accounts
 from desk.notices import password_links
-from desk.office import relay
 from models import Agent, Role
 
 blueprint = AdminBlueprint("agents", __name__, url_prefix="/system/agents")
@@ -109,5 +108,8 @@ def _refused(error: accounts.AccountRefused) -> ResponseReturnValue:
 def _link_page(agent: Agent, token: str) -> ResponseReturnValue:
     """Shown once: only the digest of the token is kept."""
     return page(
-        "agents/link.html", agent=agent, url=password_links.address(token), by_mail=relay() is not None
+        "agents/link.html",
+        agent=agent,
+        url=password_links.address(token),
+        by_mail=password_links.go_by_mail(),
     )

@@ -134,6 +134,7 @@ FAILURE = oauth_failures.FAILURE | {
         "What people write leaves as always."
     ),
     "stopped": lazy_gettext("Somebody stopped the sending."),
+    "link_expired": lazy_gettext("Its link leads nowhere any more, so it was removed and not sent."),
     "internal": lazy_gettext("Poststelle made a mistake; nothing was lost."),
 }
 # Where the settings of an address were found, and what its provider wants besides.

@@ -129,6 +129,7 @@ def _shown(mail: OutboundMail, wrong: int = 0, typed: str = "", error: str = "")
         "source": raw[:SOURCE_SHOWN].decode("utf-8", "replace") if raw else "",
         "cut": len(raw or b"") > SOURCE_SHOWN,
         "private": not outbox_page.may_be_read(mail),
+        "link_is_gone": outbox_page.link_is_gone(mail),
         "can_correct": lambda recipient: outbox_page.can_correct(mail, recipient),
         "wrong": wrong,
         "typed": typed,

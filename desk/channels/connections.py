@@ -43,6 +43,11 @@ def open_sender(channel: Channel | None) -> Sender | None:
     return None if way is None else SmtpSender(*way, the_account().mail_domain)
 
 
+def has_way_out(channel: Channel | None) -> bool:
+    """Whether mail of the channel can leave, as far as settings go (see `open_sender`)."""
+    return (channel is not None and channel.is_own) or relay_server() is not None
+
+
 def incoming_server(own: Channel | ChannelValues) -> ServerAddress:
     return ServerAddress(
         own.server,

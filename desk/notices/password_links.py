@@ -12,6 +12,7 @@ from threading import Timer
 from sqlalchemy import select, update
 
 from desk.agents.accounts import AccountRefused, add_agent, agent_by_email, hash_new_password, new_agent
+from desk.channels import channels, connections
 from desk.notices import notice_mails
 from desk.office import in_background, office, the_account
 from desk.sending import mail_rendering
@@ -56,6 +57,11 @@ def request_password_link(email: str) -> Timer:
 def address(token: str) -> str:
     """Where a link leads: never to the host that a request names, which a stranger can choose."""
     return f"{office().settings.public_url}/password/{token}"
+
+
+def go_by_mail() -> bool:
+    """Whether links are sent at all. Where not, they are shown once and kept nowhere."""
+    return connections.has_way_out(channels.default())
 
 
 def take_link(token: str) -> Agent | None:

@@ -10,10 +10,11 @@ from sqlalchemy import select
 
 from desk.office import office, relay, signing_key
 from desk.receiving.speakers import Speaker
-from desk.sending import delivery_results, return_addresses
+from desk.sending import delivery_results, link_mails, return_addresses
 from desk.tickets import undeliverable
 from mail.domains import mailbox_key, related
-from mail.judging import ticket_clues
+from mail.ids import read_message_id
+from mail.judging import private_links, ticket_clues
 from mail.judging.refusals import reason_of
 from mail.types import Bounce, BounceRecipient, Mail
 from models import InboundMail, MailState, OutboundMail, OutboundRecipient, RecipientState, db
@@ -123,19 +124,19 @@ def reached(mail: OutboundMail, report: BounceRecipient) -> list[OutboundRecipie
 
 
 def holds_a_link(mail: Mail) -> bool:
-    """Whether it answers or quotes our mail with somebody's link for a password: an out-of-office reply does."""
-    address = f"{office().settings.public_url}/password/"
-    if any(address in text for text in (mail.text, mail.html)):
+    """Whether it answers, quotes or encloses our mail with somebody's link for a password, however rewritten.
+
+    An out-of-office reply does, a forward, a bounce.
+    """
+    if private_links.holds(mail, f"{office().settings.public_url}/password/"):
         return True
-    if any(
-        address.encode() in part.data.replace(b"=\r\n", b"").replace(b"=\n", b"") for part in mail.attachments
-    ):
-        return True
-    named = ticket_clues.without_ticket(mail, signing_key())
+    key = signing_key()
+    attached = [each for each in private_links.attached_ids(mail) if read_message_id(key, each) == 0]
+    named = [*ticket_clues.without_ticket(mail, key), *attached]
     return bool(named) and bool(
         db.session.scalar(
             select(OutboundMail.id)
-            .where(OutboundMail.message_id.in_(named), OutboundMail.purpose.in_(delivery_results.LINK_MAILS))
+            .where(OutboundMail.message_id.in_(named), OutboundMail.purpose.in_(link_mails.PURPOSES))
             .limit(1)
         )
     )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 
 from desk.failpoints import reach
 from desk.office import office, owner_is_gone
+from desk.sending import link_mails
 from desk.sending.brake import RANK, Budget, Lane, in_lane, within
 from desk.sending.delivery_results import note
 from models import MailState, OutboundMail, db, now
@@ -137,6 +138,7 @@ def keep(condition: ColumnElement[bool]) -> int:
         if move_where(MailState.KEPT, OutboundMail.id == mail_id, reason="no_relay"):
             note(db.session.get_one(OutboundMail, mail_id, populate_existing=True), "kept")
         db.session.commit()
+        link_mails.forget(mail_id)
     return len(ids)
 
 

@@ -9,7 +9,8 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from desk.office import office
-from desk.sending import alert_routes, retry_delays, sent_copies
+from desk.sending import alert_routes, link_mails, retry_delays, sent_copies
+from desk.sending.link_mails import UNCONFIRMED
 from desk.sending.retry_delays import PATIENCE, TELL_AFTER
 from desk.telling import who_hears
 from desk.tickets import tickets, undeliverable
@@ -19,9 +20,6 @@ from models.outbound import ENDED, UNSENT
 from wire import Handover, PermanentFailure, TransportFailure
 
 log = logging.getLogger(__name__)
-
-LINK_MAILS = ("invitation", "password_link")
-UNCONFIRMED = "unconfirmed"  # the reason of a recipient whose server took the mail without a word
 
 
 def settle(mail_id: int, result: dict[str, Handover] | TransportFailure, connected: bool = True) -> str:
@@ -50,8 +48,10 @@ def settle(mail_id: int, result: dict[str, Handover] | TransportFailure, connect
             if not isinstance(result, TransportFailure):  # else it speaks of the way there, and of no address
                 undeliverable.mark(failed)
             back_to_author(mail, failed)
-    state = str(mail.state)
+    state, with_link = str(mail.state), mail.purpose in link_mails.PURPOSES
     db.session.commit()
+    if with_link:
+        link_mails.forget_what_left(mail_id)
     return state
 
 
@@ -110,8 +110,6 @@ def _conclude(mail: OutboundMail, told: bool) -> None:
         return
     mail.done_at = now()
     mail.move(MailState.FAILED if failed else MailState.DONE)
-    if mail.purpose in LINK_MAILS:
-        office().blobs.forget(mail.sha256)  # it holds a link that lets in whoever reads it
     if not failed:
         sent_copies.wish(mail)
         note(mail, "sent", to=", ".join(r.address for r in mail.recipients))

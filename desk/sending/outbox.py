@@ -16,7 +16,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from desk.channels import channels, connections, dkim, health
 from desk.failpoints import reach
 from desk.office import office
-from desk.sending import brake, claims, mail_rendering, return_addresses
+from desk.sending import brake, claims, link_mails, mail_rendering, return_addresses
 from desk.sending.brake import Budget, Lane
 from desk.sending.claims import Claimed
 from desk.sending.delivery_results import UNCONFIRMED, note, settle
@@ -72,6 +72,8 @@ class NewMail:
 
 def queue(new: NewMail) -> OutboundMail:
     """Add a mail and its recipients to the running transaction."""
+    # Without a way out such a mail is not stored: who asked for its link sees it once.
+    shown_only = new.purpose in link_mails.PURPOSES and not connections.has_way_out(new.channel)
     mail = OutboundMail(
         purpose=new.purpose,
         subject=new.subject[:1000],
@@ -83,7 +85,7 @@ def queue(new: NewMail) -> OutboundMail:
         about_id=new.about.id if new.about else None,
         agent_id=new.agent_id,
         incidents=new.incidents,
-        sha256=office().blobs.put(new.raw) if new.raw else "",
+        sha256=link_mails.put(new.purpose, new.raw) if new.raw and not shown_only else "",
         send_after=new.send_after or now(),
     )
     insert_now(mail)
@@ -95,6 +97,9 @@ def queue(new: NewMail) -> OutboundMail:
     for row in rows:
         insert_now(row)
     set_committed_value(mail, "recipients", rows)
+    if shown_only:
+        mail.move(MailState.KEPT)
+        mail.reason = "no_relay"
     return mail
 
 
@@ -115,7 +120,7 @@ def send_again(mail: OutboundMail) -> None:
     """A person asks: a failed or kept mail goes to the recipients that did not get it, or perhaps not. Commits."""
     hold(mail)
     unsure = mail.state == MailState.DONE and any(r.reason == UNCONFIRMED for r in mail.recipients)
-    if mail.state not in (MailState.FAILED, MailState.KEPT) and not unsure:
+    if (mail.state not in (MailState.FAILED, MailState.KEPT) and not unsure) or link_mails.is_spent(mail):
         db.session.rollback()
         return
     begin_anew(mail)
@@ -300,12 +305,14 @@ def _frozen(mail_id: int) -> tuple[bytes, str, list[Envelope]]:
     """
     with reading():
         mail = db.session.get_one(OutboundMail, mail_id)
-        stored, envelope_from = mail.sha256, mail.envelope_from
+        stored, envelope_from, purpose = mail.sha256, mail.envelope_from, mail.purpose
         envelopes = return_addresses.envelopes(mail, [r for r in mail.recipients if r.state in UNSENT])
-        raw = office().blobs.get(stored) if stored else mail_rendering.compose_queued(mail)
+        if link_mails.is_spent(mail):
+            raise PermanentFailure("link_expired")
+        raw = link_mails.octets(mail) if stored else mail_rendering.compose_queued(mail)
         signed = dkim.signed(mail, raw)
     if not stored or signed is not raw:
-        frozen = {"sha256": office().blobs.put(signed)}
+        frozen = {"sha256": link_mails.put(purpose, signed)}
         if not stored:  # what a queued notice is about; only now it has words
             frozen["subject"] = str(message_from_bytes(raw, policy=default)["Subject"])[:1000]
         kept = rows_changed(update(OutboundMail).where(claims.still_ours(mail_id)).values(frozen))
@@ -313,5 +320,5 @@ def _frozen(mail_id: int) -> tuple[bytes, str, list[Envelope]]:
         if not kept:
             raise _TakenOver
         if stored:
-            office().blobs.forget(stored)  # nothing else has these bytes; some hold a link that lets in
+            office().blobs.forget(stored)  # nothing else has these bytes
     return signed, envelope_from, envelopes

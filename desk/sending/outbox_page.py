@@ -9,7 +9,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from desk.office import office
 from desk.refusal import Refusal
-from desk.sending import delivery_results, mail_rendering, outbox, undo_and_resend
+from desk.sending import delivery_results, link_mails, mail_rendering, outbox, undo_and_resend
 from mail.domains import mailbox_key
 from mail.reading.addresses import valid_address
 from mail.reading.parse import parse
@@ -84,7 +84,12 @@ def by_id(mail_id: int) -> OutboundMail | None:
 
 def may_be_read(mail: OutboundMail) -> bool:
     """A mail with a link that lets in whoever reads it is for its reader alone."""
-    return mail.purpose not in delivery_results.LINK_MAILS
+    return mail.purpose not in link_mails.PURPOSES
+
+
+def link_is_gone(mail: OutboundMail) -> bool:
+    """Whether its personal link was removed, and with it all that could be sent."""
+    return link_mails.is_spent(mail)
 
 
 def octets(mail: OutboundMail) -> bytes | None:
@@ -117,6 +122,8 @@ def retry(mail: OutboundMail) -> None:
 
     Raises OutboxRefused for a mail that is being sent or has ended.
     """
+    if link_mails.is_spent(mail):
+        raise OutboxRefused("gone")
     if mail.state in (MailState.FAILED, MailState.KEPT):
         outbox.send_again(mail)
         return

@@ -74,7 +74,11 @@ def test_a_link_mail_is_shown_to_nobody(as_alice: PageClient, app: Flask) -> Non
     password_links.invite_agent("Eve", "eve@acme.example", "agent")
     invitation = db.session.query(OutboundMail).filter_by(purpose="invitation").one()
     page = as_alice.get(f"{URL}/{invitation.id}").get_data(as_text=True)
-    assert "only its recipient can read it" in page and "/password/" not in page
+    assert "The link and the text were removed" in page and "/password/" not in page
+    assert f"{URL}/{invitation.id}/retry" not in page, "there is nothing to send"
+    as_alice.post(f"{URL}/{invitation.id}/retry", status=303)
+    db.session.refresh(invitation)
+    assert invitation.state == MailState.KEPT
     as_alice.get(f"{URL}/{invitation.id}/original", 404)
     as_alice.get(f"{URL}/{invitation.id}/frame", 404)
 

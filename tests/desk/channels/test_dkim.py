@@ -117,7 +117,9 @@ def test_links_that_let_in_are_forgotten_signed_or_not(
     unsigned = row.sha256
     outbox.deliver_due()
     assert relay.mails[0].raw.startswith(b"DKIM-Signature:")
-    assert not office.blobs.has(unsigned) and not office.blobs.has(row.sha256)
+    db.session.refresh(row)
+    assert row.sha256 == "" and not office.blobs.has(unsigned)
+    assert not [path for path in office.blobs.root.rglob("*") if path.is_file()], "nor the signed one"
 
 
 def test_own_servers_and_a_domain_without_a_key_are_left_alone(

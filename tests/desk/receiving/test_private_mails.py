@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from urllib.parse import quote
+
 import pytest
 
 from desk.notices import password_links
@@ -66,6 +71,33 @@ def test_a_quoted_link_waits_for_an_administrator(channel: Channel, as_bob: Page
     row = arrive(channel, mail(sender, "Away", f"I am away.\n\n> {link}", auto_submitted="auto-replied"))
     assert (row.state, row.reason, row.ticket_id) == (InboundState.HELD, "private_link", None)
     as_bob.get(f"/quarantine/{row.id}", status=403)
+
+
+@pytest.mark.parametrize("sender", ["x@customer.example", SERVER])
+def test_a_link_that_a_gateway_rewrote_waits_as_well(
+    channel: Channel, as_bob: PageClient, sender: str
+) -> None:
+    link = quote(f"{office().settings.public_url}/password/abcdef", safe="")
+    text = f"Returned.\n\n> https://eur01.safelinks.protection.outlook.com/?url={link}&data=05"
+    row = arrive(channel, mail(sender, "Away", text, auto_submitted="auto-replied"))
+    assert (row.state, row.reason, row.ticket_id) == (InboundState.HELD, "private_link", None)
+    as_bob.get(f"/quarantine/{row.id}", status=403)
+
+
+def test_our_mail_with_a_link_inside_another_waits_though_nothing_can_be_read_of_the_link(
+    channel: Channel, alice: Agent
+) -> None:
+    db.session.rollback()
+    password_links.request_password_link("alice@acme.example").join()
+    sent = db.session.query(OutboundMail).filter_by(purpose="password_link").one()
+    inside = message_from_bytes(
+        mail("desk@acme.example", text="https://protect.example/s/xyz", message_id=sent.message_id)
+    )
+    outer = message_from_bytes(mail(subject="Fwd: New password"), policy=default)
+    assert isinstance(outer, EmailMessage)
+    outer.add_attachment(inside)
+    row = arrive(channel, outer.as_bytes())
+    assert (row.state, row.reason) == (InboundState.HELD, "private_link")
 
 
 def test_an_administrator_may_look_at_it(channel: Channel, as_alice: PageClient) -> None:
