@@ -1,9 +1,8 @@
 """Which of a stranger's words an automatic mail may carry, and to whom.
 
 Whoever writes to us chooses a name, a subject, and with Reply-To who gets the confirmation. Their words go back to
-themselves alone: to the address that wrote, unless a check did not confirm it, and once one did within its
-organisation. Everybody else gets the number and what the company says; and nobody a web address, which would look
-like ours.
+themselves alone: to the address that wrote, once a check has confirmed it, and within its organisation. Everybody
+else gets the number and what the company says; and nobody a web address, which would look like ours.
 """
 
 from __future__ import annotations
@@ -19,16 +18,9 @@ from models import Message, Ticket
 
 def left_out(ticket: Ticket, message: Message, reader: str) -> frozenset[str]:
     """The placeholders that stay empty in an automatic mail about `message` to this address."""
-    if not _is_author(message, reader):
+    if message.sender_state != "confirmed" or not _are_one(message.from_address, reader):
         return frozenset(STRANGERS)
     return frozenset(name for name in STRANGERS if has_web_address(MEANING[name]({"ticket": ticket})))
-
-
-def _is_author(message: Message, reader: str) -> bool:
-    """Where nobody checks senders (many fetched mailboxes), it is the very address that wrote."""
-    if message.sender_state == "unchecked":
-        return folded(message.from_address) == folded(reader)
-    return message.sender_state == "confirmed" and _are_one(message.from_address, reader)
 
 
 def _are_one(author: str, reader: str) -> bool:

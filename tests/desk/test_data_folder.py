@@ -8,7 +8,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +21,6 @@ from models import db
 from models.blobs import BlobStore
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-@pytest.fixture(autouse=True)
-def careless() -> Iterator[None]:
-    """As most users have it: what is made can be read by all."""
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
 
 
 def modes(data: Path) -> dict[str, int]:

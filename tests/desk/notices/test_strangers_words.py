@@ -103,7 +103,7 @@ SITUATIONS: list[Any] = [
         {"sender": f"{NAME} <form@shop.example>", "reply_to": "customer@mail.example"}, "customer@mail.example", False,
         id="a web form",
     ),
-    pytest.param({"checked": NOT_CHECKED}, "carol@customer.example", True, id="nobody checked"),
+    pytest.param({"checked": NOT_CHECKED}, "carol@customer.example", False, id="nobody checked"),
     pytest.param(
         {"checked": NOT_CHECKED, "reply_to": "office@customer.example"}, "office@customer.example", False,
         id="nobody checked, the same domain",
