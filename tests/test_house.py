@@ -433,12 +433,16 @@ def signs_in(path: Path) -> Iterator[str]:
         if isinstance(call.node, jinja2.nodes.Name) and call.node.name in SIGN_STANDS:
             at = SIGN_STANDS[call.node.name]
             given += call.args[at : at + 1]
-        while given:
-            value = given.pop()
-            if isinstance(value, jinja2.nodes.CondExpr):
-                given += [value.expr1, value.expr2]
-            elif isinstance(value, jinja2.nodes.Const) and value.value:
-                yield value.value
+        for value in given:
+            yield from _constants(value)
+
+
+def _constants(value: jinja2.nodes.Expr | None) -> Iterator[str]:
+    if isinstance(value, jinja2.nodes.CondExpr):
+        yield from _constants(value.expr1)
+        yield from _constants(value.expr2)
+    elif isinstance(value, jinja2.nodes.Const) and value.value:
+        yield value.value
 
 
 # Where the name of an icon stands among the arguments of a macro.
