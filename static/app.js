@@ -286,13 +286,14 @@ document.addEventListener("mousedown", (event) => {
 
 // --- Buttons -----------------------------------------------------------------------------------------
 document.addEventListener("click", (event) => {
-  const target = event.target.closest?.("[data-copy], [data-reveal], [data-close], [data-opens], [data-shuts], [data-insert]");
+  const target = event.target.closest?.("[data-copy], [data-reveal], [data-close], [data-opens], [data-shuts], [data-insert], [data-cc]");
   all("details[data-menu][open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
   if (!target) return;
   if ("copy" in target.dataset) copy(target);
   if ("reveal" in target.dataset) reveal(target);
   if ("close" in target.dataset) target.closest(".toast, .banner").remove();
   if ("insert" in target.dataset) insertName(writing ?? document.getElementById("body"), target.dataset.insert);
+  if ("cc" in target.dataset && !event.ctrlKey && !event.metaKey) putIntoCc(event, target.dataset.cc);
   if ("shuts" in target.dataset) target.closest("dialog").close();
   const dialog = target.dataset.opens && document.getElementById(target.dataset.opens);
   if (!dialog) return;
@@ -306,6 +307,17 @@ document.addEventListener("keydown", (event) => {
   menu.open = false;
   menu.querySelector("summary").focus();
 });
+
+/** What is being written stays, and so does who is in Cc already; without this file, the link loads the page again. */
+function putIntoCc(event, address) {
+  const field = document.getElementById("composer-cc");
+  const there = field.value.split(/[,;]/).map((one) => one.trim()).filter(Boolean);
+  event.preventDefault();
+  field.closest("details").open = true;
+  field.value = [...new Set([...there, address])].join(", ");
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.focus();
+}
 
 async function copy(button) {
   await navigator.clipboard.writeText(button.dataset.copy).catch(() => {

@@ -14,7 +14,9 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import jinja2
+import jinja2.nodes
 import pytest
+from lucide.jinja import lucide
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("blueprints", "cli", "desk", "models", "mail", "wire", "jobs")
@@ -421,6 +423,41 @@ def test_forms_work_without_javascript(path):
 def test_every_template_compiles(path):
     environment = jinja2.Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
     environment.parse(path.read_text(encoding="utf-8"))
+
+
+def signs_in(path: Path) -> Iterator[str]:
+    """The names of icons that a template may draw: what stands for `name` or `sign` in the calls of our macros."""
+    tree = jinja2.Environment(extensions=["jinja2.ext.i18n"]).parse(path.read_text(encoding="utf-8"))
+    for call in tree.find_all(jinja2.nodes.Call):
+        given = [argument.value for argument in call.kwargs if argument.key == "sign"]
+        if isinstance(call.node, jinja2.nodes.Name) and call.node.name in SIGN_STANDS:
+            at = SIGN_STANDS[call.node.name]
+            given += call.args[at : at + 1]
+        for value in given:
+            yield from _constants(value)
+
+
+def _constants(value: jinja2.nodes.Expr | None) -> Iterator[str]:
+    if isinstance(value, jinja2.nodes.CondExpr):
+        yield from _constants(value.expr1)
+        yield from _constants(value.expr2)
+    elif isinstance(value, jinja2.nodes.Const) and value.value:
+        yield value.value
+
+
+# Where the name of an icon stands among the arguments of a macro.
+SIGN_STANDS = {"icon": 0, "empty": 0, "icon_button": 1, "icon_link": 1, "banner": 2, "post_item": 2}
+
+
+@pytest.mark.parametrize("path", SCREENS, ids=name)
+def test_every_icon_is_in_the_set(path):
+    """A name that is not ends the whole page, and only where somebody sees that icon."""
+    for sign in signs_in(path):
+        assert lucide(sign), sign
+
+
+def test_an_icon_is_found_behind_a_condition():
+    assert "file-volume" in signs_in(ROOT / "templates" / "tickets" / "_file.html")
 
 
 # --- languages: English in the code, German in the catalogue, nothing outside ---

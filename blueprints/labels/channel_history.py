@@ -41,9 +41,9 @@ def braked(incident: Incident) -> str:
         return ngettext("%(num)s mail waits.", "%(num)s mails wait.", int(incident.words))
     if incident.trouble == Trouble.BRAKE_TOTAL:
         return gettext(
-            "It concerns everybody; withheld within the hour, by domain: %(whom)s", whom=incident.words
+            "It concerns everybody; withheld within the hour, by domain: %(whom)s.", whom=incident.words
         )
-    return gettext("It concerns, with the mails withheld within the hour: %(whom)s", whom=incident.words)
+    return gettext("It concerns, with the mails withheld within the hour: %(whom)s.", whom=incident.words)
 
 
 def _trouble(incident: Incident) -> Happened:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask_babel import gettext, lazy_gettext
+from flask_babel import LazyString, gettext, lazy_gettext
 
 from desk.receiving.explanations import Explanation
 
@@ -40,12 +40,14 @@ SENDER = {
 PROOF = {
     "twice": lazy_gettext("more than once: %(fields)s"),
     "unsigned": lazy_gettext("not signed: %(fields)s"),
+    "From": lazy_gettext("no author, or several"),
 }
 DOUBTED = {
     "twice": lazy_gettext(
         "This mail has a header field more than once that may stand there once only (%(fields)s). So nothing proves "
         "which of them the sender wrote."
     ),
+    "From": lazy_gettext("This mail names no author, or several (From). So nothing tells who wrote it."),
 }
 # Why a mail became what it is: the reasons of the rules (mail/judging/rules.py), of the fetch and of
 # persons.
@@ -136,11 +138,14 @@ def verdict(state: str, proof: str = "") -> str:
 
 def proof_of(code: str) -> str:
     """What passed (`SPF, DKIM`) or spoke against the sender, or what is open in the header."""
-    kind, found, fields = code.partition(":")
-    return PROOF[kind] % {"fields": ", ".join(fields.split())} if found and kind in PROOF else code
+    return _told(PROOF, code) or code
 
 
 def doubted(code: str) -> str:
     """The sentence about a header that leaves open what the sender wrote; empty for all others."""
-    kind, found, fields = code.partition(":")
-    return DOUBTED[kind] % {"fields": ", ".join(fields.split())} if found and kind in DOUBTED else ""
+    return _told(DOUBTED, code)
+
+
+def _told(words: dict[str, LazyString], code: str) -> str:
+    kind, _, fields = code.partition(":")
+    return words[kind] % {"fields": ", ".join(fields.split())} if kind in words else ""

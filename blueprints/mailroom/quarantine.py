@@ -18,11 +18,13 @@ blueprint = Blueprint("quarantine", __name__, url_prefix="/quarantine")
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
+    mails = quarantine.waiting()
     return page(
         "mailroom/quarantine.html",
-        mails=quarantine.waiting(),
+        mails=mails,
         waiting=quarantine.count(),
         may_open=_may_open,
+        decides=any(map(_may_open, mails)),
     )
 
 

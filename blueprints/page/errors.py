@@ -38,7 +38,10 @@ def _http(error: HTTPException) -> Response | HTTPException:
         ),
         405: (gettext("This cannot be done here."), gettext("Go back and use the buttons of the page.")),
         409: (gettext("This cannot be changed."), error.description or ""),
-        413: (gettext("This is too large."), gettext("Choose smaller files and try again.")),
+        413: (
+            gettext("This is too large."),
+            gettext("Choose smaller files or shorten the text, and try again."),
+        ),
         429: (gettext("Too many attempts."), gettext("Wait a minute and try again.")),
     }
     if error.code is None or error.code < 400:

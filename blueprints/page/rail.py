@@ -32,6 +32,9 @@ PART_OF = {
     "requester_languages": "notifications",
 }
 
+# The second stroke of its shortcut (after g), where the first letter of its key is another's.
+STROKES = {"outbox": "p"}
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -44,6 +47,10 @@ class Entry:
     url: str
     active: bool
     count: int | None = None
+
+    @property
+    def stroke(self) -> str:
+        return STROKES.get(self.key, self.key[0])
 
 
 def init_app(app: Flask) -> None:

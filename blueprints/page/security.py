@@ -36,14 +36,20 @@ class _Nonce:
     """The nonce of this response, as text; a template writes `{{ csp_nonce }}`."""
 
     def __str__(self) -> str:
-        return str(g.csp_nonce)
+        return _nonce()
 
     def __html__(self) -> str:
-        return str(g.csp_nonce)
+        return _nonce()
+
+
+def _nonce() -> str:
+    """Made when it is first asked for: a request may be refused (too large, say) before anything of ours begins."""
+    if "csp_nonce" not in g:
+        g.csp_nonce = secrets.token_urlsafe(16)
+    return str(g.csp_nonce)
 
 
 def _begin() -> None:
-    g.csp_nonce = secrets.token_urlsafe(16)
     # A page only reads: it needs no write lock, and never waits for one.
     view = current_app.view_functions.get(request.endpoint or "")
     g.writing_token = writing.set(request.method not in READING or getattr(view, "writes", False))
@@ -64,7 +70,7 @@ def _protect(response: Response) -> Response:
             (
                 "default-src 'none'",
                 f"script-src 'self' {scripts}".rstrip(),
-                f"style-src 'self' 'nonce-{g.get('csp_nonce', '')}' {styles}".rstrip(),
+                f"style-src 'self' 'nonce-{_nonce()}' {styles}".rstrip(),
                 "img-src 'self' data:",
                 "font-src 'self'",
                 "connect-src 'self'",

@@ -96,3 +96,11 @@ def test_a_dry_run_has_words_for_every_outcome_of_a_mail_that_was_read():
     assert {Outcome(name) for name in dry_run.BY_OUTCOME} == set(Outcome) - {
         Outcome.PENDING, Outcome.FAILED, Outcome.LEFT_ALONE,
     }  # fmt: skip
+
+
+def test_a_mail_without_an_author_is_said_to_be_one(app: Flask) -> None:
+    """Its proof is a code (mail/judging/authentication_results.py:NOBODY), and no server spoke against anybody."""
+    with app.test_request_context():
+        assert decisions.proof_of("From") == "no author, or several"
+        assert decisions.doubted("From").startswith("This mail names no author")
+        assert (decisions.proof_of("SPF, DKIM"), decisions.doubted("SPF, DKIM")) == ("SPF, DKIM", "")

@@ -39,6 +39,7 @@ def test_agents_decide_nothing_about_what_they_may_not_open(
     url = f"/quarantine/{held.id}"
     page = as_bob.get("/quarantine").get_data(as_text=True)
     assert url not in page and f'value="{held.id}"' not in page and "Administrators decide" in page
+    assert "Delete the ticked ones" not in page, "there is nothing to tick"
     as_bob.post(f"{url}/discard", status=403)
     as_bob.get(f"{url}/block", 403)
     as_bob.post(f"{url}/block", {"pattern": "carol@customer.example"}, status=403)

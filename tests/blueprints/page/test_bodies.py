@@ -65,3 +65,11 @@ def test_an_address_has_a_thousand_at_most(house):
     visitor = Visitor(house)
     assert visitor.client.get("/login?" + "&" * (FIELDS - 1)).status_code == 200
     assert visitor.client.get("/login?" + "&" * FIELDS).status_code == 413
+
+
+def test_what_is_refused_unread_has_a_nonce_of_its_own(house):
+    visitor = Visitor(house)
+    policies = {
+        visitor.client.get("/login?" + "&" * FIELDS).headers["Content-Security-Policy"] for _ in range(2)
+    }
+    assert len(policies) == 2 and not any("'nonce-'" in policy for policy in policies)

@@ -85,7 +85,7 @@ def test_it_speaks_german(
     bomb(channel, "u{}@victim.example", 3)
     alerts.tell_due()
     said = alert(relay)
-    assert said.startswith("Die Bremse greift: Support") and "Sie betrifft" in said and "Sperren Sie" in said
+    assert said.startswith("Die Bremse greift: Support") and "Betroffen: " in said and "Sperren Sie" in said
 
 
 def test_its_end_is_told(channel: Channel, relay: SmtpSink, monkeypatch: pytest.MonkeyPatch) -> None:
