@@ -218,8 +218,11 @@ def last_fetches(channel_id: int, limit: int = 5) -> list[FetchRecord]:
 
 
 def told_of(channel_id: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[bool]:
-    """Whether a channel is in a trouble that `failing_since` does not show: sending, brakes, or nobody fetches."""
-    hidden = Incident.trouble.in_((Trouble.SENDING, Trouble.STALE, *BRAKES))
+    """Whether a channel is in a trouble that `failing_since` does not show: sending, what waits, or nobody fetches.
+
+    A brake on automatic mail is none: what people write comes and leaves. Its channel says so, for administrators.
+    """
+    hidden = Incident.trouble.in_((Trouble.SENDING, Trouble.STALE, Trouble.BRAKE))
     return exists().where(Incident.channel_id == channel_id, hidden, Incident.ended_at.is_(None))
 
 
