@@ -40,6 +40,7 @@ SENDER = {
 PROOF = {
     "twice": lazy_gettext("more than once: %(fields)s"),
     "unsigned": lazy_gettext("not signed: %(fields)s"),
+    "unanswered": lazy_gettext("a name server did not answer"),
 }
 DOUBTED = {
     "twice": lazy_gettext(

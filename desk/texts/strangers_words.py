@@ -11,6 +11,7 @@ from __future__ import annotations
 from desk.office import office
 from desk.texts.notice_placeholders import MEANING, STRANGERS
 from mail.domains import ascii_domain, folded
+from mail.judging.authentication_results import UNANSWERED
 from mail.judging.web_addresses import has_web_address
 from mail.providers import dmarc
 from mail.providers.lookup import Unanswered
@@ -26,7 +27,7 @@ def left_out(ticket: Ticket, message: Message, reader: str) -> frozenset[str]:
 
 def _is_author(message: Message, reader: str) -> bool:
     """Where nobody checks senders (many fetched mailboxes), it is the very address that wrote."""
-    if message.sender_state == "unchecked":
+    if message.sender_state == "unchecked" and message.sender_proof != UNANSWERED:
         return folded(message.from_address) == folded(reader)
     return message.sender_state == "confirmed" and _are_one(message.from_address, reader)
 
