@@ -48,7 +48,7 @@ def send(sender: Sender, raw: bytes, ways: Sequence[Envelope], plain: str) -> di
         except PermanentFailure as failure:
             left = [address for one in ways for address in one.recipients if address not in answers]
             if failure.code == "sender_refused" and way.sender != plain:
-                return answers | sender.send(raw, plain, left)
+                return answers | _together(sender, raw, plain, left, bool(answers))
             if failure.code == "smtputf8_missing" and len(ways) > 1:
                 answers |= dict.fromkeys(
                     way.recipients, Handover("permanent", "550 5.6.7 SMTPUTF8 is not offered")
@@ -62,6 +62,22 @@ def send(sender: Sender, raw: bytes, ways: Sequence[Envelope], plain: str) -> di
                 raise
             break
     return answers
+
+
+def _together(
+    sender: Sender, raw: bytes, plain: str, readers: Sequence[str], others_have_it: bool
+) -> dict[str, Handover]:
+    """The mail to all who are left. What fails here is not said of those who have it: they would get it again."""
+    try:
+        return sender.send(raw, plain, readers)
+    except PermanentFailure as failure:
+        if not others_have_it:
+            raise
+        return dict.fromkeys(readers, Handover("permanent", failure.words or failure.code))
+    except TransportFailure:
+        if not others_have_it:
+            raise
+        return {}  # they are asked again
 
 
 def meant(mail: OutboundMail, address: str) -> OutboundRecipient | None:

@@ -277,3 +277,20 @@ def test_retries_grow_and_end() -> None:
     minutes = [retry_delays.after(failures) // timedelta(minutes=1) for failures in (1, 2, 3, 4, 5, 90)]
     assert minutes == [1, 5, 15, 60, 60, 60]
     assert timedelta(days=4) == retry_delays.PATIENCE
+
+
+@pytest.mark.parametrize(
+    ("then", "dave"), [(CLOSE, WAITS), ("450 4.7.1 later", WAITS), ("550 5.7.1 not from you", FAILED)]
+)
+def test_who_has_the_mail_keeps_it_when_the_next_return_address_is_refused(
+    relay: SmtpSink, reply: Reply, then: str, dave: str
+) -> None:
+    """The server takes the first reader's return address, refuses the second one's, and then fails altogether."""
+    sent = reply(cc=(DAVE,))
+    for answer in ("", "550 5.7.1 not from you", then, then):
+        relay.fail_next("mail", answer)
+    outbox.deliver_due()
+    assert {one.address: str(one.state) for one in sent.recipients} == {CAROL: TAKEN, DAVE: dave}
+    relay.recover()
+    outbox.deliver_due(at_once=True)
+    assert [CAROL in mail.recipients for mail in relay.mails].count(True) == 1
