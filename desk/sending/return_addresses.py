@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from desk.office import signing_key
+from desk.office import office, signing_key
 from mail import ids
 from models import OutboundMail, OutboundRecipient
 from wire import Handover, PermanentFailure, Sender, TransportFailure
@@ -43,6 +43,8 @@ def send(sender: Sender, raw: bytes, ways: Sequence[Envelope], plain: str) -> di
     """
     answers: dict[str, Handover] = {}
     for way in ways:
+        if answers and office().stopping.is_set():
+            break  # who has it is written down before the process ends; the others are asked again
         try:
             answers |= sender.send(raw, way.sender, way.recipients)
         except PermanentFailure as failure:
