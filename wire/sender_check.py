@@ -24,7 +24,7 @@ from dkim.canonicalization import CanonicalizationPolicy
 from dkim.util import InvalidTagValueList, parse_tag_value
 
 from mail.domains import ascii_domain
-from mail.judging.authentication_results import Result, proven_domain
+from mail.judging.authentication_results import NO_ANSWER, Result, proven_domain
 from mail.judging.proven_fields import HANDED_OVER, NOTHING
 from mail.providers import dmarc, spf
 from mail.providers.lookup import Ask, Unanswered, address_of, can_exist, value_of
@@ -181,9 +181,9 @@ def check(raw: bytes, author: str, envelope_from: str, peer: str, ask: Ask) -> t
     except Unanswered:
         raise
     except Exception:
-        # What strangers write into mails makes old libraries stumble.
+        # What strangers write stumbles over a fault of ours, maybe on purpose.
         log.info("a sender could not be checked", exc_info=True)
-        return ()
+        return (NO_ANSWER,)
 
 
 def by_policy(author: str, results: tuple[Result, ...], ask: Ask) -> tuple[Result, ...]:
@@ -209,8 +209,11 @@ def by_policy(author: str, results: tuple[Result, ...], ask: Ask) -> tuple[Resul
 
 
 def _dkim(raw: bytes, asked: Ask) -> list[Result]:
-    found = []
-    mail = _Signatures(raw, logger=_Silent(), minkey=1024)
+    found: list[Result] = []
+    try:
+        mail = _Signatures(raw, logger=_Silent(), minkey=1024)
+    except dkim.DKIMException:  # a line of the header is no field: no signature can be checked
+        return found
     fields = [name for name, _ in mail.headers if name.lower() == b"dkim-signature"]
     for number in range(min(len(fields), SIGNATURES)):
         covers = NOTHING
@@ -219,7 +222,7 @@ def _dkim(raw: bytes, asked: Ask) -> list[Result]:
             covers = frozenset(name.decode("ascii", "replace") for name in mail.include_headers)
         except Unanswered:  # of somebody else's name servers, mostly
             value = "temperror"
-        except dkim.DKIMException:
+        except Exception:  # of the library; what strangers write makes it stumble in other ways too
             value = "fail"
         domain = (mail.domain or b"").decode("ascii", "replace").lower()
         found.append(Result("dkim", value, {"header.d": domain}, covers))
@@ -291,10 +294,15 @@ def _tags(record: bytes) -> dict[bytes, bytes]:
 
 
 def _spf(envelope_from: str, peer: str, asked: _Questions) -> Result | None:
-    """Who brings mail from the same house (a smarthost, a filter) is not the one that SPF speaks of."""
+    """Who brings mail from the same house (a smarthost, a filter) is not the one that SPF speaks of.
+
+    For the null sender it would speak of HELO, which is not kept: then nothing passes, and the policy is asked.
+    """
     address = address_of(peer)
-    if address is None or not address.is_global or not envelope_from:
+    if address is None or not address.is_global:
         return None
+    if not envelope_from:
+        return Result("spf", "none", {}, HANDED_OVER)
     domain = ascii_domain(_domain(envelope_from))
     asked.unanswered = False
     value = spf.check_host(address, domain, envelope_from, asked, helo=domain)  # HELO is not kept

@@ -41,6 +41,7 @@ PROOF = {
     "twice": lazy_gettext("more than once: %(fields)s"),
     "unsigned": lazy_gettext("not signed: %(fields)s"),
     "From": lazy_gettext("no author, or several"),
+    "unanswered": lazy_gettext("a name server did not answer"),
 }
 DOUBTED = {
     "twice": lazy_gettext(

@@ -21,6 +21,8 @@ from models import InboundMail, MailState, OutboundMail, OutboundRecipient, Reci
 
 ALLEGED = "alleged"  # the reason of a recipient whom a report names that anybody could have written
 MAILBOXES = ("imap", "pop3")
+# The names that servers report under and that no provider gives to a customer (RFC 2142, 5; RFC 5321, 4.5.1).
+_OF_A_SERVER = re.compile(r"(?:mailer-daemon|postmaster|microsoftexchange[0-9a-f]{32})@.+", re.I)
 _FROM_OUTSIDE = re.compile(r"\s*from\b", re.I)
 
 
@@ -93,8 +95,10 @@ def _tell_of(
 
 
 def _proven_domain(speaker: Speaker | None) -> str:
-    """The domain of From, if the sender check confirms it."""
-    return speaker.key.rpartition("@")[2] if speaker is not None and speaker.confirmed else ""
+    """The domain of From, if the sender check confirms it, and nobody who has a mailbox there can write so."""
+    if speaker is None or not speaker.confirmed or not _OF_A_SERVER.fullmatch(speaker.key):
+        return ""
+    return speaker.key.rpartition("@")[2]
 
 
 def _was_made_here(row: InboundMail, mail: Mail) -> bool:

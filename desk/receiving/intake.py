@@ -21,7 +21,7 @@ from desk.receiving.deciding import Decision, Delivery
 from desk.receiving.decision_facts import DatabaseFacts
 from desk.receiving.speakers import Route
 from desk.trouble import is_trouble
-from mail.judging.authentication_results import Result
+from mail.judging.authentication_results import NO_ANSWER, Result
 from mail.providers.lookup import Unanswered
 from mail.safe_reading import Reading, TakesTime, read_last, read_with_attached
 from mail.types import Address, Mail
@@ -32,7 +32,6 @@ from models.inbound import UNDECIDED, first_verdict
 log = logging.getLogger(__name__)
 
 Results = tuple[Result, ...]  # of the check of a sender
-
 ATTEMPTS = 3  # to read a mail, each of which ended with our process, before it is shown unread
 ASKED_AGAIN = timedelta(seconds=15)  # for what a name server did not answer; see also speakers.WAITS
 
@@ -176,13 +175,14 @@ def _process(
             raw = office().blobs.get(digest) if raw is None else raw
             reach("reading")
             reading = read_with_attached(raw, at_once=at_once)
+            until = route.waits_until if office().overtakes else None
+            late = until is not None and now() >= until  # then it makes nobody behind it wait
             try:
-                results = speakers.check(raw, reading.mail, route, at_once=at_once)
+                results = speakers.check(raw, reading.mail, route, at_once=at_once or late)
             except Unanswered:
-                if office().overtakes and route.waits_until and now() < route.waits_until:
-                    again = None if at_once else min(now() + ASKED_AGAIN, route.waits_until)
-                    return _left_to_the_lane(inbound_id, again)
-                results = ()  # not checked
+                if until is not None and not late:
+                    return _left_to_the_lane(inbound_id, None if at_once else min(now() + ASKED_AGAIN, until))
+                results = (NO_ANSWER,)
             return _decide(inbound_id, reading, results)
         except IntegrityError as error:
             # Two mails at once made the same contact: the second try finds what the other one made.

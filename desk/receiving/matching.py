@@ -12,6 +12,7 @@ from sqlalchemy.orm import joinedload
 from desk.office import the_account
 from desk.receiving.speakers import Speaker
 from desk.tickets import participants, tickets
+from mail.judging.authentication_results import NOT_ANSWERED
 from mail.types import Clue, ClueKind, Mail
 from models import Channel, Message, Status, Ticket, db, now
 
@@ -117,7 +118,7 @@ def find_ticket(
 
 
 def _takes_part(speaker: Speaker, ticket: Ticket, clue: Clue, known: KnownTickets) -> bool:
-    if speaker.is_ours or speaker.verdict.refuted:
+    if speaker.is_ours or speaker.verdict.refuted or speaker.verdict == NOT_ANSWERED:
         return False
     if not clue.proves_itself:
         if speaker.is_agent and not speaker.confirmed:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from desk.office import signing_key
+from desk.office import office, signing_key
 from mail import ids
 from models import OutboundMail, OutboundRecipient
 from wire import Handover, PermanentFailure, Sender, TransportFailure
@@ -43,12 +43,14 @@ def send(sender: Sender, raw: bytes, ways: Sequence[Envelope], plain: str) -> di
     """
     answers: dict[str, Handover] = {}
     for way in ways:
+        if answers and office().stopping.is_set():
+            break  # who has it is written down before the process ends; the others are asked again
         try:
             answers |= sender.send(raw, way.sender, way.recipients)
         except PermanentFailure as failure:
             left = [address for one in ways for address in one.recipients if address not in answers]
             if failure.code == "sender_refused" and way.sender != plain:
-                return answers | sender.send(raw, plain, left)
+                return answers | _together(sender, raw, plain, left, bool(answers))
             if failure.code == "smtputf8_missing" and len(ways) > 1:
                 answers |= dict.fromkeys(
                     way.recipients, Handover("permanent", "550 5.6.7 SMTPUTF8 is not offered")
@@ -62,6 +64,22 @@ def send(sender: Sender, raw: bytes, ways: Sequence[Envelope], plain: str) -> di
                 raise
             break
     return answers
+
+
+def _together(
+    sender: Sender, raw: bytes, plain: str, readers: Sequence[str], others_have_it: bool
+) -> dict[str, Handover]:
+    """The mail to all who are left. What fails here is not said of those who have it: they would get it again."""
+    try:
+        return sender.send(raw, plain, readers)
+    except PermanentFailure as failure:
+        if not others_have_it:
+            raise
+        return dict.fromkeys(readers, Handover("permanent", failure.words or failure.code))
+    except TransportFailure:
+        if not others_have_it:
+            raise
+        return {}  # they are asked again
 
 
 def meant(mail: OutboundMail, address: str) -> OutboundRecipient | None:

@@ -76,12 +76,16 @@ class Result:
     covers: frozenset[str] | None = None
 
 
-# Begin a proof that is none: the fields that stand there twice, and those for which nothing vouches.
-TWICE, UNSIGNED = "twice:", "unsigned:"
+# Begin a proof that is none: the fields that stand there twice, those for which nothing vouches, and silence.
+TWICE, UNSIGNED, UNANSWERED = "twice:", "unsigned:", "unanswered:"
 # Two of these leave open who speaks, or who would be answered.
 OPEN_TO_DOUBT = frozenset({"from", "reply-to"})
 
 UNCHECKED = SenderVerdict()
+# What our own check says when it got no answer in time. No reproach; but a stranger can bring that about with slow
+# name servers of their own, so that nothing in such a mail is taken for its sender's word.
+NO_ANSWER = Result("dmarc", "temperror", {}, NOTHING)
+NOT_ANSWERED = SenderVerdict(proof=UNANSWERED, unproven=ALL)
 # No author, or several: what the other fields say of the sender is not taken for their word.
 NOBODY = SenderVerdict(SenderState.UNCONFIRMED, "From", refuted=True)
 
@@ -118,7 +122,10 @@ def _by_results(mail: Mail, results: Iterable[Result]) -> SenderVerdict:
     domain = ascii_domain(mail.sender.address.rpartition("@")[2])
     passed, against, asked = [], [], False
     for result in results:
-        asked = asked or result.value not in ("temperror", "skipped")
+        if result == NO_ANSWER:
+            return NOT_ANSWERED
+        # Where we asked ourselves, silence of names that could not speak for the author excuses nobody.
+        asked = asked or result.covers is not None or result.value not in ("temperror", "skipped")
         if result.value == "pass" and _speaks_for(result, domain):
             passed.append(result)
         elif result.value == "fail" or (result.value == "softfail" and result.method == "spf"):

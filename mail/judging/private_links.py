@@ -25,6 +25,8 @@ MOST = (
 WRAPS = 4  # gateways around gateways
 ADDRESSES = 500  # in base64, of one text
 LAYERS = 3  # base64 in base64: a mail in a mail, with an address of Sophos
+INNER = 1000  # texts in base64 of one mail that are looked into
+HEADER = 2000  # characters of a part's header that say what its base64 is
 BEFORE, BEHIND = (
     700,
     800,
@@ -78,14 +80,21 @@ class _Search:
         self._wanted = re.compile(re.escape(host + path) + r"[\w*-]")
         # No line end breaks both of them, and no gateway encodes letters but by base64.
         self._signs = (host, path.strip("/").rpartition("/")[2])
-        self._left = LOOKED_AT
+        self._left, self._inner = LOOKED_AT, INNER
 
     def finds(self, text: str, layers: int) -> bool:
         text = text[:MOST]
         plain = text.lower()
         if any(self._wanted.search(form) for place in self._places(text, plain) for form in _forms(place)):
             return True
-        return layers > 0 and any(self.finds(inner, layers - 1) for inner in _decoded(text, plain))
+        return layers > 0 and any(self.finds(inner, layers - 1) for inner in self._inside(text, plain))
+
+    def _inside(self, text: str, plain: str) -> Iterator[str]:
+        for inner in _decoded(text, plain):
+            self._inner -= 1
+            if self._inner < 0:
+                return
+            yield inner
 
     def _places(self, text: str, plain: str) -> Iterator[str]:
         """Where the link may stand; what lies close together is one place."""
@@ -139,7 +148,9 @@ def _decoded(text: str, plain: str) -> Iterator[str]:
             break
         end = _BLANK_LINE.search(text, begin.end())
         block = text[begin.end() : end.start() if end else len(text)].partition("\n--")[0]
-        header = plain[plain.rfind("\n\n", 0, at) + 1 : begin.start()][-2000:]
+        # What stands far above is not looked at: for a thousand blocks that would be a thousand times the text.
+        nearest = max(0, begin.start() - HEADER)
+        header = plain[max(nearest, plain.rfind("\n\n", nearest, at) + 1) : begin.start()]
         if not _OTHER_TYPE.search(header.rpartition("\n--")[2]):
             yield _from_base64(re.sub(r"[^A-Za-z0-9+/]", "", block))
         at = plain.find("base64", begin.end())

@@ -512,3 +512,33 @@ def test_nothing_is_asked_about_what_stands_for_itself():
     for results in ("dkim=pass header.d=customer.example", "dkim=pass header.d=esp.test; spf=fail", "none"):
         _, given = authentication_results.read_results(f"mx.example; {results}")
         assert by_policy(CAROL, given, lookup) == given
+
+
+# --- what a stranger does so that nobody is asked
+
+
+@pytest.mark.parametrize(
+    ("above", "envelope"),
+    [
+        (b"", "x@evil.example"),
+        (b"", ""),  # the null sender
+        (b"no field at all\r\n", "x@evil.example"),  # the library reads no such header
+        (b"DKIM-Signature: \xff\r\nno field at all\r\n", ""),
+    ],
+)
+def test_a_policy_is_asked_whatever_else_the_mail_is_made_of(above, envelope):
+    raw = above + RAW.replace(b"customer.example", b"strict.example")
+    found = judged(raw, envelope, "8.8.8.8")
+    assert (found.state, found.refuted) == (SenderState.UNCONFIRMED, True)
+
+
+def test_a_stranger_s_own_silent_name_server_is_no_excuse():
+    """Carol's domain has no policy: all that was not answered is about somebody else."""
+
+    def lookup(name: str, kind: str) -> list[Any]:
+        if name.endswith("silent.example"):
+            raise Unanswered(name)
+        return []
+
+    for raw in (RAW, signed("silent.example")):
+        assert judged(raw, "x@silent.example", "8.8.8.8", lookup).state == SenderState.UNCONFIRMED

@@ -11,6 +11,7 @@ import pytest
 
 from desk.notices import notice_mails, previews
 from desk.office import Office
+from desk.receiving import intake, receiver
 from desk.sending import mail_rendering
 from desk.telling import who_hears
 from desk.texts import notice_texts
@@ -248,3 +249,19 @@ def test_the_answer_of_a_person_goes_the_same_way(channel: Channel) -> None:
         )
         answered = participants.recipients(ticket_of(row))[0].address
         assert {one.recipients[0].address for one in confirmations} <= {answered}
+
+
+def test_who_could_not_be_checked_in_time_gets_no_words(channel: Channel, office: Office) -> None:
+    """Our own check had no answer, which a stranger can bring about."""
+
+    def silent(name: str, kind: str) -> list[Any]:
+        raise Unanswered(name)
+
+    channel.authserv_id, office.lookup = "", silent
+    db.session.commit()
+    raw = mail(f"{NAME} <carol@customer.example>", SUBJECT, ENGLISH)
+    rows = receiver.take(raw, "x@evil.example", [channel.address], "smtp", "93.184.215.14").rows
+    intake.process(rows[0])
+    reader, sent = automatic()
+    assert reader == "carol@customer.example"
+    assert NAME not in sent.as_string() and SUBJECT not in str(sent["Subject"])

@@ -251,6 +251,15 @@ def test_a_report_to_a_return_address_need_not_name_it(
         ("smtp", "from mx by us", "MAILER-DAEMON@x.example", True, False),
         ("smtp", "from mx by us", "MAILER-DAEMON@relay.example", True, True),
         ("smtp", "from mx by us", "MAILER-DAEMON@other-relay.example", True, False),
+        ("smtp", "from mx by us", "mallory@customer.example", True, False),  # a mailbox beside Carol's
+        ("smtp", "from mx by us", "mallory@relay.example", True, False),
+        (
+            "smtp",
+            "from mx by us",
+            "mailer.daemon@relay.example",
+            True,
+            False,
+        ),  # large providers give that away
     ],
 )
 def test_without_a_return_address_it_counts_where_it_came_from(

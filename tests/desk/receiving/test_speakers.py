@@ -214,3 +214,35 @@ def test_a_silent_policy_never_holds_fetched_mail_up(channel: Channel, zones: Zo
     raw = mail(authentication_results="mx.acme.example; dkim=pass header.d=mail.customer.example")
     intake.take_in(channel.id, [intake.Arrival(raw, "imap", "1")])
     assert newest().sender_state == "unchecked"
+
+
+def test_who_makes_the_name_servers_slow_is_nobody_in_a_ticket(
+    channel: Channel, office: Office, zones: Zones
+) -> None:
+    """Carol's own domain would refuse such a mail, if it could be asked."""
+    first = arrive(channel, mail(subject="Printer", message_id="<first@customer.example>")).ticket
+    assert first is not None
+    token = ids.sign_message_id(signing_key(), first.number, "abcdefgh", "poststelle.example")
+    office.overtakes = False
+    for clue in ("<first@customer.example>", token):
+        raw = mail("carol@customer.example", f"Re: [#{first.number}]", in_reply_to=clue)
+        rows = receiver.take(raw, "x@silent.example", [channel.address], "smtp", "93.184.215.14").rows
+        intake.process(rows[0])
+        assert newest().sender_state == "unchecked"
+        assert newest().newcomer == (clue == token)
+        assert (newest().ticket_id == first.id) == (clue == token)
+
+
+def test_who_waited_long_enough_holds_up_nobody(
+    channel: Channel, office: Office, zones: Zones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred mails from as many silent zones cost the lane seconds each, once; then only what all may cost."""
+    with time_machine.travel(datetime(2026, 11, 30, 10, tzinfo=UTC), tick=False) as clock:
+        office.patience.used, office.patience.healed_at = 1000.0, office.patience.clock()
+        row = taken(channel, "carol@customer.example")
+        intake.process_pending()
+        asked = len(zones.asked)
+        clock.shift(speakers.WAITS)
+        intake.process_slow()
+    db.session.refresh(row)
+    assert (row.state, len(zones.asked)) == (InboundState.FILED, asked)

@@ -17,7 +17,7 @@ from desk.office import Office
 from desk.sending import claims, outbox, outbox_page, replies, retry_delays
 from models import Agent, MailState, OutboundMail, db, now
 from tests.servers.ca import Authority
-from tests.servers.smtp_sink import CLOSE, HANG, SmtpSink
+from tests.servers.smtp_sink import CLOSE, HANG, SmtpSink, SunkMail
 from wire import Timeouts
 
 CAROL, DAVE = "carol@customer.example", "dave@customer.example"
@@ -277,3 +277,39 @@ def test_retries_grow_and_end() -> None:
     minutes = [retry_delays.after(failures) // timedelta(minutes=1) for failures in (1, 2, 3, 4, 5, 90)]
     assert minutes == [1, 5, 15, 60, 60, 60]
     assert timedelta(days=4) == retry_delays.PATIENCE
+
+
+@pytest.mark.parametrize(
+    ("then", "dave"), [(CLOSE, WAITS), ("450 4.7.1 later", WAITS), ("550 5.7.1 not from you", FAILED)]
+)
+def test_who_has_the_mail_keeps_it_when_the_next_return_address_is_refused(
+    relay: SmtpSink, reply: Reply, then: str, dave: str
+) -> None:
+    """The server takes the first reader's return address, refuses the second one's, and then fails altogether."""
+    sent = reply(cc=(DAVE,))
+    for answer in ("", "550 5.7.1 not from you", then, then):
+        relay.fail_next("mail", answer)
+    outbox.deliver_due()
+    assert {one.address: str(one.state) for one in sent.recipients} == {CAROL: TAKEN, DAVE: dave}
+    relay.recover()
+    outbox.deliver_due(at_once=True)
+    assert [CAROL in mail.recipients for mail in relay.mails].count(True) == 1
+
+
+def test_a_process_that_ends_writes_down_who_has_the_mail(
+    relay: SmtpSink, reply: Reply, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two readers of a mail: who waits for all of them may be killed, and then all get it again."""
+    sent = reply(cc=(DAVE,))
+    keep = relay.keep
+
+    def keep_and_end(mail: SunkMail) -> None:
+        keep(mail)
+        office.stopping.set()
+
+    monkeypatch.setattr(relay, "keep", keep_and_end)
+    try:
+        outbox.deliver_due()
+    finally:
+        office.stopping.clear()
+    assert {one.address: str(one.state) for one in sent.recipients} == {CAROL: TAKEN, DAVE: WAITS}

@@ -120,7 +120,8 @@ def test_the_mails_inside_are_named() -> None:
 @pytest.mark.parametrize(
     "text",
     ["I forgot my password, please help.", "https://help.example.com:8443/desk/password", OTHER, "",
-     "https://other.example/password/" + LINK[-43:], "password/ " * 50_000, "%25" * 100_000, "base64\n\n" * 50_000],
+     "https://other.example/password/" + LINK[-43:], "password/ " * 50_000, "%25" * 100_000, "base64\n\n" * 50_000,
+     "base64\r\n\r\n" * 100_000],
 )  # fmt: skip
 def test_other_mails_hold_none_and_cost_little(text: str) -> None:
     began = time.process_time()
