@@ -28,7 +28,6 @@ from mail.types import Mail
 
 RESULTS_HEADER = "authentication-results"
 NAMELESS = "-"  # Microsoft 365 writes its results without the name of a server
-MOST_RESULTS = 40
 
 # The names under which the servers of large providers write, by the name of the server that is fetched from.
 KNOWN_SERVERS = {
@@ -184,7 +183,7 @@ def read_results(value: str) -> tuple[str, tuple[Result, ...]]:
     else:
         words = parts.pop(0).split() if parts else []
         name = words[0].strip('"').lower() if words else ""
-    return name, tuple(result for part in parts[:MOST_RESULTS] if (result := _result(part)))
+    return name, tuple(result for part in parts if (result := _result(part)))
 
 
 def authors(mail: Mail) -> set[str]:
@@ -215,18 +214,23 @@ def proven_domain(result: Result) -> str:
     return ascii_domain(proven.rpartition("@")[2].strip("."))
 
 
-_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
+_COMMENT_PIECE = re.compile(r"\\.|[()]|[^()\\]+|\\", re.DOTALL)
 _METHOD = re.compile(r'\s*([a-z][\w-]*)\s*(?:/\s*\d+\s*)?=\s*"?([a-z]+)"?', re.I | re.A)
 _PROPERTY = re.compile(r'([a-z][\w-]*\.[\w-]+)\s*=\s*(?:"([^"]*)"|([^\s;"]+))', re.I | re.A)
 
 
 def _without_comments(value: str) -> str:
-    for _ in range(5):  # they nest
-        bare = _COMMENT.sub(" ", value)
-        if bare == value:
-            break
-        value = bare
-    return value
+    """They nest. One that is never closed is none, and stays."""
+    kept: list[str] = []
+    opened: list[int] = []  # where in `kept` the open ones began
+    for piece in _COMMENT_PIECE.findall(value):
+        if piece == ")" and opened:
+            del kept[opened.pop() :]
+            piece = " "
+        elif piece == "(":
+            opened.append(len(kept))
+        kept.append(piece)
+    return "".join(kept)
 
 
 def _result(part: str) -> Result | None:

@@ -32,7 +32,8 @@ _OTHERS = (
     "world network systems solutions blog news press chat social video photos pics xyz top club vip icu buzz cfd sbs "
     "rest bond cyou lol fun run win bid loan men date review trade party science stream download racing faith "
     "webcam bank finance money credit loans security today global international one art design studio berlin hamburg "
-    "koeln cologne bayern saarland ruhr nrw wien tirol swiss gmbh zip mov quest monster hair skin beauty makeup"
+    "koeln cologne bayern saarland ruhr nrw wien tirol swiss gmbh zip mov quest monster hair skin beauty makeup "
+    "church ninja guru expert cash codes wiki academy tips care pro mom wtf lat autos boats homes"
 )
 _ENDS = frozenset(f"{_COUNTRIES} {_OTHERS}".split())
 # Words that begin a sentence, where the blank after the full stop before is missing: »Hallo.Es geht um …«.

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from mail.judging import authentication_results
-from mail.judging.authentication_results import NAMELESS, SenderState, read_results, verdict_by_header
+from mail.judging.authentication_results import (
+    NAMELESS,
+    SenderState,
+    _without_comments,
+    read_results,
+    verdict_by_header,
+)
 from mail.reading.parse import parse
 
 MX = "mx.provider.example"
@@ -124,8 +129,30 @@ def test_a_domain_beyond_ascii_is_compared_as_it_is_looked_up():
 
 
 @pytest.mark.parametrize(
-    "value", ["(" * 5000, "a;" * 5000, "x; " + "spf=pass " * 2000, "\0;\0=\0", "mx 1; =="]
+    "value", ["(" * 5000, "(\\" * 5000, "a;" * 5000, "x; " + "spf=pass " * 2000, "\0;\0=\0", "mx 1; =="]
 )
 def test_odd_results_are_read_without_harm(value):
     name, results = read_results(value)
-    assert isinstance(name, str) and len(results) <= authentication_results.MOST_RESULTS
+    assert isinstance(name, str) and len(results) <= value.count(";") + 1
+
+
+@pytest.mark.parametrize(
+    ("written", "bare"),
+    [
+        ("a (b) c", "a   c"),
+        ("a (b (c) d) e", "a   e"),
+        (r"a (b \) c) d", "a   d"),
+        ("a (b c", "a (b c"),
+        ("a) b", "a) b"),
+        ("(((((((a)))))))b", " b"),
+    ],
+)
+def test_comments(written: str, bare: str) -> None:
+    assert _without_comments(written) == bare
+
+
+def test_many_signatures_push_no_verdict_out_of_sight() -> None:
+    """Whoever signs a hundred times has a hundred results before that of DMARC."""
+    signed = "".join(f" dkim=pass header.d=s{number}.evil.example;" for number in range(100))
+    _, results = read_results(f"mx.example.org;{signed} dmarc=fail header.from=customer.example")
+    assert results[-1].method == "dmarc" and results[-1].value == "fail"
