@@ -4,7 +4,7 @@
 # Surprise: with two mails in the mailbox, "UID SEARCH UID 1:*" finds nothing. The star means the
 #   highest UID (RFC 3501, section 9, seq-range), so both should come. Right answers come to the same
 #   question with a number for an end, to the star in "SEARCH 2:*" (message numbers), and to the star
-#   in "UID FETCH 2:*". A program that asks "what is new since UID n" in the usual way waits for ever.
+#   in "UID FETCH 2:*". A program that asks "what is new since UID n" in the usual way never sees any.
 # One would have guessed: a star works in every sequence set, or the server says BAD.
 # Versions: mailutils-imap4d 1:3.15-4 (Debian 12). Seen on 2026-11-30.
 set -eu

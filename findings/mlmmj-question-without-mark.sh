@@ -5,8 +5,7 @@
 #   Precedence, no List-Id or any other List-* line. It has a From, a Subject, a Reply-To and a plain text.
 #   Only the envelope sender (NAME+bounces-confsub-...) tells. Whoever sorts machine mail out by the header
 #   takes it for a person's.
-# One would have guessed: Auto-Submitted (RFC 3834 asks it of every automatic answer), Precedence: list, or
-#   a List-Id, as other mailing list programs have them.
+# One would have guessed: "Auto-Submitted: auto-generated" (RFC 3834), "Precedence: list" or a List-Id.
 # Versions: mlmmj 1.3.0-4 (Debian 12). Seen on 2026-11-30. Needs python3 for the SMTP server that takes the
 #   mail; it listens on the loopback only.
 set -eu
@@ -76,5 +75,7 @@ tr -d '\r' < mail | sed '/^$/,$d' > header
 sed 's/[0-9a-f]\{16\}/(16 digits)/; s/^/    /' header
 grep -q '^MAIL FROM:<news+bounces-confsub-' header || changed "the envelope sender"
 grep -q '^Subject: .*Confirm_subscription' header || changed "no question came"
-if grep -i -E '^(Auto-Submitted|Precedence|List-[A-Za-z]*|X-.*):' header; then changed "it carries a sign now"; fi
+if grep -i -E '^(Auto-Submitted|Precedence|List-[A-Za-z]*|X-.*):' header; then
+    changed "it carries a sign now"
+fi
 echo "as described: nothing in the header says that a machine wrote it"

@@ -7,12 +7,14 @@
 #   Whoever knows a mail by its UIDL and its size, or by a digest, takes it for a new one.
 # One would have guessed: a mail under one UIDL never changes (RFC 1939, section 7, speaks of a digest of
 #   the mail), and LIST gives the size that RETR sends.
-# Versions: mailutils-pop3d 1:3.15-4 (Debian 12). Seen on 2026-11-30.
+# Versions: mailutils-pop3d 1:3.15-4 (Debian 12). Seen on 2026-11-30. Needs root, since after the login the
+#   server sets its groups anew.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 2' INT TERM HUP
 cd "$work"
+[ "$(id -u)" = 0 ] || { echo "needs root"; exit 2; }
 changed() { printf 'CHANGED: %s\n' "$1"; exit 1; }
 unpack() {
     apt-get -qq -o APT::Sandbox::User=root download "$@" || { echo "no packages: apt-get update?"; exit 2; }
