@@ -35,15 +35,15 @@ def channel_history(channel: Channel) -> ChannelHistory:
     )
 
 
-def braked(incident: Incident) -> str:
-    """Whom a brake concerns, in a sentence."""
+def braked(incident: Incident, most: int | None = None) -> str:
+    """Whom a brake concerns, in a sentence; the first `most` of them where there is no room for all."""
+    whom = incident.words.split(", ")
+    shown = ", ".join(whom[:most]) + (" …" if len(whom[:most]) < len(whom) else "")
     if incident.trouble == Trouble.BRAKE:
         return ngettext("%(num)s mail waits.", "%(num)s mails wait.", int(incident.words))
     if incident.trouble == Trouble.BRAKE_TOTAL:
-        return gettext(
-            "It concerns everybody; withheld within the hour, by domain: %(whom)s.", whom=incident.words
-        )
-    return gettext("It concerns, with the mails withheld within the hour: %(whom)s.", whom=incident.words)
+        return gettext("It concerns everybody; withheld within the hour, by domain: %(whom)s.", whom=shown)
+    return gettext("It concerns, with the mails withheld within the hour: %(whom)s.", whom=shown)
 
 
 def _trouble(incident: Incident) -> Happened:

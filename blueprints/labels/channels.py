@@ -17,6 +17,9 @@ from desk.checks import forward_probe
 from models import Channel, Incident
 
 
+NAMED = 3  # of those whom a brake concerns, in the list of channels; the channel's own page has them all
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelState:
     """`sign` is ok, warning, trouble or empty; `details` are the server's own words."""
@@ -77,7 +80,7 @@ def _mute(incident: Incident) -> ChannelState:
 
 
 def _braked(incident: Incident) -> ChannelState:
-    text = gettext("since %(moment)s", moment=full_time(incident.began_at)) + " · " + braked(incident)
+    text = gettext("since %(moment)s", moment=full_time(incident.began_at)) + " · " + braked(incident, NAMED)
     title = str(FAILURE.get(incident.code, FAILURE["brake"]))
     return ChannelState("warning", title, text, str(ADVICE.get(incident.code, "")))
 
