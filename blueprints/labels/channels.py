@@ -16,7 +16,6 @@ from desk.channels import health
 from desk.checks import forward_probe
 from models import Channel, Incident
 
-
 NAMED = 3  # of those whom a brake concerns, in the list of channels; the channel's own page has them all
 
 
