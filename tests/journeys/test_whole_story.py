@@ -52,7 +52,7 @@ class Company:
             mails = [mail for mail in list(self.sink.mails) if mail.recipients == (recipient,)]
             return [Got(mail.raw, mail.envelope_from, mail.recipients) for mail in mails][number - 1 :]
 
-        return until(found)[0]
+        return until(found, patience=60)[0]
 
     def waits_on_the_server(self) -> list[bytes]:
         return self.mailbox.messages() if self.mailbox else []
