@@ -90,6 +90,23 @@ class SmtpSession(SMTP):
         self._reset_timeout()  # aiosmtpd counts from the last command: a long mail would be cut off
         super().data_received(data)
 
+    def eof_received(self) -> bool | None:
+        """The client says no more, and may still listen: Exim sends the final dot and QUIT and closes its half
+        at once. What it asked for is done and answered; then there is nothing to read, and the session ends.
+        """
+        assert self.session is not None
+        if self.session.ssl is not None:  # no half of it can be closed
+            return super().eof_received()
+        return asyncio.StreamReaderProtocol.eof_received(self)  # aiosmtpd's cancels the running command
+
+    async def handle_exception(self, error: Exception) -> str:
+        if not isinstance(error, asyncio.IncompleteReadError):
+            return await super().handle_exception(error)
+        assert self.transport is not None and self._handler_coroutine is not None
+        self.transport.close()  # after what is written already
+        self._handler_coroutine.cancel()
+        return "421 4.4.2 The connection was closed"
+
     async def _handle_client(self) -> None:
         if not self._is_welcome:
             await self.hang_up("421 4.7.0 Too many connections, please try again later")

@@ -122,6 +122,57 @@ def test_a_mail_arrives_as_it_was_sent(receiver, desk):
     ]
 
 
+@pytest.mark.parametrize("kind", ["smtp", "lmtp"])
+def test_a_client_that_closes_its_half_is_still_answered(kind, make_receiver, desk):
+    """Exim 4.96: the final dot and QUIT in one packet, and no more to say."""
+    desk.may_finish.clear()
+    receiver = make_receiver(lmtp=kind == "lmtp")
+    with Raw(receiver) as raw:
+        raw.say("LHLO client.example" if kind == "lmtp" else "EHLO client.example")
+        raw.say(f"MAIL FROM:<{CAROL}>")
+        raw.say(f"RCPT TO:<{SUPPORT}>")
+        raw.say("RCPT TO:<nobody@acme.example>")
+        raw.say("DATA")
+        raw.connection.sendall(RAW + b".\r\nQUIT\r\n")
+        raw.connection.shutdown(socket.SHUT_WR)
+        assert desk.busy.wait(5)
+        time.sleep(0.1)  # the end of its half has come while the mail is made durable
+        desk.may_finish.set()
+        assert [line[:3] for line in raw.lines] == [b"250", b"221"]
+    assert [received.raw for received in desk.received] == [RAW]
+
+
+def test_a_whole_conversation_in_one_packet_with_the_half_closed_behind_it(receiver, desk):
+    mails = [f"MAIL FROM:<{CAROL}>\r\nRCPT TO:<{SUPPORT}>\r\nDATA\r\n".encode() + RAW + b".\r\n"] * 3
+    with Raw(receiver) as raw:
+        raw.connection.sendall(b"HELO client.example\r\n" + b"".join(mails) + b"NOOP\r\n")
+        raw.connection.shutdown(socket.SHUT_WR)
+        answers = [line[:3] for line in raw.lines]
+    assert answers == [b"250", *[b"250", b"250", b"354", b"250"] * 3, b"250"]
+    assert len(desk.received) == 3
+
+
+@pytest.mark.parametrize("said", [b"", b"EHLO client.exa", b"HELO x\r\nMAIL FR"])
+def test_a_client_that_leaves_in_silence_ends_its_session_at_once(said, receiver, caplog):
+    with Raw(receiver) as raw:
+        raw.connection.sendall(said)
+        raw.connection.shutdown(socket.SHUT_WR)
+        began = time.monotonic()
+        assert all(line.startswith((b"250", b"421")) for line in raw.lines)
+        assert time.monotonic() - began < 2
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_half_a_mail_is_no_mail(receiver, desk, caplog):
+    with Raw(receiver) as raw:
+        in_data(raw)
+        raw.connection.sendall(RAW + b".\r")
+        raw.connection.shutdown(socket.SHUT_WR)
+        assert raw.lines.read() in (b"", b"421 4.4.2 The connection was closed\r\n")
+    assert not desk.received
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
 def test_what_it_says_of_itself(receiver):
     with Raw(receiver) as raw:
         assert raw.greeting == b"220 desk.acme.example Poststelle\r\n"
