@@ -8,7 +8,7 @@ came through our own receiver the same results come from our own check.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -90,18 +90,35 @@ NOBODY = SenderVerdict(SenderState.UNCONFIRMED, "From", refuted=True)
 
 
 def verdict_by_header(mail: Mail, server: str) -> SenderVerdict:
-    """By the topmost results in the mail, if `server` (the authserv-id that the channel knows) wrote them."""
+    """By the results at the top of the mail, if `server` (the authserv-id that the channel knows) wrote them."""
     results = results_in(mail, server)
     return _of_the_whole(mail, UNCHECKED) if results is None else verdict(mail, results)
 
 
 def results_in(mail: Mail, server: str) -> tuple[Result, ...] | None:
-    """The topmost results in the mail; None if `server` did not write them."""
+    """The results at the top of the mail; None if `server` did not write them."""
     written = mail.all(RESULTS_HEADER)
-    if not server or not written:
+    if not server or not written or read_results(written[0])[0] != server.lower():
         return None
-    name, results = read_results(written[0])
-    return results if name == server.lower() else None
+    return tuple(_of_the_top(mail, server.lower()))
+
+
+def _of_the_top(mail: Mail, server: str) -> Iterator[Result]:
+    """What the server wrote: several programs there (SPF, DKIM, DMARC) may write a field each, in an unbroken run.
+
+    Only the first is surely the server's. The others are where they stand above its own Received, which nothing from
+    outside can pass; a local delivery (LMTP, RFC 3848) may have put its Received above them.
+    """
+    received = (
+        n for n, (name, value) in enumerate(mail.headers) if name == "received" and not _BY_LMTP.search(value)
+    )
+    border = next(received, 0)
+    run = [n for n, (name, _) in enumerate(mail.headers) if name == RESULTS_HEADER]
+    for number in run[:1] + [n for n in run[1:] if n < border]:
+        name, results = read_results(mail.headers[number][1])
+        if name != server:
+            return
+        yield from results
 
 
 def verdict(mail: Mail, results: Iterable[Result]) -> SenderVerdict:
@@ -214,6 +231,7 @@ def proven_domain(result: Result) -> str:
     return ascii_domain(proven.rpartition("@")[2].strip("."))
 
 
+_BY_LMTP = re.compile(r"\swith\s+(?:UTF8)?LMTPS?A?\b", re.I)
 _COMMENT_PIECE = re.compile(r"\\.|[()]|[^()\\]+|\\", re.DOTALL)
 _METHOD = re.compile(r'\s*([a-z][\w-]*)\s*(?:/\s*\d+\s*)?=\s*"?([a-z]+)"?', re.I | re.A)
 _PROPERTY = re.compile(r'([a-z][\w-]*\.[\w-]+)\s*=\s*(?:"([^"]*)"|([^\s;"]+))', re.I | re.A)

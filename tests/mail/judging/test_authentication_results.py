@@ -94,6 +94,55 @@ def test_what_the_server_did_not_prove_is_not_proven_further_down():
     assert found.state == NO
 
 
+OWN = f"Received: from a.example (localhost)\r\n\tby {MX} (Postfix) with ESMTP id 1; Sun, 29 Nov 2026 23:14:26 +0000\r\n"
+LMTP = f"Received: from {MX}\r\n\tby {MX} with LMTP id 2\r\n"
+FORGED = f"Authentication-Results: {MX}; {PASS}\r\n"
+
+
+def at_the_top(header: str):
+    raw = f"{header}From: carol@customer.example\r\nSubject: x\r\n\r\nHello\r\n"
+    return verdict_by_header(parse(raw.encode()), MX)
+
+
+def results(*values: str) -> str:
+    return "".join(f"Authentication-Results: {MX}; {value}\r\n" for value in values)
+
+
+@pytest.mark.parametrize("above", ["", LMTP, "Return-Path: <carol@customer.example>\r\n", LMTP * 2])
+@pytest.mark.parametrize(
+    ("written", "state", "proof"),
+    [
+        (("dmarc=none header.from=customer.example", "spf=pass smtp.mailfrom=customer.example", "dkim=none"), YES, "SPF"),
+        (("dkim=none", "spf=none", "dmarc=pass header.from=customer.example"), YES, "DMARC"),
+        (("spf=pass smtp.mailfrom=customer.example", "dmarc=fail header.from=customer.example"), NO, "DMARC"),
+        (("spf=none", "dkim=none"), NO, ""),
+    ],
+)  # fmt: skip
+def test_a_server_of_several_programs_writes_several_fields(above, written, state, proof):
+    """Postfix with opendkim and opendmarc: an unbroken run above its own Received."""
+    marks = "DKIM-Filter: OpenDKIM Filter v2.11.0 mx 1\r\n"
+    for header in (results(*written), results(written[0]) + marks + results(*written[1:])):
+        found = at_the_top(above + header + OWN + FORGED)
+        assert (found.state, found.proof) == (state, proof)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        results("spf=none") + OWN + FORGED,
+        OWN
+        + results("spf=none")
+        + FORGED
+        + OWN,  # a server that writes below its Received, and lets ours through
+        LMTP + OWN + results("spf=none") + FORGED,
+        results("spf=none") + FORGED,  # without a Received nobody knows where the server's fields end
+        results("spf=none") + "Authentication-Results: other.example; spf=none\r\n" + FORGED + OWN,
+    ],
+)
+def test_what_may_have_come_with_the_mail_is_not_the_server_s(header):
+    assert at_the_top(header).state == NO
+
+
 def test_without_a_known_name_nothing_is_believed():
     assert judged(f"{MX}; {PASS}", server="").state == OPEN
     assert judged(f"{MX}; {PASS}", server="MX.Provider.Example").state == YES
