@@ -26,6 +26,7 @@ from mail.reading import html_tree
 from mail.reading.html_tree import Where
 from mail.reading.mime import Entity, Skeleton
 from mail.reading.parse import parse, skeleton_of, unreadable
+from mail.reading.server_marks import unwrapped
 from mail.showing.clean import sanitize
 from mail.showing.forwarded_mail import may_pass_on
 from mail.types import Bounce, Mail, SafeHtml
@@ -85,6 +86,7 @@ def read(raw: bytes, *, at_once: bool = False) -> Reading:
 
     Raises nothing but TakesTime, and that only where the answer is wanted `at_once`.
     """
+    raw = unwrapped(raw)
     tree = skeleton_of(raw)
     suspicious = tree is None or is_suspicious(tree)
     if not suspicious and not _has_long_html(tree):
