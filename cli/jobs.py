@@ -37,6 +37,8 @@ def jobs_once(job: str, key: str | None, at_once: bool) -> None:
         chosen = [channel] if channel else [c for c in channels.living() if c.is_own and c.active]
         ids = [c.id for c in chosen]
         db.session.rollback()
+        # What an earlier run stored and did not live to file; the fetch then clears its copy on the server.
+        intake.process_pending(10**9, channel.id if channel else None)
         fetches = [
             fetching.fetch_channel(channel_id, wait_seconds=LEASE_WAIT).as_dict() for channel_id in ids
         ]

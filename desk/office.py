@@ -66,6 +66,9 @@ class Office:
     at_hand: set[int] = field(default_factory=set)  # mails of the ledger that a fetch is about to file
     # What fetches are at, by channel: its edition and the mailbox. Cut when it is no longer wanted.
     conversations: dict[int, tuple[int, Source]] = field(default_factory=dict)
+    heard_late: set[int] = field(default_factory=set)  # channels whose IDLE does not tell in time
+    # When the servers of channels gave out new UIDs lately.
+    renumbered: dict[int, list[datetime]] = field(default_factory=dict)
     stopping: Event = field(default_factory=Event)  # set when the process ends: long work stops between mails
 
 

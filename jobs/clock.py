@@ -17,8 +17,8 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
+from desk.channels import connections
 from desk.office import Office
-from desk.receiving import fetching
 from desk.trouble import is_trouble
 from jobs import (
     alerts,
@@ -99,7 +99,7 @@ class Clock:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._idle = fetching.idle_watch(self._fetch_now)
+        self._idle = connections.idle_watch(self._fetch_now)
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
         self._threads = {"default": Threads(len(JOBS))} | {job.name: Threads(job.threads) for job in JOBS}
         self._scheduler = BackgroundScheduler(
@@ -156,7 +156,7 @@ class Clock:
         self._scheduler.get_jobs()  # returns when the round that is going on has ended
         # A job that rings needs the scheduler's lock, so the scheduler must not wait for it.
         self._scheduler.shutdown(wait=False)
-        no_longer = Timer(PATIENCE, fetching.hang_up, [self._office, {}])
+        no_longer = Timer(PATIENCE, connections.hang_up, [self._office, {}])
         no_longer.start()
         for threads in self._threads.values():
             threads.join()

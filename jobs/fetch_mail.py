@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from desk.channels import health
+from desk.channels import connections, health
 from desk.leases import LeaseHeld
 from desk.office import office
 from desk.receiving import fetching
@@ -17,8 +17,8 @@ def due() -> list[int]:
     """The healthy channels whose turn it is. Where a channel was changed meanwhile, its server is hung up."""
     desk = office()
     if desk.conversations or (desk.idle is not None and desk.idle.resting()):
-        fetching.hang_up(desk, health.fetched_editions())
-    return health.due(now(), office().settings.fetch_seconds, failing=False)
+        connections.hang_up(desk, health.fetched_editions())
+    return health.due(now(), desk.settings.fetch_seconds, failing=False, heard_late=desk.heard_late)
 
 
 def due_failing() -> list[int]:

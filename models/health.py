@@ -15,6 +15,7 @@ class Trouble(StrEnum):
     FETCH = "fetch"  # the mailbox cannot be fetched
     REMOVAL = "removal"  # it is fetched, but the server does not remove what was filed
     WITHHELD = "withheld"  # it is fetched, but the server does not hand out some mails whole
+    RENUMBERED = "renumbered"  # it is fetched, but the server gives out new UIDs again and again
     STALE = "stale"  # no fault is known, but nobody fetches
     SENDING = (
         "sending"  # its outgoing server does not let us in; the relay counts as that of the default channel

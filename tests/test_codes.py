@@ -9,14 +9,14 @@ from pathlib import Path
 
 from flask import Flask
 
-from blueprints.labels.codes import FAILURE
+from blueprints.labels.codes import EFFECT, FAILURE
 from blueprints.labels.decisions import REASON, WHY
 from blueprints.labels.in_templates import Labels
 from blueprints.labels.ledger import COPY, EVENT, FINDING, PERIOD, PUT_BACK, SIGN, VERDICT, VIA
 from desk.mailroom import balance, ledger
 from mail.judging import rules
 from mail.types import ClueKind
-from models import Outcome, ServerCopy
+from models import Outcome, ServerCopy, Trouble
 
 ROOT = Path(__file__).resolve().parent.parent
 # Every module that decides about a mail, writes a row of the ledger, or a message's »Warum hier?«.
@@ -101,6 +101,11 @@ def test_every_verdict_copy_period_and_finding_has_its_words(app: Flask) -> None
     assert set(PERIOD) == set(ledger.PERIODS)
     assert set(FINDING) == {*balance._QUESTIONS, "raw_missing"}
     assert set(VIA) == {"imap", "pop3", "smtp", "lmtp", "pipe"}
+
+
+def test_every_trouble_of_a_channel_says_what_it_means() -> None:
+    """The mail to the administrators asks for it."""
+    assert set(EFFECT) == {str(trouble) for trouble in Trouble}
 
 
 def test_templates_ask_for_labels_that_there_are_and_for_all_of_them() -> None:

@@ -18,19 +18,21 @@ class TransportFailure(Exception):
 
     Codes: name_not_found, refused_address, connect_refused, connect_timeout, timeout, connection_lost,
     tls_failed, certificate_invalid, certificate_name, certificate_expired, certificate_self_signed,
-    certificate_unknown, starttls_missing, plaintext_refused, wrong_port_ssl, wrong_port_plain,
-    wrong_protocol, we_are_blocked, session_too_long, auth_failed, auth_unsupported, auth_required, app_password,
-    oauth_required, password_expired, account_locked, protocol_disabled, folder_missing, protocol_error,
-    oauth_not_offered, oauth_plaintext, oauth_token_refused, oauth_reconnect, oauth_not_connected, oauth_host,
-    oauth_unreachable, oauth_client_refused, mailbox_locked, over_quota, sender_refused, recipients_refused,
-    too_large, smtputf8_missing, content_refused, server_busy.
+    certificate_unknown, starttls_missing, plaintext_refused, wrong_port_ssl, wrong_port_plain, wrong_protocol,
+    we_are_blocked, session_too_long, auth_failed, auth_unsupported, auth_required, app_password,
+    oauth_required, password_expired, account_locked, protocol_disabled, folder_missing, folder_refused,
+    protocol_error, oauth_not_offered, oauth_plaintext, oauth_token_refused, oauth_reconnect,
+    oauth_not_connected, oauth_host, oauth_unreachable, oauth_client_refused, mailbox_locked, login_delay,
+    over_quota, sender_refused, recipients_refused, too_large, smtputf8_missing, content_refused, server_busy.
     Of a web server besides: not_https, http_status, too_many_redirects, not_readable, name_server_failed.
+    `wait`: seconds that the server wants us to stay away, with login_delay.
     """
 
-    def __init__(self, code: str, words: str = "") -> None:
+    def __init__(self, code: str, words: str = "", wait: int = 0) -> None:
         super().__init__(f"{code}: {words}" if words else code)
         self.code = code
         self.words = words
+        self.wait = wait
 
 
 class TemporaryFailure(TransportFailure):
@@ -123,6 +125,7 @@ class Source(Protocol):
     `deletions_kept` counts after leaving, for POP3: whether the server confirmed them at QUIT.
     `refusal`: what the server said when it last refused to remove something.
     `too_large`: ids of mails that a fetch left out since they are larger than was listed, with their size.
+    `login_delay`: seconds that the server wants between the beginnings of two conversations; known after entering.
     """
 
     protocol: str
@@ -130,6 +133,7 @@ class Source(Protocol):
     deletions_kept: bool
     refusal: str
     too_large: dict[str, int]
+    login_delay: int
 
     def __enter__(self) -> Self: ...
 
@@ -156,11 +160,15 @@ class Source(Protocol):
         """The raw mails, in order, with bounded memory: one at a time, asked in batches."""
         ...
 
-    def digest(self, source_id: str) -> str | None:
-        """SHA-256 of the whole mail that has this id now.
+    def read(self, source_id: str) -> bytes | None:
+        """The whole mail that has this id now.
 
         None where the server does not hand it out, empty where it is too large to be read.
         """
+        ...
+
+    def headers(self, listed: Sequence[Listed]) -> dict[str, bytes]:
+        """The header blocks of these mails, by their ids, as far as the server hands them out."""
         ...
 
     def dispose(self, source_ids: Sequence[str], how: str, folder: str = "") -> dict[str, str]:

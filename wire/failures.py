@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import ssl
+from collections.abc import Callable
 
 from mail.providers.oauth import xoauth2
 from wire import Credentials, PermanentFailure, TemporaryFailure, TransportFailure
@@ -30,11 +31,23 @@ _SIGN_IN_REFUSALS = tuple(
          "account_locked"),
         (r"\[PRIVACYREQUIRED\]|starttls|(encryption|(encrypted|secure) connection|ssl) (is )?required"
          r"|plaintext auth\w* (is )?(disallowed|disabled|not allowed)", "plaintext_refused"),
-        (r"\[(UNAVAILABLE|INUSE|LIMIT|SYS/TEMP|LOGIN-DELAY)\]|try again later|temporar|too many ",
+        (r"\[LOGIN-DELAY\]", "login_delay"),
+        (r"\[(UNAVAILABLE|INUSE|LIMIT|SYS/TEMP)\]|try again later|temporar|too many ",
          "server_busy"),
     )
 )  # fmt: skip
-_TEMPORARY_CODES = frozenset({"mailbox_locked", "server_busy"})
+_TEMPORARY_CODES = frozenset({"mailbox_locked", "server_busy", "login_delay"})
+
+# Why a folder is not opened, read as above: only NONEXISTENT (RFC 5530) says that it is not there.
+_FOLDER_REFUSALS = tuple(
+    (re.compile(pattern, re.IGNORECASE), code)
+    for pattern, code in (
+        (r"\[NONEXISTENT\]", "folder_missing"),
+        (r"\[(UNAVAILABLE|SERVERBUG|INUSE|LIMIT|CORRUPTION)\]|unavailable|\bbusy\b|temporar|try again"
+         r"|too many |overload|time[d -]*out|internal (server )?error|system (error|problem)|(is |being )locked"
+         r"|in use", "server_busy"),
+    )
+)  # fmt: skip
 
 # A greeting that turns our machine away, in the words of Postfix, Exim and the providers.
 _BLOCKED = re.compile(
@@ -78,6 +91,19 @@ def sign_in_failure(answer: object, host: str, credentials: Credentials) -> Tran
     if host.rstrip(".").casefold().endswith(_OAUTH_ONLY_HOSTS):
         return PermanentFailure("oauth_required", text)
     return PermanentFailure("auth_failed", text)
+
+
+def folder_failure(answer: object, exists: Callable[[], bool]) -> TransportFailure:
+    """Why a server did not open a folder. `exists` asks it (LIST) where its own words do not say it.
+
+    What is there and not opened is mended by the server or its operator: we try again, and it is told when it lasts.
+    """
+    text = words(answer)
+    code = next((code for pattern, code in _FOLDER_REFUSALS if pattern.search(text)), "")
+    if not code:
+        code = "folder_refused" if exists() else "folder_missing"
+    kind = PermanentFailure if code == "folder_missing" else TemporaryFailure
+    return kind(code, text)
 
 
 def greeting_failure(failure: TransportFailure, protocol: str) -> TransportFailure:

@@ -7,7 +7,6 @@ UID commands only. Nothing is marked by reading (BODY.PEEK[]), nothing of others
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -44,6 +43,7 @@ class ImapSource:
 
     protocol = "imap"
     deletions_kept = True  # each removal was seen to be done before `dispose` answered
+    login_delay = 0
 
     def __init__(
         self, server: ServerAddress, credentials: Credentials, max_bytes: int, folder: str = "INBOX"
@@ -101,8 +101,7 @@ class ImapSource:
         """Every mail whose UID is above `since`, oldest first; 400 at a time are asked for."""
         wire_of(self._client).news = False
         with answers():
-            # "n:*" names the last mail even where its UID is below n (RFC 3501 6.4.8).
-            uids = sorted(uid for uid in self._client.search(["UID", f"{since + 1}:*"]) if uid > since)
+            uids = sorted(uid for uid in self._from(since + 1) if uid > since)
         for some in _slices(uids, _COMMAND_UIDS):
             with answers():
                 listed = list(self._list(some))
@@ -137,11 +136,21 @@ class ImapSource:
                 if raw is not None:
                     yield Fetched(mail, raw)
 
-    def digest(self, source_id: str) -> str | None:
-        """SHA-256 of the mail with this id; None if the server does not hand it out."""
+    def read(self, source_id: str) -> bytes | None:
+        """The mail with this id; None if the server does not hand it out."""
         with answers():
             bodies = self._bodies(self._uids([source_id]))
-        return next((hashlib.sha256(raw).hexdigest() for raw in bodies.values()), None)
+        return next(iter(bodies.values()), None)
+
+    def headers(self, listed: Sequence[Listed]) -> dict[str, bytes]:
+        """The header blocks of these mails, by their ids; as all else without a mark."""
+        found: dict[str, bytes] = {}
+        for some in _slices([one.position for one in listed], BATCH_MAILS):
+            with answers():
+                answer = self._client.fetch(some, ["BODY.PEEK[HEADER]"])
+            blocks = ((uid, row.get(b"BODY[HEADER]")) for uid, row in answer.items())
+            found.update({self._source_id(uid): block for uid, block in blocks if block is not None})
+        return found
 
     def dispose(self, source_ids: Sequence[str], how: str, folder: str = "") -> dict[str, str]:
         """Delete, move or keep these mails; the state of each server copy.
@@ -220,6 +229,19 @@ class ImapSource:
     def _uids(self, source_ids: Sequence[str]) -> list[int]:
         parts = (source_id.partition(":") for source_id in source_ids)
         return [int(uid) for generation, _, uid in parts if generation == self.generation and uid.isdigit()]
+
+    def _from(self, first: int) -> Sequence[int]:
+        """The UIDs from `first` on, and perhaps the last of all: "n:*" names it also where it is below n
+        (RFC 3501 6.4.8). So nothing at all contradicts EXISTS, and is asked again: GNU imap4d finds nothing by it.
+        """
+        found = self._client.search(["UID", f"{first}:*"])
+        if not found and wire_of(self._client).exists > 0:
+            found = self._client.search("ALL")
+            if not found:
+                select(self._client, self._folder)  # somebody may have emptied it meanwhile
+                if count := wire_of(self._client).exists:
+                    raise TemporaryFailure("protocol_error", f"{count} EXISTS, SEARCH ALL: 0")
+        return list(found)
 
     def _present(self, uids: Sequence[int]) -> set[int]:
         asked = set(uids)

@@ -86,6 +86,7 @@ class Idle:
     def _take_up(self, arrived: bytes | None) -> None:
         *lines, self._partial = (self._partial + (arrived or b"")).split(b"\n")
         for line in lines:
+            self._wire.hear(line)
             self._hear(line)
         if len(self._partial) > _MOST_BYTES:
             raise TemporaryFailure("protocol_error", "endless line")

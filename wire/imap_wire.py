@@ -23,14 +23,16 @@ from wire import (
 )
 from wire.address import cut, drop, server_name
 from wire.bearer import sign_in_by_token
-from wire.failures import network_failure, refuse_control_characters, sign_in_failure, words
+from wire.failures import folder_failure, network_failure, refuse_control_characters, sign_in_failure, words
 from wire.reply_limits import reply_to, without_end
 
 _LARGEST_LITERAL = 1024 * 1024
 _LITERALS_BEFORE = 8 * 1024  # bytes, of an ID: before we have signed in no mail comes
 _GOODBYE_PATIENCE = 5.0  # seconds
 
-NEWS = re.compile(rb"\* \d+ EXISTS\b", re.IGNORECASE)
+NEWS = re.compile(rb"\* (\d+) EXISTS\b", re.IGNORECASE)
+_GONE = re.compile(rb"\* \d+ EXPUNGE\b", re.IGNORECASE)
+_WHO_WE_ARE = {"name": "Poststelle", "vendor": "Poststelle"}
 _COMMAND = re.compile(rb"[A-Z]+\d+ (?:UID )?([A-Z]+)\b")  # none begins a literal or an answer to a challenge
 
 
@@ -68,6 +70,7 @@ def sign_in(client: IMAPClient, server: ServerAddress, credentials: Credentials)
         sign_in_by_token(
             client.socket(), is_offered, server, credentials, lambda answer: _bearer(client, answer)
         )
+        _introduce(client)
         return
     with answers():
         try:
@@ -78,11 +81,13 @@ def sign_in(client: IMAPClient, server: ServerAddress, credentials: Credentials)
                 raise cause from None
             # The context is dropped: a server may have echoed the command, with the password.
             raise sign_in_failure(cause or error, server.host, credentials) from None
+    _introduce(client)
 
 
 def select(client: IMAPClient, folder: str) -> str:
     """Open the folder; its UIDVALIDITY."""
     with answers():
+        wire_of(client).exists = 0
         try:
             generation = str(client.select_folder(folder)[b"UIDVALIDITY"])
             wire_of(client).news = False  # it says what is there, not what has come
@@ -90,7 +95,7 @@ def select(client: IMAPClient, folder: str) -> str:
         except IMAPClientAbortError:
             raise
         except IMAPClientError as error:
-            raise PermanentFailure("folder_missing", words(error)) from error
+            raise folder_failure(error, lambda: _is_listed(client, folder)) from error
 
 
 def unread_and_total(client: IMAPClient, folder: str) -> tuple[int, int]:
@@ -101,7 +106,7 @@ def unread_and_total(client: IMAPClient, folder: str) -> tuple[int, int]:
         except IMAPClientAbortError:
             raise
         except IMAPClientError as error:
-            raise PermanentFailure("folder_missing", words(error)) from error
+            raise folder_failure(error, lambda: _is_listed(client, folder)) from error
     return int(status[b"UNSEEN"]), int(status[b"MESSAGES"])
 
 
@@ -164,11 +169,14 @@ class _Client(IMAPClient):
 
 
 class Wire(imaplib.IMAP4):
-    """imaplib over a connection that exists already. `news`: the server told of a mail since this was reset."""
+    """imaplib over a connection that exists already.
+
+    `news`: the server told of a mail since this was reset. `exists`: how many mails it says are in the folder.
+    """
 
     def __init__(self, connection: socket.socket, host: str, port: int, largest: int) -> None:
         self._connection, self._largest, self._greeted = connection, largest, False
-        self.news = False
+        self.news, self.exists = False, 0
         self._reply, self._literals = reply_to("IMAP"), 0
         super().__init__(host, port)
 
@@ -204,8 +212,16 @@ class Wire(imaplib.IMAP4):
             # imaplib takes the "+OK" of a POP3 server for a continuation and waits for ever.
             raise self.abort(f"unexpected response: {words(line)}")
         self._greeted = True
-        self.news = self.news or NEWS.match(line) is not None
-        return line
+        self.hear(line)
+        # imaplib takes a lone LF (GNU imap4d, after AUTHENTICATE) for a line without its end.
+        return line.removesuffix(b"\n").removesuffix(b"\r") + b"\r\n" if line.endswith(b"\n") else line
+
+    def hear(self, line: bytes) -> None:
+        """A line that the server says, asked or not."""
+        if told := NEWS.match(line):
+            self.news, self.exists = True, int(told[1])
+        elif _GONE.match(line):
+            self.exists -= 1
 
     def _given_up(self, failure: TransportFailure) -> TransportFailure:
         """Nobody shall go on in the middle of a reply."""
@@ -223,6 +239,28 @@ class Wire(imaplib.IMAP4):
 
     def _log(self, line: str) -> None:
         """imaplib keeps the last ten lines for its debugging, and they are long."""
+
+
+def _introduce(client: IMAPClient) -> None:
+    """ID (RFC 2971), where it is offered: 163.com, 126.com and others open no folder for who does not say it."""
+    with answers():
+        if client.has_capability("ID"):
+            try:
+                client.id_(_WHO_WE_ARE)
+            except IMAPClientAbortError:
+                raise
+            except IMAPClientError:
+                pass  # then it is not needed either
+
+
+def _is_listed(client: IMAPClient, folder: str) -> bool:
+    """INBOX is always there (RFC 3501 5.1). Where LIST is refused as well, nobody knows that it is missing."""
+    try:
+        return folder.upper() == "INBOX" or bool(client.folder_exists(folder))
+    except IMAPClientAbortError:
+        raise
+    except IMAPClientError:
+        return True
 
 
 def _kind(command: bytes, has_signed_in: bool) -> str:

@@ -34,6 +34,7 @@ class Pop3Source:
         self.deletions_kept = False  # known once the source was left
         self.refusal = ""
         self.too_large: dict[str, int] = {}
+        self.login_delay = 0
         self._numbers: dict[str, int] | None = None
 
     def __enter__(self) -> Self:
@@ -51,7 +52,7 @@ class Pop3Source:
             except BaseException:
                 wire.hang_up(keep=False)
                 raise
-        self._open, self._numbers = wire, None
+        self._open, self._numbers, self.login_delay = wire, None, wire.login_delay
         return self
 
     def __exit__(
@@ -117,16 +118,20 @@ class Pop3Source:
             if raw is not None:
                 yield Fetched(mail, raw)
 
-    def digest(self, source_id: str) -> str | None:
-        """SHA-256 of the mail that has this id now; None where nobody can tell, empty if it is too large to read."""
+    def read(self, source_id: str) -> bytes | None:
+        """The mail that has this id now; None where nobody can tell, empty if it is too large to read."""
         number = self._number(source_id)
         if number is None:
             return None
         try:
-            raw = self._wire.retrieve(number, self._max_bytes)
+            return self._wire.retrieve(number, self._max_bytes)
         except TooLarge:
-            return ""
-        return None if raw is None else hashlib.sha256(raw).hexdigest()
+            return b""
+
+    def headers(self, listed: Sequence[Listed]) -> dict[str, bytes]:
+        """The header blocks of these mails (TOP), by their ids."""
+        found = ((one.source_id, self._wire.header(one.position)) for one in listed)
+        return {source_id: block for source_id, block in found if block is not None}
 
     def dispose(self, source_ids: Sequence[str], how: str, folder: str = "") -> dict[str, str]:
         """Mark these mails for deletion at QUIT. POP3 has neither folders nor flags: all else is `kept`.

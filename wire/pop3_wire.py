@@ -46,6 +46,8 @@ class Pop3Wire(poplib.POP3):
 
     def __init__(self, server: ServerAddress, connection: socket.socket) -> None:
         self._connection, self._reply = connection, reply_to("POP3")
+        # Seconds that the server wants between two sessions (RFC 2449 6.5); known after sign-in.
+        self.login_delay = 0
         connection.settimeout(server.timeouts.command)
         try:
             super().__init__(server_name(server.host), server.port, timeout=server.timeouts.command)
@@ -190,7 +192,7 @@ def encrypt(wire: Pop3Wire, server: ServerAddress) -> bool:
     """STLS (RFC 2595), as `tls.upgrade` has it."""
 
     def start() -> bool:
-        if "STLS" not in _capabilities(wire):
+        if "STLS" not in (_capabilities(wire) or ()):
             return False
         with answers():
             wire.stls(tls.client_context())
@@ -202,10 +204,12 @@ def encrypt(wire: Pop3Wire, server: ServerAddress) -> bool:
 def sign_in(wire: Pop3Wire, server: ServerAddress, credentials: Credentials) -> None:
     """USER and PASS; other than ASCII characters go as UTF-8."""
     refuse_control_characters(credentials.user + credentials.password, "auth_failed")
+    capabilities = _capabilities(wire)
+    _speak_utf8(wire, capabilities or {})
+    wire.login_delay = _least_interval(capabilities or {})
     if credentials.token is not None:
-        with answers():
-            offered = _mechanisms(wire)
-        is_offered = offered is None or "XOAUTH2" in offered
+        mechanisms = None if capabilities is None else capabilities.get("SASL", ())
+        is_offered = mechanisms is None or "XOAUTH2" in mechanisms
         sign_in_by_token(wire.sock, is_offered, server, credentials, lambda answer: _bearer(wire, answer))
         return
     with answers():
@@ -216,7 +220,9 @@ def sign_in(wire: Pop3Wire, server: ServerAddress, credentials: Credentials) -> 
             raise
         except poplib.error_proto as error:
             # The context is dropped: a server may have echoed the command, with the password.
-            raise sign_in_failure(_spoken(error), server.host, credentials) from None
+            failure = sign_in_failure(_spoken(error), server.host, credentials)
+            failure.wait = wire.login_delay
+            raise failure from None
 
 
 def _bearer(wire: Pop3Wire, answer: str) -> str | None:
@@ -252,24 +258,34 @@ def answers() -> Iterator[None]:
         raise TemporaryFailure("protocol_error", str(error)) from error
 
 
-def _mechanisms(wire: Pop3Wire) -> set[str] | None:
-    """What CAPA lists under SASL; None where the server has no CAPA."""
-    try:
-        return {name.upper() for name in wire.capa().get("SASL", ())}
-    except _ConnectionEnded:
-        raise
-    except poplib.error_proto:
-        return None
+def _speak_utf8(wire: Pop3Wire, capabilities: dict[str, list[str]]) -> None:
+    """UTF8 (RFC 6856): to who does not say it, Courier hands out a notice of its own in the place of each mail
+    that has an 8-bit byte in its header."""
+    if "UTF8" in capabilities:
+        with answers():
+            try:
+                wire._shortcmd("UTF8")
+            except _ConnectionEnded:
+                raise
+            except poplib.error_proto:
+                return  # then the mails come as they come
 
 
-def _capabilities(wire: Pop3Wire) -> set[str]:
+def _least_interval(capabilities: dict[str, list[str]]) -> int:
+    """Seconds; 0 where the server names none."""
+    given = capabilities.get("LOGIN-DELAY", [])[:1]
+    return int(given[0]) if given and given[0].isdecimal() and len(given[0]) < 8 else 0
+
+
+def _capabilities(wire: Pop3Wire) -> dict[str, list[str]] | None:
+    """What the server can do now, with its arguments, in capitals; None where it does not know CAPA (RFC 2449)."""
     with answers():
         try:
-            return {name.upper() for name in wire.capa()}
+            return {name.upper(): [one.upper() for one in given] for name, given in wire.capa().items()}
         except _ConnectionEnded:
             raise
         except poplib.error_proto:
-            return set()
+            return None
 
 
 def _spoken(error: poplib.error_proto) -> str:

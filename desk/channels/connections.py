@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from desk.channels import oauth
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from desk.channels import health, oauth
 from desk.channels.channel_values import BY_TOKEN, ChannelValues
 from desk.channels.oauth import PASSWORD
-from desk.office import office, relay, the_account
-from models import Channel, OauthGrant, Protocol
+from desk.office import Office, office, relay, the_account
+from models import Channel, OauthGrant, Protocol, now
 from wire import Credentials, Encryption, PermanentFailure, Sender, ServerAddress, Source, Timeouts
+from wire.idle_watch import IdleWatch
 from wire.imap import ImapSource
 from wire.pop3 import Pop3Source
 from wire.smtp import SmtpSender
@@ -25,6 +29,28 @@ def open_source(channel: Channel) -> Source:
     credentials = incoming_credentials(channel, channel.password, channel.grant)
     source: Source = kind(incoming_server(channel), credentials, office().settings.max_mail_bytes)
     return source
+
+
+def idle_watch(calls: Callable[[int], None]) -> IdleWatch:
+    """Where mailboxes rest between two fetches; it calls for the fetch of one that stirs."""
+    return IdleWatch(calls)
+
+
+def hang_up(office: Office, editions: Mapping[int, int]) -> None:
+    """End what waits for a server for channels that are not there any more as they were: edited, paused, deleted."""
+    if office.idle is not None:
+        office.idle.keep_only(editions)
+    for channel_id, (edition, source) in list(office.conversations.items()):
+        if editions.get(channel_id) != edition:
+            source.cut()
+
+
+def note_idle(channel_id: int, rested_since: datetime | None, arrived_at: datetime | None) -> None:
+    """Whether IDLE told in time of a mail that came while the mailbox rested: some servers look once a minute."""
+    if rested_since is None or arrived_at is None:
+        return
+    if rested_since < arrived_at < now() - health.HEARD_LATE:
+        office().heard_late.add(channel_id)
 
 
 def open_sender(channel: Channel | None) -> Sender | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -24,20 +24,29 @@ FAILURES = 3
 # How long a channel in trouble rests at most between two tries. What a person has to mend (a wrong
 # password, a bad certificate) is asked rarely, since many tries lock accounts; the network often.
 LONGEST_REST = {"person": timedelta(hours=1), "network": timedelta(minutes=15)}
+# A server whose IDLE tells of a mail so long after its arrival (Courier and Cyrus without idled look once a minute)
+# is asked as often besides.
+HEARD_LATE = timedelta(seconds=20)
+HEARD_LATE_REST = timedelta(seconds=15)
 WITHHELD_TRIES = 2  # fetches in a row that did not get a mail whole, until it is a trouble
+# A server that gave out new UIDs so often within a day is told of; it is over when it has not for as long.
+RENUMBERINGS, RENUMBERING_DAY = 3, timedelta(days=1)
 RECORDS_KEPT = 50  # of a channel's fetches that brought something or failed
 
 
-def due(at: datetime, fetch_seconds: int, failing: bool | None = None) -> list[int]:
+def due(
+    at: datetime, fetch_seconds: int, failing: bool | None = None, heard_late: Collection[int] = ()
+) -> list[int]:
     """The own channels whose mailbox is to be fetched now, the longest waiting first.
 
-    `failing`: only those in trouble, or only the others.
+    `failing`: only those in trouble, or only the others. `heard_late`: what is asked more often.
     The clock that asks ticks in the same interval and never quite on time: a little early counts.
     """
     early = min(timedelta(seconds=5), timedelta(seconds=fetch_seconds) / 2)
     waited = or_(
         Channel.last_success_at.is_(None),
         Channel.last_success_at <= at - timedelta(seconds=fetch_seconds) + early,
+        and_(Channel.id.in_(heard_late), Channel.last_success_at <= at - HEARD_LATE_REST),
     )
     query = select(Channel.id).where(
         Channel.deleted_at.is_(None),
@@ -66,6 +75,7 @@ def record_success(
     refused: int = 0,
     words: str = "",
     withheld: Sequence[str] | None = None,
+    login_delay: int = 0,
 ) -> None:
     """A fetch went through: the trouble, if there was any, is over. Commits.
 
@@ -74,6 +84,7 @@ def record_success(
     without an answer says nothing yet: without words only the second time in a row is a trouble.
     `withheld`: the mails that the server did not hand out whole, None if none was asked for. The first time
     such a mail may just be gone by then; so here too the second time counts.
+    `login_delay`: seconds that the server wants between two sessions, which is the least interval then.
     """
     before = select(Channel.refused, Channel.withheld).where(Channel.id == channel_id)
     was_refused, was_withheld = db.session.execute(before).one()
@@ -86,7 +97,7 @@ def record_success(
         error_code="",
         error_words="",
         failures=0,
-        next_try_at=None,
+        next_try_at=_after(login_delay) if login_delay > office().settings.fetch_seconds else None,
         refused=refused,
         withheld=tries,
     )
@@ -127,6 +138,44 @@ def record_failure(
     return recorded
 
 
+def record_wait(channel_id: int, seconds: int, edition: int) -> bool:
+    """The server wants a pause between two sessions, and somebody was there just now: that is no trouble. Commits.
+
+    False when it says so for the third time in a row: then it keeps us out for good.
+    """
+    failures = db.session.scalar(select(Channel.failures).where(Channel.id == channel_id)) or 0
+    if failures + 1 >= FAILURES:
+        return False
+    pause = max(seconds, office().settings.fetch_seconds)
+    _record(channel_id, edition, failures=failures + 1, next_try_at=_after(pause))
+    db.session.commit()
+    return True
+
+
+def record_renumbering(channel_id: int) -> None:
+    """The server gave out new UIDs (another UIDVALIDITY). Once is a restored mailbox, often is a storm. Commits.
+
+    Each process counts what it saw itself.
+    """
+    at = now()
+    lately = [one for one in office().renumbered.get(channel_id, []) if one > at - RENUMBERING_DAY]
+    office().renumbered[channel_id] = [*lately, at][-RENUMBERINGS:]
+    if len(lately) + 1 >= RENUMBERINGS:
+        _continue(channel_id, Trouble.RENUMBERED, "renumbered", "", needs_person=True)
+        db.session.commit()
+
+
+def _end_renumberings(at: datetime) -> None:
+    storms = select(Incident.channel_id).where(
+        Incident.trouble == Trouble.RENUMBERED,
+        Incident.ended_at.is_(None),
+        Incident.began_at < at - RENUMBERING_DAY,
+    )
+    for channel_id in db.session.scalars(storms).all():
+        if not any(one > at - RENUMBERING_DAY for one in office().renumbered.get(channel_id, [])):
+            _end(channel_id, Ending.RECOVERED, Trouble.RENUMBERED)
+
+
 def record_sending(channel_id: int, failure: TransportFailure | None) -> None:
     """An outgoing server did not let us in, or did (None). Commits; writes only where something changes."""
     if failure is not None:
@@ -143,7 +192,11 @@ def _is_open(channel_id: int, trouble: Trouble) -> bool:
 
 
 def record_stale(at: datetime) -> None:
-    """Own channels that nobody fetches although no fault is known; and those that are fetched again. Commits."""
+    """Own channels that nobody fetches although no fault is known; and those that are fetched again. Commits.
+
+    Storms of new UIDs that are over end here as well.
+    """
+    _end_renumberings(at)
     open_ones = set(
         db.session.scalars(
             select(Incident.channel_id).where(Incident.trouble == Trouble.STALE, Incident.ended_at.is_(None))
@@ -272,6 +325,8 @@ def is_stale(channel: Channel, at: datetime) -> bool:
     if not (channel.active and channel.is_own) or channel.failing_since is not None:
         return False
     since = channel.last_success_at or channel.activated_at
+    if channel.next_try_at is not None:  # its server wants longer pauses
+        since = max(since, channel.next_try_at)
     return at - since > max(timedelta(minutes=5), 3 * timedelta(seconds=office().settings.fetch_seconds))
 
 
@@ -292,6 +347,11 @@ def tickets_per_day(channel_ids: Sequence[int], days: int = 14) -> dict[int, lis
     )
     found = {row[0]: [int(count) for count in row[1:]] for row in db.session.execute(query)}
     return {channel_id: found.get(channel_id, [0] * days) for channel_id in channel_ids}
+
+
+def _after(seconds: int) -> datetime:
+    """A second more, since servers count in whole ones."""
+    return now() + timedelta(seconds=seconds + 1)
 
 
 def _record(channel_id: int, edition: int | None, **values: object) -> bool:

@@ -7,7 +7,7 @@ at page by page: what is held in memory is a page, a batch of raw mails, and the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from desk import leases
 from desk.batches import batches, together
 from desk.channels import connections, health, oauth
 from desk.failpoints import reach
-from desk.office import Office, office
+from desk.office import office
 from desk.receiving import deciding, intake, removal, reused_uidls
 from desk.receiving.deciding import Decision
 from models import (
@@ -35,7 +35,6 @@ from models import (
 )
 from models.inbound import first_verdict
 from wire import Fetched, Listed, Source, TemporaryFailure, TransportFailure
-from wire.idle_watch import IdleWatch
 
 BATCH = 50  # mails between two looks at the lease and the channel, and between two removals
 BYTES_AT_ONCE = 8 * 1024 * 1024  # of raw mail that is stored together; beyond that nothing is won
@@ -75,20 +74,6 @@ def fetch_channel(channel_id: int, wait_seconds: float = 0) -> Fetch:
     return _fetch(channel_id, wait_seconds)
 
 
-def idle_watch(calls: Callable[[int], None]) -> IdleWatch:
-    """Where mailboxes rest between two fetches; it calls for the fetch of one that stirs."""
-    return IdleWatch(calls)
-
-
-def hang_up(office: Office, editions: Mapping[int, int]) -> None:
-    """End what waits for a server for channels that are not there any more as they were: edited, paused, deleted."""
-    if office.idle is not None:
-        office.idle.keep_only(editions)
-    for channel_id, (edition, source) in list(office.conversations.items()):
-        if editions.get(channel_id) != edition:
-            source.cut()
-
-
 def finish_owed(channel_id: int | None, wait_seconds: float = 0) -> int:
     """Remove what is filed but still lies on its server, and fetch nothing; answers how many were removed.
 
@@ -108,12 +93,17 @@ def _fetch(channel_id: int, wait_seconds: float, only_removals: bool = False) ->
             session = _converse(channel_id, edition, result, only_removals)
             result.refused = session.removals.count_refused()
             withheld = None if only_removals else session.withheld_ids()
-            health.record_success(channel_id, edition, result.refused, session.source.refusal, withheld)
+            source = session.source
+            health.record_success(
+                channel_id, edition, result.refused, source.refusal, withheld, source.login_delay
+            )
         except Stopped:
             db.session.rollback()
         except TransportFailure as failure:
             db.session.rollback()
             temporary = isinstance(failure, TemporaryFailure)
+            if failure.code == "login_delay" and health.record_wait(channel_id, failure.wait, edition):
+                return result
             if not office().stopping.is_set() and health.record_failure(
                 channel_id, failure.code, failure.words, temporary, edition
             ):
@@ -132,7 +122,7 @@ def _converse(channel_id: int, edition: int, result: Fetch, only_removals: bool)
     while True:
         session, began_at = Session(channel_id, edition, result, only_removals), now()
         try:
-            if session.run():
+            if session.run() or session.source.login_delay:  # then the next fetch goes on
                 return session
         except TemporaryFailure:
             db.session.rollback()
@@ -179,7 +169,9 @@ class Session:
         self.prefix = f"{channel.mailbox}/"
         self.ends = time.monotonic() + SESSION_SECONDS
         idle = office().idle
-        self.source = (idle and idle.take(channel.id, self.edition)) or connections.open_source(channel)
+        rested = idle.take(channel.id, self.edition) if idle else None
+        self.rested_since = channel.last_success_at if rested else None
+        self.source = rested or connections.open_source(channel)
         self.removals = removal.Removals(self.source, self.channel_id, self.prefix, self._channel)
         db.session.rollback()
         conversations = office().conversations
@@ -203,7 +195,9 @@ class Session:
         self._settle()
         channel = self._channel()
         # Until QUIT, POP3 only promises to delete: a batch is filed, deleted, and the conversation ends.
-        a_batch_only = self._is_pop3 and channel.after_fetch == AfterFetch.DELETE
+        # Where its server wants pauses between two of them, each does what it can.
+        deletes = self._is_pop3 and channel.after_fetch == AfterFetch.DELETE
+        a_batch_only = deletes and not self.source.login_delay
         since = channel.highest_uid
         db.session.rollback()  # nobody waits for us while we wait for the server
         for page in batches(self.source.listing(since), PAGE):
@@ -237,6 +231,9 @@ class Session:
         channel = self._channel()
         if not self.first and (self._is_pop3 or channel.generation == self.source.generation):
             return
+        if channel.generation:
+            health.record_renumbering(self.channel_id)
+            reused_uidls.know_again(self.source, self.channel_id, self.prefix, self._go_on)
         for some in batches(self._left_alone(channel), ENTERED_AT_ONCE):
             self._go_on()
             known = self._known([row["source_id"] for row in some])
@@ -300,7 +297,9 @@ class Session:
             self._renew_lease()  # large mails over a slow line take longer than it lasts
             for fetched in some:
                 missing.pop(fetched.listed.source_id, None)
-            taken = intake.take_in(self.channel_id, [self._arrival(fetched) for fetched in some])
+                connections.note_idle(self.channel_id, self.rested_since, fetched.listed.arrived_at)
+            arrivals = [self._arrival(fetched) for fetched in some]
+            taken = intake.take_in(self.channel_id, reused_uidls.as_before(self.channel_id, arrivals))
             self.result.fetched += len(taken)
             rows += taken
             if office().stopping.is_set():

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
 
 from sqlalchemy import ColumnElement, func, select, update
 
+from desk import files
 from desk.batches import batches
 from desk.failpoints import reach
+from mail.reading.server_marks import has_marks, without_marks
 from models import AfterFetch, Channel, InboundMail, Protocol, ServerCopy, db, now
 from models.inbound import DECIDED
 from wire import Source
@@ -117,7 +120,7 @@ class Removals:
                 return  # it refuses: asked again by the next fetch
 
     def _finish_proven(self, row_ids: Sequence[int], theirs: dict[int, str], digests: dict[int, str]) -> None:
-        """Delete what is byte for byte the mail of its row; where another has its UIDL, the old one is gone.
+        """Delete what is the mail of its row; where another has its UIDL, the old one is gone.
 
         The answer to QUIT was lost, and the server gave the UIDL of what it had deleted to the next mail:
         nobody has fetched that one yet. What the server does not hand out is not deleted either.
@@ -128,10 +131,12 @@ class Removals:
             for row_id in batch:
                 if time.monotonic() > ends:
                     break
-                found = self.source.digest(theirs[row_id])
-                if found == digests[row_id]:
+                found = self.source.read(theirs[row_id])
+                if found is None:
+                    continue
+                if is_copy_of(found, digests[row_id]):
                     proven.append(row_id)
-                elif found is not None:
+                else:
                     note({row_id: ServerCopy.DELETED})
             asked, done = self._ask(proven)
             if (asked and not done) or time.monotonic() > ends:
@@ -143,6 +148,15 @@ class Removals:
             note(dict.fromkeys(self._promised, ServerCopy.DELETED))
         elif self._promised:
             self._refused |= self._new & set(self._promised)
+
+
+def is_copy_of(found: bytes, digest: str) -> bool:
+    """Whether the bytes at the server are the mail that was stored under this digest, whatever the server wrote
+    into its header since. Where the stored bytes are gone by now, such marks speak for it."""
+    if sha256(found).hexdigest() == digest:
+        return True
+    stored = files.content(digest)
+    return has_marks(found) if stored is None else without_marks(found) == without_marks(stored)
 
 
 def note(copies: dict[int, ServerCopy] | dict[int, str]) -> None:

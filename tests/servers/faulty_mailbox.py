@@ -190,6 +190,8 @@ class FaultyImap(FaultyServer):
             if partial:
                 start, count = int(partial[1]), int(partial[2])
                 raw, name = self.mails[uid][start : start + count], b"BODY[]<%d>" % start
+            elif b"[HEADER]" in command:
+                raw, name = self.mails[uid].partition(b"\r\n\r\n")[0] + b"\r\n\r\n", b"BODY[HEADER]"
             else:
                 raw, name = self._literal("body", connection, lines, self.mails[uid]), b"BODY[]"
             announced = b"* %d FETCH (UID %d %s {%d}\r\n" % (uid, uid, name, len(raw))
@@ -206,14 +208,16 @@ class FaultyImap(FaultyServer):
             self._answer("body", connection, announced + raw + b")\r\n")
 
     def _among(self, uids: bytes) -> list[int]:
-        ranges = [part.partition(b":") for part in uids.split(b",")]
+        if uids == b"ALL":
+            return sorted(self.mails)
         last = max(self.mails, default=1)
-        wanted = {
-            number
-            for first, _, end in ranges
-            for number in range(int(first), (last if end == b"*" else int(end or first)) + 1)
-        }
-        return sorted(wanted & self.mails.keys())
+        wanted: set[int] = set()
+        for first, _, end in (part.partition(b":") for part in uids.split(b",")):
+            ends = sorted(
+                (int(first), last if end == b"*" else int(end or first))
+            )  # RFC 3501 6.4.8: in any order
+            wanted.update(number for number in self.mails if ends[0] <= number <= ends[1])
+        return sorted(wanted)
 
 
 class FaultyPop3(FaultyServer):

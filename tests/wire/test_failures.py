@@ -3,7 +3,7 @@
 import pytest
 
 from wire import Credentials, PermanentFailure, TemporaryFailure
-from wire.failures import sign_in_failure, words
+from wire.failures import folder_failure, sign_in_failure, words
 
 BOB = Credentials("bob@acme.example", "hunter2 secret")
 
@@ -27,7 +27,7 @@ SAYINGS = [
     ("[UNAVAILABLE] Temporary authentication failure.", "server_busy"),
     ("454 4.7.0 Temporary authentication failure", "server_busy"),
     ("[SYS/TEMP] Temporary system problem. Please try again later.", "server_busy"),
-    ("[LOGIN-DELAY] minimum time between mail checks", "server_busy"),
+    ("[LOGIN-DELAY] minimum time between mail checks", "login_delay"),
 ]  # fmt: skip
 
 
@@ -35,7 +35,7 @@ SAYINGS = [
 def test_a_refusal_has_a_cause_that_helps(saying, code):
     failure = sign_in_failure(saying, "mail.example", BOB)
     assert (failure.code, failure.words) == (code, saying)
-    temporary = code in ("server_busy", "mailbox_locked")
+    temporary = code in ("server_busy", "mailbox_locked", "login_delay")
     assert isinstance(failure, TemporaryFailure if temporary else PermanentFailure)
 
 
@@ -62,3 +62,30 @@ def test_a_password_that_the_server_echoes_is_not_repeated(echo):
 def test_words_are_printable_and_short():
     assert words(b"a\r\n\x1b[31mb\xff") == "a [31mb\N{REPLACEMENT CHARACTER}"
     assert len(words("x" * 9999)) == 500
+
+
+@pytest.mark.parametrize(
+    ("saying", "is_listed", "code"),
+    [
+        ("[NONEXISTENT] Mailbox does not exist", True, "folder_missing"),
+        ("Mailbox doesn't exist: Erledigt", False, "folder_missing"),
+        ("select failed", False, "folder_missing"),
+        ("[UNAVAILABLE] Temporary System problem. Try again later.", False, "server_busy"),
+        (
+            "[SERVERBUG] Internal error occurred. Refer to server log for more information.",
+            False,
+            "server_busy",
+        ),
+        ("[INUSE] Mailbox is locked by another session", False, "server_busy"),
+        ("Server Unavailable. 15", False, "server_busy"),
+        ("Server is busy, please try again", False, "server_busy"),
+        ("Too many simultaneous connections", False, "server_busy"),
+        ("SELECT Unsafe Login. Please contact help@imap.example", True, "folder_refused"),
+        ("[NOPERM] Permission denied", True, "folder_refused"),
+    ],
+)
+def test_only_a_folder_that_is_not_there_is_missing(saying, is_listed, code):
+    """All else is tried again, and nobody is told before it lasts."""
+    failure = folder_failure(saying, lambda: is_listed)
+    assert failure.code == code
+    assert isinstance(failure, PermanentFailure if code == "folder_missing" else TemporaryFailure)

@@ -196,8 +196,8 @@ def test_a_server_without_idle_is_left_as_ever(
 OPENED = (
     b"* CAPABILITY IMAP4rev1\r\n{tag} OK done\r\n",
     b"{tag} OK in\r\n",
-    b"* 0 EXISTS\r\n* OK [UIDVALIDITY 9] x\r\n{tag} OK selected\r\n",
     b"* CAPABILITY IMAP4rev1 IDLE\r\n{tag} OK done\r\n",
+    b"* 0 EXISTS\r\n* OK [UIDVALIDITY 9] x\r\n{tag} OK selected\r\n",
 )
 
 

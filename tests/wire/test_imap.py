@@ -245,8 +245,8 @@ GREETING = b"* OK ready\r\n"
 HELLO = (
     b"* CAPABILITY IMAP4rev1 UIDPLUS\r\n{tag} OK done\r\n",
     b"{tag} OK in\r\n",
-    b"* 2 EXISTS\r\n* OK [UIDVALIDITY 7] valid\r\n{tag} OK [READ-WRITE] open\r\n",
     b"* CAPABILITY IMAP4rev1 UIDPLUS\r\n{tag} OK done\r\n",
+    b"* 2 EXISTS\r\n* OK [UIDVALIDITY 7] valid\r\n{tag} OK [READ-WRITE] open\r\n",
 )
 LISTING = (
     b"* SEARCH 1 2\r\n{tag} OK done\r\n",
@@ -337,7 +337,7 @@ def test_login_is_used_where_plain_is_not_offered_and_quotes_what_it_must():
             with ImapSource(address, Credentials("ü", "p"), MAX):
                 pass
         assert failure.value.code == "auth_unsupported"
-    with ScriptedServer(GREETING, [*HELLO[:3], b"* BYE\r\n{tag} OK done\r\n"]) as server:
+    with ScriptedServer(GREETING, [*HELLO, b"* BYE\r\n{tag} OK done\r\n"]) as server:
         address = address_of(server)
         with ImapSource(address, Credentials('a "b" \\c', 'quo"te\\'), MAX):
             pass
@@ -353,3 +353,63 @@ def test_a_refused_deletion_is_told():
     ) as server:
         with source_of(server) as inbox:
             assert inbox.dispose(["7:1"], "delete") == {"7:1": "present"}
+
+
+@pytest.mark.parametrize("answer", [b"* ID NIL\r\n{tag} OK done\r\n", b"{tag} BAD never heard of it\r\n"])
+def test_it_says_who_it_is_before_the_folder_where_the_server_wants_it(answer):
+    """163.com and others refuse SELECT else (RFC 2971)."""
+    offered = b"* CAPABILITY IMAP4rev1 ID\r\n{tag} OK done\r\n"
+    answers = [offered, HELLO[1], offered, answer, HELLO[3], b"* BYE\r\n{tag} OK done\r\n"]
+    with ScriptedServer(GREETING, answers) as server:
+        with source_of(server) as inbox:
+            assert inbox.generation == "7"
+    assert [line.split()[1] for line in server.heard[3:5]] == [b"ID", b"SELECT"]
+    assert b'"name" "Poststelle"' in server.heard[3]
+
+
+def test_a_lone_line_feed_ends_a_line_too():
+    """GNU imap4d ends the OK after AUTHENTICATE so."""
+    plain = b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n{tag} OK done\r\n"
+    tag = []
+
+    def challenged(line):
+        tag.append(line.split()[0])
+        return b"+ \r\n"
+
+    answers = [plain, challenged, lambda _: tag[0] + b" OK AUTHENTICATE authentication successful\n", plain]
+    with ScriptedServer(GREETING, [*answers, HELLO[3], b"* BYE\r\n{tag} OK done\r\n"]) as server:
+        with source_of(server) as inbox:
+            assert inbox.generation == "7"
+
+
+NOTHING = b"* SEARCH\r\n{tag} OK done\r\n"
+
+
+def test_a_search_that_finds_nothing_where_mail_lies_is_asked_otherwise():
+    with scripted(
+        NOTHING, b"* SEARCH 1 2\r\n{tag} OK done\r\n", LISTING[1], b"* BYE\r\n{tag} OK x\r\n"
+    ) as server:
+        with source_of(server) as inbox:
+            assert [one.position for one in inbox.listing()] == [1, 2]
+    with scripted(NOTHING, b"* SEARCH 1 2\r\n{tag} OK done\r\n", b"* BYE\r\n{tag} OK x\r\n") as server:
+        with source_of(server) as inbox:
+            assert list(inbox.listing(since=2)) == []
+
+
+def test_a_server_that_finds_none_of_its_mails_is_told_of():
+    with scripted(NOTHING, NOTHING, HELLO[3]) as server:
+        with pytest.raises(TemporaryFailure) as failure:
+            with source_of(server) as inbox:
+                list(inbox.listing())
+    assert (failure.value.code, failure.value.words) == ("protocol_error", "2 EXISTS, SEARCH ALL: 0")
+
+
+def test_a_mailbox_that_somebody_emptied_meanwhile_is_no_fault():
+    emptied = HELLO[3].replace(b"2 EXISTS", b"0 EXISTS")
+    with scripted(NOTHING, NOTHING, emptied, b"* BYE\r\n{tag} OK x\r\n") as server:
+        with source_of(server) as inbox:
+            assert list(inbox.listing()) == []
+    gone = b"* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n" + NOTHING
+    with scripted(gone, b"* BYE\r\n{tag} OK x\r\n") as server:  # said in time: it is asked once
+        with source_of(server) as inbox:
+            assert list(inbox.listing()) == []

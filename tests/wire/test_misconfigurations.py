@@ -207,7 +207,7 @@ def test_only_tokens_are_taken():
 
 
 def test_a_mailbox_that_another_program_holds():
-    answers = [b"+OK\r\n", b"-ERR [IN-USE] Mailbox is locked by another session\r\n"]
+    answers = [b"-ERR no CAPA\r\n", b"+OK\r\n", b"-ERR [IN-USE] Mailbox is locked by another session\r\n"]
     with ScriptedServer(b"+OK ready\r\n", answers) as server:
         assert pop3(plain(server.port)) == ("signed_in", "mailbox_locked")
 

@@ -142,7 +142,8 @@ def test_ssl_on_a_port_without_it_says_so(mailbox):
 
 # --- answers that no Dovecot gives ---
 
-HELLO = (b"+OK\r\n", b"+OK\r\n")
+NO_CAPA = b"-ERR what?\r\n"
+HELLO = (NO_CAPA, b"+OK\r\n", b"+OK\r\n")
 ONE, TWO = b"+OK\r\nA\r\n.\r\n", b"+OK\r\nB\r\n.\r\n"
 
 
@@ -226,8 +227,9 @@ def test_deletions_that_quit_does_not_confirm_are_not_claimed():
     [
         (b"", (), "timeout"),
         (b"-ERR busy\r\n", (), "protocol_error"),
-        (b"+OK\r\n", (b"+OK\r\n", b"-ERR [IN-USE] locked\r\n"), "mailbox_locked"),
-        (b"+OK\r\n", (b"-ERR [SYS/TEMP] later\r\n",), "server_busy"),
+        (b"+OK\r\n", (NO_CAPA, b"+OK\r\n", b"-ERR [IN-USE] locked\r\n"), "mailbox_locked"),
+        (b"+OK\r\n", (NO_CAPA, b"-ERR [SYS/TEMP] later\r\n"), "server_busy"),
+        (b"+OK\r\n", (NO_CAPA, b"+OK\r\n", b"-ERR [LOGIN-DELAY] minimum time\r\n"), "login_delay"),
     ],
 )
 def test_servers_that_do_not_let_us_in(greeting, answers, code):
@@ -245,3 +247,24 @@ def test_numbers_that_are_none_are_a_fault_of_the_server():
 
 def test_poplib_is_not_changed_for_others():
     assert poplib._MAXLINE == 2048
+
+
+CAPA = b"+OK\r\nTOP\r\nUIDL\r\nUTF8 USER\r\nLOGIN-DELAY 60\r\nSASL PLAIN\r\n.\r\n"
+
+
+@pytest.mark.parametrize(("capa", "said"), [(CAPA, True), (b"+OK\r\nUIDL\r\n.\r\n", False), (NO_CAPA, False)])
+def test_utf8_is_said_before_the_user_where_it_is_offered(capa, said):
+    """Courier hands out a notice of its own else, where a header has an 8-bit byte."""
+    answers = [capa, *[b"+OK\r\n"] * (3 if said else 2), b"+OK\r\n"]
+    with ScriptedServer(b"+OK ready\r\n", answers) as server:
+        with source_of(server) as inbox:
+            assert inbox.login_delay == (60 if said else 0)
+    assert server.heard[: 3 if said else 2] == [b"CAPA\r\n", *([b"UTF8\r\n"] if said else []), b"USER u\r\n"]
+
+
+@pytest.mark.parametrize("delay", [b"", b" soon", b" 99999999999999999999", b" -5"])
+def test_an_interval_that_is_none_is_left_alone(delay):
+    capa = b"+OK\r\nUTF8\r\nLOGIN-DELAY" + delay + b"\r\n.\r\n"
+    with ScriptedServer(b"+OK\r\n", [capa, b"-ERR no UTF8\r\n", *[b"+OK\r\n"] * 3]) as server:
+        with source_of(server) as inbox:
+            assert inbox.login_delay == 0

@@ -173,8 +173,10 @@ def test_another_uidvalidity_imports_nothing_twice(connect: Callable[..., Channe
     assert channel.first_fetch_at is not None
     channel.first_fetch_at -= timedelta(hours=1)  # the mail came later
     renumber(channel)
-    fetch(channel)
-    assert ledger(channel) == {"new_ticket": 1, "duplicate": 1}
+    assert fetch(channel).fetched == 0
+    assert ledger(channel) == {"new_ticket": 1}
+    row = db.session.query(InboundMail).filter_by(channel_id=channel.id).one()
+    assert row.source_id.startswith(f"{channel.mailbox}/{channel.generation}:")
     assert db.session.query(Message).count() == 1
 
 
