@@ -180,6 +180,15 @@ class ChannelForm(FlaskForm):
         first.render_kw = {"autofocus": True}
 
 
+def refusals(errors: dict[str, str]) -> list[str]:
+    """The desk's codes in words, each with the name of its field."""
+    form = ChannelForm(formdata=None)
+    return [
+        f"{form[name].label.text}: {ERRORS.get((name, code)) or ERRORS[code]}"
+        for name, code in errors.items()
+    ]
+
+
 def posted_form(channel: Channel | None) -> ChannelForm:
     """What was typed; the default channel keeps what its form does not offer."""
     form = ChannelForm()

@@ -18,6 +18,7 @@ from blueprints.channels.channel_form import (
     form_of,
     posted_form,
     read_back,
+    refusals,
 )
 from blueprints.labels.channel_history import channel_history
 from blueprints.labels.channels import ChannelState, channel_state
@@ -33,6 +34,7 @@ from desk.channels import channels, health, oauth
 from desk.channels.channel_values import InvalidChannel, with_servers
 from desk.checks import connection_tests, forward_probe
 from desk.checks import dry_run as dry_runs
+from desk.checks.connection_tests import ConnectionTest
 from desk.office import the_account
 from models import Channel, now
 
@@ -145,12 +147,10 @@ def test() -> ResponseReturnValue:
     form = posted_form(channel)
     begun = connection_tests.start(form.values(), channel, current_user.id, bool(form.send_mail.data))
     if wants_fragment():
-        return page("channels/_test.html", form=form, test=shown_connection_test(begun))
+        return page("channels/_test.html", form=form, **_test_context(begun))
     begun.wait()
     seen = connection_tests.get(begun.token, current_user.id) or begun
-    return page(
-        "channels/form.html", **form_context(form, channel_in_form()), test=shown_connection_test(seen)
-    )
+    return page("channels/form.html", **form_context(form, channel_in_form()), **_test_context(seen))
 
 
 @blueprint.get("/tests/<token>")
@@ -163,7 +163,7 @@ def test_steps(token: str) -> ResponseReturnValue:
     if test.running and test.seen == request.args.get("seen", type=int):
         return "", 204
     form = ChannelForm(formdata=None, data={"send_mail": bool(begun.message_id)})
-    return page("channels/_test.html", form=form, test=test)
+    return page("channels/_test.html", form=form, **_test_context(begun))
 
 
 @blueprint.post("/dry-run")
@@ -267,6 +267,10 @@ def _left_form() -> ChannelForm | None:
     number = request.args.get("sign_in", type=whole_number)
     sign_in = oauth.under_way(number, me().id) if number is not None else None
     return read_back(sign_in) if sign_in is not None and sign_in.form else None
+
+
+def _test_context(test: ConnectionTest) -> dict[str, Any]:
+    return {"test": shown_connection_test(test), "refusals": refusals(test.refused)}
 
 
 def _rows(found: list[Channel]) -> list[Row]:

@@ -8,12 +8,13 @@ from datetime import datetime
 from babel.dates import format_timedelta
 from flask_babel import get_locale, gettext, ngettext
 
+from blueprints.labels import connection_advice
 from blueprints.labels.channel_history import braked
 from blueprints.labels.codes import FAILURE
-from blueprints.labels.connection_advice import ADVICE
+from blueprints.labels.connection_advice import ADVICE, WENT_SILENT, advice_for, went_silent
 from blueprints.labels.formats import full_time
 from desk.channels import health
-from desk.checks import forward_probe
+from desk.checks import connection_tests, forward_probe
 from models import Channel, Incident
 
 NAMED = 3  # of those whom a brake concerns, in the list of channels; the channel's own page has them all
@@ -39,7 +40,7 @@ def channel_state(channel: Channel, at: datetime, sending: Incident | None = Non
     if channel.failing_since is not None:
         return _trouble(channel, channel.failing_since)
     if sending is not None:
-        return _braked(sending) if sending.is_brake else _mute(sending)
+        return _braked(sending) if sending.is_brake else _mute(channel, sending)
     if not channel.is_own and forward_probe.state(channel, at) == forward_probe.ForwardState.LOST:
         text = gettext("from %(address)s", address=channel.forwarded_from)
         return ChannelState("warning", gettext("The forwarding does not arrive"), text)
@@ -67,15 +68,25 @@ def _trouble(channel: Channel, since: datetime) -> ChannelState:
     text = gettext("since %(moment)s", moment=full_time(since))
     if channel.next_try_at is not None:
         text += " · " + gettext("next try: %(moment)s", moment=full_time(channel.next_try_at))
-    title = str(FAILURE.get(channel.error_code, FAILURE["internal"]))
-    advice = str(ADVICE.get(channel.error_code, ""))
-    return ChannelState("trouble", title, text, advice, channel.error_words)
+    code = channel.error_code
+    if channel.last_success_at is not None and (title := went_silent(code, since)):
+        return ChannelState("trouble", title, text, str(WENT_SILENT), channel.error_words)
+    title = str(FAILURE.get(code, FAILURE["internal"]))
+    return ChannelState("trouble", title, text, way_out(channel, code), channel.error_words)
 
 
-def _mute(incident: Incident) -> ChannelState:
+def way_out(channel: Channel, code: str, outgoing: bool = False) -> str:
+    """What to do about a trouble of this channel."""
+    side = connection_advice.outgoing if outgoing else connection_advice.incoming
+    provider = connection_tests.provider_name(channel.smtp_server if outgoing else channel.server)
+    return advice_for(code, provider, side(channel) if channel.is_own else None)
+
+
+def _mute(channel: Channel, incident: Incident) -> ChannelState:
     text = gettext("no mail leaves since %(moment)s", moment=full_time(incident.began_at))
     title = str(FAILURE.get(incident.code, FAILURE["internal"]))
-    return ChannelState("trouble", title, text, str(ADVICE.get(incident.code, "")), incident.words)
+    advice = way_out(channel, incident.code, outgoing=True)
+    return ChannelState("trouble", title, text, advice, incident.words)
 
 
 def _braked(incident: Incident) -> ChannelState:

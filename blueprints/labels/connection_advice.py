@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
 
 from blueprints.labels import oauth_failures
+from blueprints.labels.formats import full_time
+from desk.channels.channel_values import BY_TOKEN, PASSWORD, ChannelValues
+from models import Channel
 
 # By the code of a failure, whatever the provider.
 # What to do about it, in a sentence; only where there is more to say than the failure itself.
@@ -73,10 +82,15 @@ ADVICE = oauth_failures.ADVICE | {
     "account_locked": _l("Sign in at the provider's web page and unlock it, or ask its support."),
     "protocol_disabled": _l("Switch IMAP or POP3 on in the mailbox's settings at the provider."),
     "folder_missing": _l("Check the name of the folder."),
+    "folder_refused": _l("The server's own words say why; its operator can help."),
     "protocol_error": _l("Check server name, port and server type; the provider's help pages name them."),
     "mailbox_locked": _l("Another mail program has it open by POP3. Close it and test again, or use IMAP."),
     "server_busy": _l(
         "Test again in a few minutes. Some providers limit how many programs are connected at once."
+    ),
+    "login_delay": _l(
+        "Another program fetches this mailbox just as often. Test again in a minute; if it stays so, let only one of "
+        "them fetch, or use IMAP."
     ),
     "sender_refused": _l("The address of the channel must belong to the signed-in mailbox."),
     "content_refused": _l("The server's own words say why; its operator can help."),
@@ -103,6 +117,10 @@ ADVICE = oauth_failures.ADVICE | {
     "mailbox_full": _l("Try again later, or reach the person another way."),
     "sender_not_proven": _l("An administrator has to mend SPF, DKIM or DMARC of the channel's domain."),
     "stale": _l("Check that the jobs of this Poststelle are running (“serve” or “worker”)."),
+    "renumbered": _l(
+        "What is known is not fetched again, but each time all of it is looked at. Ask the provider why, or choose "
+        "to delete or move mails after the fetch."
+    ),
     "mail_withheld": _l(
         "All others are taken in, and these are asked for at every fetch. Open the mailbox with another mail program "
         "and forward them to this channel or move them to another folder."
@@ -164,6 +182,137 @@ _AT_PROVIDER = {
 }
 
 
-def advice_for(code: str, provider: str = "") -> str:
-    """A sentence or two; empty where the failure itself says everything."""
-    return str(_AT_PROVIDER.get((code, provider)) or ADVICE.get(code, ""))
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What is set on the side that failed; `protocol` is imap, pop3 or smtp."""
+
+    protocol: str
+    port: int | None
+    encryption: str
+    user: str
+    auth: str
+    by_token: bool
+    plaintext_allowed: bool
+
+    @property
+    def port_is_usual(self) -> bool:
+        return self.port in _USUAL_PORTS[self.protocol, self.encryption == "ssl"]
+
+
+_USUAL_PORTS = {
+    ("imap", True): (993,),
+    ("imap", False): (143,),
+    ("pop3", True): (995,),
+    ("pop3", False): (110,),
+    ("smtp", True): (465,),
+    ("smtp", False): (587, 25),
+}
+
+# Where the sentence in ADVICE would recommend what is set already: the first that holds for the code.
+_SET_ALREADY: tuple[tuple[str, Callable[[InForce], bool], LazyString], ...] = (
+    (
+        "connect_refused",
+        lambda given: given.port_is_usual,
+        _l("The port is the usual one: check the server name, and whether the server runs."),
+    ),
+    (
+        "connect_timeout",
+        lambda given: given.port != 25 and given.port_is_usual,
+        _l("The port is the usual one: check the server name, and whether a firewall blocks it."),
+    ),
+    (
+        "connect_timeout",
+        lambda given: given.port != 25,
+        _l("Check the port, and whether a firewall blocks it."),
+    ),
+    (
+        "wrong_port_ssl",
+        lambda given: given.port_is_usual,
+        _l(
+            "The port is the usual one for SSL. Ask the provider, or switch SSL off and use the port for STARTTLS."
+        ),
+    ),
+    (
+        "wrong_port_plain",
+        lambda given: given.port_is_usual,
+        _l("Switch SSL on, or choose SSL/TLS for outgoing mail."),
+    ),
+    (
+        "wrong_protocol",
+        lambda given: given.port_is_usual,
+        _l("Server type and port fit each other: check the server name."),
+    ),
+    (
+        "plaintext_refused",
+        lambda given: given.plaintext_allowed,
+        _l("Switch SSL on, or choose SSL/TLS for outgoing mail."),
+    ),
+    (
+        "auth_failed",
+        lambda given: "@" in given.user,
+        _l("Check the user name and the password."),
+    ),
+    (
+        "auth_unsupported",
+        lambda given: given.auth == "auto",
+        _l("The server offers no sign-in here: choose “No authentication”, or another port."),
+    ),
+    (
+        "auth_required",
+        lambda given: given.auth != "none" and given.port_is_usual,
+        _l("Ask the provider on which port and in which way it wants the sign-in for outgoing mail."),
+    ),
+    (
+        "auth_required",
+        lambda given: given.auth != "none",
+        _l("The server offers no sign-in on this port: use 587 with STARTTLS or 465 with SSL/TLS."),
+    ),
+    (
+        "oauth_required",
+        lambda given: given.by_token,
+        _l("OAuth 2 is chosen already: sign in at the provider once more."),
+    ),
+    (
+        "mailbox_locked",
+        lambda given: given.protocol != "pop3",
+        _l("Another program has it open. Close it and test again."),
+    ),
+)
+
+# Codes of a server that does not answer; where it did before, nothing is wrong with what is set.
+SILENT = frozenset({"connect_refused", "connect_timeout", "timeout", "connection_lost", "name_not_found"})
+WENT_SILENT = _l(
+    "Nothing has to be changed here, and it is tried again by itself. If it lasts, ask whoever runs the server."
+)
+
+
+def incoming(given: Channel | ChannelValues) -> InForce:
+    by_token = given.oauth != PASSWORD
+    encryption = "ssl" if given.ssl else "starttls"
+    return InForce(
+        given.protocol, given.port, encryption, given.user, "auto", by_token, bool(given.allow_plaintext)
+    )
+
+
+def outgoing(given: Channel | ChannelValues) -> InForce:
+    by_token = given.oauth != PASSWORD and given.smtp_auth in BY_TOKEN
+    return InForce(
+        "smtp", given.smtp_port, given.smtp_encryption, given.smtp_user or given.user, given.smtp_auth, by_token,
+        bool(given.allow_plaintext),
+    )  # fmt: skip
+
+
+def advice_for(code: str, provider: str = "", given: InForce | None = None) -> str:
+    """A sentence or two; empty where the failure itself says everything. Never what is set already."""
+    set_already = next(
+        (text for known, holds, text in _SET_ALREADY if known == code and given is not None and holds(given)),
+        "",
+    )
+    return str(_AT_PROVIDER.get((code, provider)) or set_already or ADVICE.get(code, ""))
+
+
+def went_silent(code: str, since: datetime) -> str:
+    """Of a server that worked before; empty for any other failure."""
+    if code not in SILENT:
+        return ""
+    return gettext("Has not answered since %(moment)s; until then it worked.", moment=full_time(since))

@@ -8,7 +8,7 @@ from datetime import datetime
 from flask_babel import format_date, gettext, ngettext
 
 from blueprints.labels.codes import FAILURE, HINT, STEP, WAY
-from blueprints.labels.connection_advice import advice_for
+from blueprints.labels.connection_advice import WENT_SILENT, advice_for, incoming, outgoing, went_silent
 from blueprints.labels.formats import file_size
 from desk.channels.channels import Discovery
 from desk.checks.connection_tests import RETURNED, ConnectionTest, Step
@@ -50,7 +50,7 @@ def shown_connection_test(test: ConnectionTest) -> ShownConnectionTest:
     sides = {side: list(test.steps[side]) for side in ("incoming", "outgoing")}
     running = test.running
     shown = {
-        side: [_shown(step, dict(step.facts), test.existing, test.provider) for step in steps]
+        side: [_shown(step, side, test) for step in steps]
         + [_waiting(name) for name in test.names.get(side, ())[len(steps) :]]
         for side, steps in sides.items()
     }
@@ -82,13 +82,12 @@ def _waiting(name: str) -> ShownStep:
     return ShownStep("waiting", str(STEP.get(name, name)))
 
 
-def _shown(step: Step, facts: dict[str, str], existing: str, provider: str) -> ShownStep:
+def _shown(step: Step, side: str, test: ConnectionTest) -> ShownStep:
     title = str(STEP.get(step.name, step.name))
     if step.state == "skipped":
         return ShownStep(step.state, title, str(FAILURE[step.code]) if step.code else gettext("not tried"))
     if step.state == "failed":
-        failure = str(FAILURE.get(step.code, FAILURE["internal"]))
-        return ShownStep(step.state, failure, advice=advice_for(step.code, provider), details=step.words)
+        return _failed(step, side, test)
     if step.name == "encrypted" and step.state == "warning":
         return ShownStep(
             step.state, gettext("Not encrypted"), gettext("Everybody on the way can read mails and password.")
@@ -99,7 +98,19 @@ def _shown(step: Step, facts: dict[str, str], existing: str, provider: str) -> S
             gettext("The test mail is not back yet"),
             gettext("Some providers take a few minutes. Look into the mailbox, or test again later."),
         )
-    return ShownStep(step.state, title, " · ".join(_facts(facts, existing)), details=step.words)
+    return ShownStep(
+        step.state, title, " · ".join(_facts(dict(step.facts), test.existing)), details=step.words
+    )
+
+
+def _failed(step: Step, side: str, test: ConnectionTest) -> ShownStep:
+    worked_until = test.worked_until if side == "incoming" else None
+    if worked_until is not None and (failure := went_silent(step.code, worked_until)):
+        return ShownStep(step.state, failure, advice=str(WENT_SILENT), details=step.words)
+    in_force = {"incoming": incoming, "outgoing": outgoing}[side](test.values) if test.values.is_own else None
+    advice = advice_for(step.code, test.provider, in_force)
+    failure = str(FAILURE.get(step.code, FAILURE["internal"]))
+    return ShownStep(step.state, failure, advice=advice, details=step.words)
 
 
 def _facts(facts: dict[str, str], existing: str) -> list[str]:

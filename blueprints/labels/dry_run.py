@@ -8,7 +8,7 @@ from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
 
 from blueprints.labels.codes import FAILURE
-from blueprints.labels.connection_advice import advice_for
+from blueprints.labels.connection_advice import advice_for, incoming
 from desk.checks.dry_run import DryRun, Foreseen
 
 
@@ -53,7 +53,9 @@ def shown_dry_run(dry_run: DryRun) -> ShownDryRun:
     failure = dry_run.failure or ("" if dry_run.done else "timeout")
     if failure:
         words = str(FAILURE.get(failure, FAILURE["internal"]))
-        return ShownDryRun(dry_run.token, False, "", [], words, advice_for(failure), dry_run.words)
+        given = incoming(dry_run.values) if dry_run.values is not None else None
+        advice = advice_for(failure, given=given)
+        return ShownDryRun(dry_run.token, False, "", [], words, advice, dry_run.words)
     summary = ngettext(
         "%(num)s mail would be fetched, of %(total)s in the inbox.",
         "%(num)s mails would be fetched, of %(total)s in the inbox.",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Flask
 from flask_babel import format_number
 
 from blueprints.labels import attached_parts, codes, connection_advice, decisions, events, ledger
 from blueprints.labels.channel_history import braked
+from blueprints.labels.channels import way_out as channel_way_out
 from blueprints.labels.formats import file_size, full_time, initials, relative_time
 from blueprints.labels.notices import PURPOSE, event_word
 from desk.receiving.explanations import Explanation
-from models import InboundEvent, Incident, NoticeItem, TicketEvent
+from desk.tickets import thread
+from models import Channel, InboundEvent, Incident, Message, NoticeItem, TicketEvent, Trouble
 
 
 class Labels:
@@ -27,6 +31,12 @@ class Labels:
     def why(self, code: str) -> str:
         """»Warum hier?«: what led a message into its ticket."""
         return str(decisions.WHY.get(code) or decisions.REASON.get(code, ""))
+
+    def own_subject(self, message: Message) -> str:
+        return thread.own_subject(message)
+
+    def reactions(self, entries: Sequence[Message | TicketEvent]) -> dict[int, list[Message]]:
+        return thread.reactions(entries)
 
     def relation(self, code: str) -> str:
         return str(codes.RELATION[code])
@@ -74,6 +84,22 @@ class Labels:
     def advice(self, code: str) -> str:
         """What to do about a failure; empty where there is no more to say."""
         return str(connection_advice.ADVICE.get(code, ""))
+
+    def happened(self, incident: Incident, channel: Channel) -> str:
+        """What a trouble of a channel is; of a server that worked before, since when it does not answer."""
+        silent = self._went_silent(incident, channel)
+        return silent or self.reason(incident.code)
+
+    def way_out(self, incident: Incident, channel: Channel) -> str:
+        """What to do about a trouble of a channel; empty where there is no more to say."""
+        if self._went_silent(incident, channel):
+            return str(connection_advice.WENT_SILENT)
+        return channel_way_out(channel, incident.code, outgoing=incident.trouble == Trouble.SENDING)
+
+    def _went_silent(self, incident: Incident, channel: Channel) -> str:
+        if incident.trouble != Trouble.FETCH or channel.last_success_at is None:
+            return ""
+        return connection_advice.went_silent(incident.code, incident.began_at)
 
     def effect(self, trouble: str) -> str:
         return str(codes.EFFECT[trouble])
@@ -124,6 +150,8 @@ class Labels:
 
 def init_app(app: Flask) -> None:
     app.jinja_env.globals["labels"] = Labels()
+    # Links in plain text, as the cleaner makes those of HTML.
+    app.jinja_env.policies |= {"urlize.rel": "noopener noreferrer nofollow", "urlize.target": "_blank"}
     app.jinja_env.filters.update(
         when=relative_time,
         moment=full_time,

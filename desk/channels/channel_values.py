@@ -170,6 +170,17 @@ def check(values: ChannelValues, channel: Channel | None) -> None:
 
     Raises InvalidChannel with all that is wrong at once.
     """
+    if errors := _errors(values, channel):
+        raise InvalidChannel(errors)
+
+
+def refused(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
+    """What is wrong with completed values, beyond what nobody has filled in yet. Field to code."""
+    errors = _errors(values, channel)
+    return {name: code for name, code in errors.items() if code not in ("required", AGAIN)}
+
+
+def _errors(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
     errors: dict[str, str] = {}
     for problem in (_key, _address, _language, _design, _group, _forward, _incoming, _outgoing, _passwords):
         for name, code in problem(values, channel).items():
@@ -180,8 +191,7 @@ def check(values: ChannelValues, channel: Channel | None) -> None:
             errors[name] = "control"
         elif len(text) > longest:
             errors[name] = "too_long"
-    if errors:
-        raise InvalidChannel(errors)
+    return errors
 
 
 def keeps_login(values: ChannelValues, channel: Channel, login: tuple[str, ...]) -> bool:

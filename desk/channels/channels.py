@@ -188,7 +188,10 @@ def update(channel: Channel, values: ChannelValues) -> None:
     if columns["forwarded_from"] != channel.forwarded_from:
         channel.forward_probe, channel.forward_sent_at, channel.forward_back_at = "", None, None
     opened_anew = columns["password"] != channel.password or columns["grant_id"] != channel.grant_id
-    if elsewhere or opened_anew or not keeps_login(values, channel, INCOMING_LOGIN):
+    other_login = not keeps_login(values, channel, INCOMING_LOGIN)
+    if other_login:
+        channel.last_success_at = None  # nobody has come in this way yet
+    if elsewhere or opened_anew or other_login:
         _forget_failures(channel)
     _activate(channel, values.active)
     old_grant = channel.grant_id if columns["grant_id"] != channel.grant_id else None

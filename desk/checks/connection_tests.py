@@ -10,18 +10,22 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol
 
 from flask import current_app
 from flask_babel import force_locale, gettext
 
 from desk.channels.channel_values import (
+    INCOMING_LOGIN,
     ChannelValues,
     completed,
     grant_of,
     incoming_password,
+    keeps_login,
     outgoing_password,
+    refused,
 )
 from desk.channels.connections import (
     incoming_credentials,
@@ -50,12 +54,17 @@ RETURNED = "returned"
 class ConnectionTest:
     """One test. `steps` grow while it runs; `names` are those that will be there in the end.
 
+    `refused`: field to code, what saving refuses whatever the servers say. `worked_until`: when the mailbox was last
+    fetched with these very settings.
     `waits_here`: its test mail comes back through our own receiver, so the ledger is asked for it, beyond
     the row `newest` that was the last when the test began.
     """
 
     agent_id: int
     existing: str
+    values: ChannelValues = field(default_factory=lambda: ChannelValues("", ""))  # without passwords
+    refused: dict[str, str] = field(default_factory=dict)
+    worked_until: datetime | None = None
     provider: str = ""
     message_id: str = ""
     waits_here: bool = False
@@ -121,7 +130,14 @@ def start(
     values = completed(values)
     incoming_secret, outgoing_secret = incoming_password(values, channel), outgoing_password(values, channel)
     still_to_come = values.existing if channel is None or channel.first_fetch_at is None else ""
-    test = ConnectionTest(agent_id, still_to_come if values.is_own else "")
+    test = ConnectionTest(
+        agent_id,
+        still_to_come if values.is_own else "",
+        replace(values, password="", smtp_password=""),
+        refused(values, channel),
+    )
+    if channel is not None and channel.is_own and keeps_login(values, channel, INCOMING_LOGIN):
+        test.worked_until = channel.last_success_at
     test_mail = _test_mail(test, values.address) if send_mail and values.address else b""
     if test_mail and not values.is_own:
         test.newest = db.session.scalar(db.select(db.func.max(InboundMail.id))) or 0
@@ -135,14 +151,19 @@ def start(
         test.waits_here = bool(test_mail)
         _try_sending(test, relay, values.address, our_name, test_mail)
         return test
-    servers = presets.for_host(values.server)
-    test.provider = servers.name if servers else ""
+    test.provider = provider_name(values.server)
     server = incoming_server(values)
     test.names["incoming"] = (*probe.INCOMING, RETURNED) if test_mail else probe.INCOMING
     way = outgoing_server(values), outgoing_login
     _try_sending(test, way, values.address, our_name, test_mail)
     _in_thread(test, "incoming", lambda told: _try_fetching(test, values.protocol, server, login, told))
     return test
+
+
+def provider_name(host: str) -> str:
+    """The provider whose server that is, as `mail.providers.presets` names it; empty for all others."""
+    servers = presets.for_host(host)
+    return servers.name if servers else ""
 
 
 def run(values: ChannelValues, channel: Channel | None) -> tuple[list[Step], list[Step]]:

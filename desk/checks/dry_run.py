@@ -68,6 +68,7 @@ class DryRun:
     total: int = 0
     takes: int = 0
     mails: list[Foreseen] = field(default_factory=list)
+    values: ChannelValues | None = None  # without passwords
 
     @property
     def running(self) -> bool:
@@ -81,7 +82,7 @@ class DryRun:
 def start(values: ChannelValues, channel: Channel | None, agent_id: int) -> DryRun:
     """Begin to look into the mailbox of these values, saved or not. Answers at once."""
     values = completed(values)
-    dry_run = DryRun(agent_id)
+    dry_run = DryRun(agent_id, values=replace(values, password="", smtp_password=""))
     login = incoming_credentials(values, incoming_password(values, channel), grant_of(values, channel))
     # The stored one is taken for its place in the mailbox only where it is still the same mailbox.
     stored = channel.id if channel is not None and values.server == channel.server else None

@@ -13,8 +13,9 @@ from config import Relay
 from desk.channels import channels, health
 from desk.channels.channel_values import ChannelValues
 from desk.receiving import intake
-from models import Channel, db
+from models import Channel, db, now
 from tests.desk.checks.test_forward_probe import GMAIL
+from tests.servers.ports import free_port
 
 OWN = ChannelValues(
     key="Billing",
@@ -309,6 +310,37 @@ def test_the_connection_test_of_a_stored_channel_needs_no_password(as_alice, mai
     }
     html = to_the_end(as_alice, as_alice.post("/system/channels/test", typed, status=200, htmx=True).text)
     assert "0 mails in the mailbox" in html and "Sender address accepted" in html and "Not encrypted" in html
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"smtp_encryption": "none", "allow_plaintext": ""}, "Choose an encryption."),
+        ({"protocol": "pop3", "after_fetch": "move"}, "POP3 has no folders."),
+        ({"smtp_auth": "xoauth2"}, "OAuth 2 is chosen for the incoming server first"),
+    ],
+)
+@pytest.mark.parametrize("htmx", [True, False])
+def test_the_connection_test_does_not_pass_what_saving_refuses(as_alice, own, more, said, htmx):
+    typed = FORM | {"channel_id": own.id, "server": "127.0.0.1", "smtp_server": "127.0.0.1"} | more
+    html = unescape(as_alice.post("/system/channels/test", typed, status=200, htmx=htmx).text)
+    assert "Saving refuses this" in html and said in html
+    good = FORM | {"channel_id": own.id, "server": "127.0.0.1", "smtp_server": "127.0.0.1", "key": ""}
+    html = unescape(as_alice.post("/system/channels/test", good, status=200, htmx=htmx).text)
+    assert "Saving refuses this" not in html, "what is not filled in yet is no refusal"
+
+
+@pytest.mark.dovecot
+def test_the_connection_test_says_of_a_server_that_worked_that_it_is_down(as_alice, own):
+    own.last_success_at = now()
+    own.server, own.port = "127.0.0.1", free_port()
+    db.session.commit()
+    typed = without(FORM, "password") | {"channel_id": own.id, "server": own.server, "port": str(own.port)}
+    for port, worked in ((own.port, True), (free_port(), False)):
+        html = as_alice.post(
+            "/system/channels/test", typed | {"port": str(port)}, status=200, htmx=False
+        ).text
+        assert ("until then it worked" in unescape(html)) is worked
 
 
 def test_the_connection_test_is_limited(make_app, app, alice):

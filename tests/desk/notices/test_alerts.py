@@ -91,6 +91,25 @@ def test_a_wrong_password_is_told_at_once_and_once(own: OwnChannel, relay: SmtpS
     assert f"/system/channels/{books.id}" in words and "is not being fetched" in words
 
 
+@pytest.mark.parametrize(("locale", "worked"), [("en", True), ("de", True), ("en", False)])
+def test_a_server_that_worked_before_is_said_to_be_silent_and_nothing_to_be_changed(
+    own: OwnChannel, relay: SmtpSink, alice: Agent, locale: str, worked: bool
+) -> None:
+    books = own("Books")
+    alice.locale = locale
+    if worked:
+        health.record_success(books.id)
+    for _ in range(3):
+        health.record_failure(books.id, "connect_refused", "", True)
+    alerts.tell_due()
+    outbox.deliver_due()
+    words = " ".join(text_of(relay.mails[0].raw).split())
+    silent = {"en": "; until then it worked.", "de": "nicht mehr, bis dahin ging es."}[locale]
+    stay = {"en": "Nothing has to be changed here", "de": "Hier ist nichts zu ändern"}[locale]
+    assert (silent in words, stay in words) == (worked, worked)
+    assert ("refuses connections" in words) is not worked and "Check the port" not in words
+
+
 def test_the_network_counts_after_three_failures_or_ten_minutes(own: OwnChannel, relay: SmtpSink) -> None:
     books, desk = own("Books"), own("Desk")
     for _ in range(2):
