@@ -101,6 +101,11 @@ fresh-proof: ## Prove `make run` and `make test` in a bare Debian, as root: RELE
 	@.ci/debian debootstrap=debootstrap
 	@.ci/fresh-proof
 
+.PHONY: neighbours
+neighbours: python-dev translations ## Real mail servers of a Debian, each in a root of its own, hand over and are fetched; as root (twenty minutes)
+	@.ci/debian debootstrap=debootstrap
+	@$(BIN)/python -m tests.support.neighbours
+
 .PHONY: crash
 crash: test-needs ## Kill the process hundreds of times while mail comes in and leaves: nothing lost, nothing doubled (half an hour)
 	@.ci/debian postgres=postgresql
