@@ -11,6 +11,7 @@ from mail.judging.forward_requests import read_forward_check
 from mail.judging.rules import as_machine, judge
 from mail.judging.ticket_clues import find_clues
 from mail.reading.part_count import count_leaves
+from mail.reading.server_marks import unwrapped
 from mail.safe_reading import Reading, read
 from mail.showing.clean import finish, fold_text, is_forward
 from mail.types import Address, Bounce, Clue, Facts, Invitation, Mail, Part, Verdict
@@ -50,7 +51,7 @@ def explain(
         "quoted_text": folded.quoted,
         "html": shown,
         "attachments": [_attachment(part) for part in mail.attachments],
-        "leaves": count_leaves(raw),
+        "leaves": count_leaves(unwrapped(raw)),
         "invitation": _invitation(mail.invitation) if mail.invitation else None,
         "seals": [seal.value for seal in mail.seals],
         "verdict": _verdict(verdict),

@@ -143,11 +143,19 @@ class ImapSource:
         return next(iter(bodies.values()), None)
 
     def headers(self, listed: Sequence[Listed]) -> dict[str, bytes]:
-        """The header blocks of these mails, by their ids; as all else without a mark."""
+        """The header blocks of these mails, by their ids; as all else without a mark.
+
+        Where the server fails at one of them, those asked for with it are missing.
+        """
         found: dict[str, bytes] = {}
         for some in _slices([one.position for one in listed], BATCH_MAILS):
             with answers():
-                answer = self._client.fetch(some, ["BODY.PEEK[HEADER]"])
+                try:
+                    answer = self._client.fetch(some, ["BODY.PEEK[HEADER]"])
+                except IMAPClientAbortError:
+                    raise
+                except IMAPClientError:
+                    continue
             blocks = ((uid, row.get(b"BODY[HEADER]")) for uid, row in answer.items())
             found.update({self._source_id(uid): block for uid, block in blocks if block is not None})
         return found

@@ -413,3 +413,24 @@ def test_a_mailbox_that_somebody_emptied_meanwhile_is_no_fault():
     with scripted(gone, b"* BYE\r\n{tag} OK x\r\n") as server:  # said in time: it is asked once
         with source_of(server) as inbox:
             assert list(inbox.listing()) == []
+
+
+def test_headers_are_asked_without_a_mark_and_a_poisoned_one_costs_only_its_neighbours(monkeypatch):
+    monkeypatch.setattr(imap, "BATCH_MAILS", 1)
+    answers = (
+        b"{tag} NO [SERVERBUG] broken mail\r\n",
+        b"* 2 FETCH (UID 2 BODY[HEADER] {14}\r\nSubject: b\r\n\r\n)\r\n{tag} OK done\r\n",
+    )
+    with scripted(*LISTING, *answers, b"* BYE\r\n{tag} OK done\r\n") as server:
+        with source_of(server) as inbox:
+            assert inbox.headers(list(inbox.listing())) == {"7:2": b"Subject: b\r\n\r\n"}
+    assert server.heard[-2].split(b" ", 1)[1] == b"UID FETCH 2 (BODY.PEEK[HEADER])\r\n"
+
+
+def test_headers_of_a_real_server_are_those_of_its_mails(mailbox):
+    mailbox.deliver(mail("one"))
+    mailbox.deliver(mail("two"), flags="S")
+    with source(mailbox) as inbox:
+        headers = inbox.headers(list(inbox.listing()))
+    assert sorted(headers.values()) == [b"Subject: one\r\n\r\n", b"Subject: two\r\n\r\n"]
+    assert mailbox.flags() == ["", "S"]

@@ -268,3 +268,9 @@ def test_an_interval_that_is_none_is_left_alone(delay):
     with ScriptedServer(b"+OK\r\n", [capa, b"-ERR no UTF8\r\n", *[b"+OK\r\n"] * 3]) as server:
         with source_of(server) as inbox:
             assert inbox.login_delay == 0
+
+
+def test_headers_come_by_top(mailbox):
+    mailbox.deliver(mail("one"))
+    with source(mailbox) as inbox:
+        assert list(inbox.headers(list(inbox.listing())).values()) == [b"Subject: one\r\n\r\n"]
