@@ -48,6 +48,7 @@ def explain(
         "date": mail.date.isoformat() if mail.date else None,
         "text": mail.text,
         "visible_text": folded.visible,
+        "opening_text": folded.visible[: folded.opening],
         "quoted_text": folded.quoted,
         "html": shown,
         "attachments": [_attachment(part) for part in mail.attachments],

@@ -1,54 +1,222 @@
 """Whether a history is the mail that we sent and nothing else, or somebody wrote between its lines.
 
-Most programs mark what they quote; Outlook and a few others do not, and there an answer inside the history
-looks like the rest of it. But we know our own words: what stands there besides them was added.
+An answer inside a history looks like the rest of it: in Outlook, which marks nothing, and in every program whose
+user types within the quotation. But we know our own words. A history is ours alone if it is one stretch of them,
+word after word: its beginning and its end may have been cut, between whole lines, and our signature left out.
+Whatever stands there besides was added. What could be either is taken for an answer, since a word of ours that
+stays open costs a look, and an answer that is hidden costs the answer.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from urllib.parse import unquote
 
-from mail.showing.signatures import is_disclaimer
+from mail.showing.signatures import is_notice
 
-MAX_WORDS = 5000
-WINDOW = 60  # words of ours that may be missing in one place
-ENOUGH = 0.6  # of our words; below, it is the history of another mail
+MAX_LENGTH = 200_000  # characters; what is longer is not compared, and counts as answered
+ALIKE = 3  # words by which a place in our mail is found
+MAX_STARTS = 8  # places in our mail where a history whose beginning was cut may set in
+SURE = 5  # words of a line of ours that nobody happens to answer
+FEW = 8  # words; that little is never called the history of another mail
+MAX_REWRITTEN = 40  # links that are looked for in rewritten ones
 
-_NOT_WRITTEN = (
-    re.compile(  # what programs add to words: addresses, targets of links, names of pictures, our marker
-        r"ref:\d+\.[a-zA-Z2-7]{26}:ref|https?://\S+|mailto:\S+|<[^<>\n]{1,300}>|\[[^\[\]\n]{1,300}\]|\S+@\S+"
-    )
+# What programs put into a text that they quote: our own mark, pictures, and the target of a link behind its words.
+_PUT_IN = re.compile(
+    r"ref:\d+\.[a-zA-Z2-7]{26}:ref"
+    r"|\[(?:cid|https?)\s?:[^\[\]\s]{1,300}\]"
+    r"|\[(?:image|inline image|bild|grafik|afbeelding|immagine|imagen|imagem|obraz)\s?:[^\[\]\n]{0,200}\]"
+    r"|(?<=\S)<(?:mailto:|tel:|https?://)[^<>\s]{1,2000}>",
+    re.I,
 )
+_LINK = re.compile(
+    r"(?:https?://|www\.)[^\s<>\"]{1,2000}|(?<![\w.+'-])(?:mailto:)?[\w.+'-]{1,64}@[\w.-]{1,255}", re.I
+)
+_SIGN = re.compile(r"[?!+=%€$£&✓…]|[\u2190-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]")
 _WORD = re.compile(r"[^\W_]+")
+_NUMBER_OF_ITEM = re.compile(r"(?m)^[\s>]*(\d{1,2})[.)]\s+\S")
+_REWRITTEN = re.compile(
+    r"(?i)https?://[^/]*(?:safelinks|urldefense|proofpoint|mimecast|barracuda|trendmicro|sophos)"
+)
 
 
-def adds_words(history: str, sent: str) -> bool | None:
+def adds_words(history: str, sent: str, *, marked: bool = False) -> bool | None:
     """True if the history (without its heading) says what the mail `sent` did not. None: not that mail.
 
-    Linear in the number of words. Words that a gateway put below everything (a disclaimer) do not count.
+    Linear in the number of words. Notices that a gateway put below everything (a disclaimer) do not count.
+    What is `marked` as quoted (by `>`, by an element) may set in anywhere, below an answer in the middle of a line.
     """
-    there, ours = _words(history), _words(sent)
-    if not ours or len(there) > MAX_WORDS or len(ours) > MAX_WORDS:
+    if not sent or sent.isspace():
         return None
-    places: dict[str, list[int]] = {}
-    for place, (word, _) in enumerate(ours):
-        places.setdefault(word, []).append(place)
-    reached, found, added, last = 0, 0, [], 0
-    for word, offset in there:
-        known = places.get(word, [])
-        at = bisect_left(known, reached)
-        if at < len(known) and known[at] - reached <= WINDOW:
-            reached, found, last = known[at] + 1, found + 1, offset
-        else:
-            added.append(offset)
-    if found < ENOUGH * len(ours):
+    if len(history) > MAX_LENGTH or len(sent) > MAX_LENGTH:
+        return True
+    there, ours = _Text(history), _Text(sent)
+    if not ours.words:
         return None
-    if added and added[0] > last and is_disclaimer(_NOT_WRITTEN.sub(" ", history)[last:]):
-        return False
-    return bool(added)
+    if not there.words:
+        return True if there.signs_beside(ours) else None
+    if _is_stretch(there, _Lines(ours), marked):
+        return there.signs_beside(ours)
+    return True if _may_be_ours(_names(there), _names(ours)) else None
 
 
-def _words(text: str) -> list[tuple[str, int]]:
-    bare = _NOT_WRITTEN.sub(" ", text)
-    return [(word[0].casefold(), word.start()) for word in _WORD.finditer(bare)]
+@dataclass(slots=True)
+class _Word:
+    name: str  # in lower case
+    start: int  # where it stands
+
+
+class _Text:
+    """The words of a text; and apart from them what a program may write in another way: links, and signs."""
+
+    def __init__(self, text: str) -> None:
+        bare = _PUT_IN.sub(_blanks, text)
+        self.links = {_bare_link(link[0]) for link in _LINK.finditer(bare)}
+        self.text = _LINK.sub(_blanks, bare)
+        self.words = _words(self.text)
+        self.signs = Counter(_SIGN.findall(self.text))
+
+    def signs_beside(self, ours: _Text) -> bool:
+        """Whether a sign, an address or a link stands here that `ours` does not have."""
+        if self.signs - ours.signs:
+            return True
+        foreign = self.links - ours.links
+        if len(foreign) > MAX_REWRITTEN or len(ours.links) > MAX_REWRITTEN:
+            return bool(foreign)
+        return not all(_REWRITTEN.match(link) and _leads_to(link, ours.links) for link in foreign)
+
+
+class _Lines:
+    """Our own words, and where a history of them may begin, end or leave something out."""
+
+    def __init__(self, ours: _Text) -> None:
+        self.words = _names(ours)
+        count = len(self.words)
+        line_ends = [end.start() for end in re.finditer(r"\n|\Z", ours.text)]
+        self.begins = [False] * (count + 1)  # a line with this word
+        self.length = [0] * count  # of the line that the word stands in, in words
+        word = 0
+        for end in line_ends:
+            first = word
+            while word < count and ours.words[word].start < end:
+                word += 1
+            if word > first:
+                self.begins[first] = True
+                self.length[first:word] = [word - first] * (word - first)
+        self.begins[count] = True
+        self.skip = self._items(ours)
+        self.quoted = count  # where what we quoted ourselves begins
+        self.closing = self._signature(ours)
+
+    def _items(self, ours: _Text) -> set[int]:
+        """The numbers of a list: in HTML the program draws them."""
+        numbers = {found.start(1) for found in _NUMBER_OF_ITEM.finditer(ours.text)}
+        return {place for place, word in enumerate(ours.words) if word.start in numbers}
+
+    def _signature(self, ours: _Text) -> tuple[int, int]:
+        """From our signature up to what we quoted ourselves, which are left out alone or together."""
+        count = len(self.words)
+        dashes = re.search(r"(?m)^-- ?\r?$", ours.text)
+        quoted = re.search(r"(?m)^>", ours.text[dashes.end() :]) if dashes else None
+        if dashes is None:
+            return count, count
+        first = _place(ours.words, dashes.start())
+        if quoted is None:
+            return first, count
+        end = _place(ours.words, dashes.end() + quoted.start())
+        while end > first and not self.begins[end]:
+            end -= 1
+        self.quoted = end
+        attribution = end - 1
+        while attribution > first and not self.begins[attribution]:
+            attribution -= 1
+        return first, max(attribution, first)
+
+    def may_begin(self, place: int) -> bool:
+        if place == 0 or place in self.closing or place == self.quoted:
+            return True
+        return self.begins[place] and self.length[place] >= SURE
+
+    def may_end(self, place: int) -> bool:
+        """Whether our words may have been cut before `place`."""
+        while place in self.skip:
+            place += 1
+        if place in (len(self.words), *self.closing):
+            return True
+        return self.begins[place] and self.length[place - 1] >= SURE
+
+
+def _is_stretch(there: _Text, ours: _Lines, marked: bool) -> bool:
+    first = _names(there)[:ALIKE]
+    starts = (
+        place
+        for place in range(len(ours.words))
+        if ours.words[place] == first[0] and ours.words[place : place + len(first)] == first
+    )
+    likely = (start for start in starts if marked or ours.may_begin(start))
+    return any(_follows(there, ours, start) for start in (0, *islice(likely, MAX_STARTS)))
+
+
+def _follows(there: _Text, ours: _Lines, place: int) -> bool:
+    """Whether all words there are ours from `place` on, in our order, up to a notice that a server put below."""
+    skipped, end = ours.closing
+    for number, word in enumerate(there.words):
+        while place in ours.skip and ours.words[place] != word.name:
+            place += 1
+        if place == skipped < end and ours.words[place] != word.name:
+            place = end
+        if place < len(ours.words) and ours.words[place] == word.name:
+            place += 1
+            continue
+        return number > 0 and ours.may_end(place) and is_notice(_from_line(there.text, word.start))
+    return ours.may_end(place)
+
+
+def _may_be_ours(there: list[str], ours: list[str]) -> bool:
+    """Whether enough of our words came back; two in a row are seldom chance, two pairs hardly ever."""
+    if len(there) < FEW:
+        return True
+    pairs, known = set(pairwise(ours)), set(ours)
+    shared = sum(pair in pairs for pair in pairwise(there))
+    return shared > 1 or 2 * sum(word in known for word in there) >= len(there)
+
+
+def _words(text: str) -> list[_Word]:
+    return [_Word(word[0].casefold(), word.start()) for word in _WORD.finditer(text)]
+
+
+def _names(text: _Text) -> list[str]:
+    return [word.name for word in text.words]
+
+
+def _place(words: list[_Word], offset: int) -> int:
+    return next((place for place, word in enumerate(words) if word.start >= offset), len(words))
+
+
+def _from_line(text: str, offset: int) -> str:
+    """The rest of a text, if a line begins there, else nothing."""
+    begin = text.rfind("\n", 0, offset) + 1
+    return text[offset:] if not text[begin:offset].strip(" \t\r>*_-") else ""
+
+
+def _blanks(found: re.Match[str]) -> str:
+    return " " * len(found[0])
+
+
+def _bare_link(link: str) -> str:
+    bare = link.casefold().rstrip(".,;:!?)>]'\"")
+    if _REWRITTEN.match(bare):
+        return bare
+    return bare.removeprefix("mailto:").partition("?")[0] if "@" in bare and "//" not in bare else _path(bare)
+
+
+def _path(link: str) -> str:
+    return link.partition("://")[2].removeprefix("www.").rstrip("/") or link.removeprefix("www.").rstrip("/")
+
+
+def _leads_to(rewritten: str, links: set[str]) -> bool:
+    target = unquote(rewritten)
+    return any(link in target for link in links)

@@ -89,6 +89,7 @@ _QUOTE_NAMES = {
         "gmail_quote": "container",
         "gmail_quote_container": "container",
         "protonmail_quote": "container",
+        "zmail_extra": "container",
         "yahoo_quoted": "container",
         "moz-cite-prefix": "prefix",
     },
@@ -102,7 +103,7 @@ _QUOTE_NAMES = {
     },
     ("span", "class"): {"gmail_signature_prefix": "signature"},
     ("div", "name"): {"quote": "cite"},  # GMX and WEB.DE
-    ("blockquote", "class"): {"gmail_quote": "cite", "protonmail_quote": "cite"},
+    ("blockquote", "class"): {"gmail_quote": "cite", "protonmail_quote": "cite", "tutanota_quote": "cite"},
     ("blockquote", "type"): {"cite": "cite"},
 }
 

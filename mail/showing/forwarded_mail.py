@@ -11,54 +11,21 @@ from dataclasses import dataclass
 
 from mail.domains import mailbox_key
 from mail.reading.headers import addresses
+from mail.showing.headings import FIELD, field_kind, is_forward_line, is_rule, is_separator
+from mail.showing.program_words import every
 from mail.types import Address, Mail
 
 SEARCHED = 20_000  # characters of the text: the block stands near its beginning
 BLOCK_LINES = 12
 FEW_WORDS = 200  # characters beside an attached mail
 
-# Outlook (also "Fw:"), Gmail, Apple, Thunderbird in German, English and French; some write "WG" with a number.
+# Some programs write "WG" with a number. »VS« with our number behind it is a Finnish answer.
 SUBJECT = re.compile(
-    r"\s*(?:\[[^\]]{1,40}\]\s*)?(?:wg|fwd?|tr|weitergeleitet|fwd\.)\s*(?:\[\d+\])?\s*:", re.I | re.A
+    rf"\s*(?:\[[^\]]{{1,40}}\]\s*)?(?!vs\s*:.*\[#\d+\])(?:{every('passed_on')})\s*(?:\[\d+\])?\s*:", re.I
 )
-REPLY_SUBJECT = re.compile(r"\s*(?:re|aw|antw|antwort|rép|sv)\s*(?:\[\d+\])?\s*:", re.I)
-
-# These lines are written above forwarded mails only.
-FORWARD_LINE = re.compile(
-    r"""[ \t]*(?:
-      -{2,}\s*(?:weitergeleitete\ (?:nachricht|e-?mail)|forwarded\ (?:message|e-?mail|mail)
-        |message\ (?:transféré|réexpédié|transfere)e?|forwarded\ by\ .{0,60}?)\s*-{2,}
-    | (?:anfang\ der\ weitergeleiteten\ (?:nachricht|e-?mail)|begin\ forwarded\ message
-        |début\ du\ (?:message\ (?:réexpédié|transféré)|courriel\ réexpédié))\s*:
-    )[ \t]*""",
-    re.I | re.X,
+REPLY_SUBJECT = re.compile(
+    r"\s*(?:re|aw|antw|antwort|rép|sv|odp|ynt|vá|απ|r|res|ref|на|відп|vs)\s*(?:\[\d+\])?\s*:", re.I
 )
-# Outlook writes the same above the history of an answer: only with WG:/FW: in the subject do they say "forwarded".
-ORIGINAL_LINE = re.compile(
-    r"[ \t]*(?:-{2,}\s*(?:ursprüngliche nachricht|original(?:nachricht| message)|message d['’]origine"
-    r"|(?:original|ursprüngliche) e-?mail)\s*-{2,}|_{10,})[ \t]*",
-    re.I,
-)
-FIELD = re.compile(
-    r"[ \t]*\*?(?P<name>von|from|de|betreff|subject|objet|sujet|an|to|à|gesendet|sent|envoyé|date|datum|cc|kopie)"
-    r"[ \t]*\*?[ \t]?:\*?[ \t]*(?P<value>.*)",
-    re.I,
-)
-FROM_NAMES = ("von", "from", "de")
-OTHER_NAMES = [
-    "betreff",
-    "subject",
-    "objet",
-    "sujet",
-    "an",
-    "to",
-    "à",
-    "gesendet",
-    "sent",
-    "envoyé",
-    "date",
-    "datum",
-]  # one of them stands beside "Von:", or it is no block
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +44,7 @@ def says_forwarded(mail: Mail) -> bool:
     if REPLY_SUBJECT.match(mail.subject):
         return False
     lines = mail.text[:SEARCHED].splitlines()
-    return any(FORWARD_LINE.fullmatch(line) for line in lines)
+    return any(is_forward_line(line) for line in lines)
 
 
 def may_pass_on(mail: Mail) -> bool:
@@ -105,10 +72,12 @@ def read_forward(mail: Mail, attached: Mail | None = None) -> Forward | None:
 def _in_text(text: str) -> Forward | None:
     lines = text.splitlines()
     for number, line in enumerate(lines):
-        marked = FORWARD_LINE.fullmatch(line) or ORIGINAL_LINE.fullmatch(line)
+        # Outlook writes »Original Message« above the history of an answer too: only with WG:/FW: in the subject it is
+        # "forwarded".
+        marked = is_forward_line(line) or is_separator(line) or is_rule(line)
         # New Outlook and its web form draw a rule that text does not show: the block begins with its fields.
         field = FIELD.fullmatch(line)
-        bare = field is not None and field["name"].lower() in FROM_NAMES
+        bare = field is not None and field_kind(field["name"]) == "sender"
         if (marked or bare) and (found := _block(lines[number + bool(marked) :])):
             return found
     return None
@@ -121,8 +90,9 @@ def _block(lines: list[str]) -> Forward | None:
     for line in lines[:BLOCK_LINES]:
         end += 1
         found = FIELD.fullmatch(line)
-        if found:
-            last = found["name"].lower()
+        kind = field_kind(found["name"]) if found else None
+        if found and kind is not None:
+            last = kind
             fields.setdefault(last, found["value"].strip(" *"))
         elif not line.strip():
             empty += 1
@@ -132,13 +102,12 @@ def _block(lines: list[str]) -> Forward | None:
             fields[last] += " " + line.strip()
         else:
             break
-    author = next((fields[name] for name in FROM_NAMES if name in fields), "")
-    if not author or not any(name in fields for name in OTHER_NAMES):
+    author = fields.get("sender", "")
+    if not author or not {"sent", "to", "subject"} & fields.keys():
         return None
     written = re.sub(r"\[mailto:([^\]\s]+)\]", r"<\1>", author)
     written = re.sub(r"<mailto:[^>]*>", "", written)
     found_addresses, _ = addresses([written.encode("utf-8", "replace")], limit=1)
     if not found_addresses or not found_addresses[0].address:
         return None
-    subject = next((fields[name] for name in ("betreff", "subject", "objet", "sujet") if name in fields), "")
-    return Forward(found_addresses[0], subject[:1000], "\n".join(lines[end:]))
+    return Forward(found_addresses[0], fields.get("subject", "")[:1000], "\n".join(lines[end:]))

@@ -15,14 +15,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from mail.showing.added_words import adds_words
-from mail.showing.quotes import (
-    answered_below,
-    begins_history,
-    header_labels,
-    is_attribution,
-    is_our_marker,
-    without_heading,
-)
+from mail.showing.headings import begins_history, header_labels, is_attribution
+from mail.showing.program_words import every
+from mail.showing.quotes import answered_below, is_our_marker, without_heading
 from mail.showing.signatures import is_footer, is_signature
 
 MARK = "poststelle-quote-"
@@ -34,6 +29,7 @@ MAX_CHECKED = 200_000  # characters of a history that are compared with what we 
 MAX_CLOSINGS = 4  # signature, history, signature, footer
 
 _TAG = re.compile(r'<(/?)([a-z0-9]+)((?:[^<>"]|"[^"]*")*)>')
+_CELL_END = re.compile(r"</t[dh]>")
 _LINE_END = re.compile(r"<br[^>]*>|</?(?:p|div|tr|li|blockquote|table)\b[^>]*>")
 _NOT_WORDS = re.compile(r"&nbsp;|[\s\u200b\ufeff\u00ad]+")
 _VOID = {"br", "hr", "img", "wbr", "col"}
@@ -64,6 +60,8 @@ class _Span:
     content_end: int  # and up to its end
     parent: int
     history: bool = True
+    marked: bool = False  # the program says that it is quoted
+    announced: bool = False  # the words above end in a colon
 
 
 def fold(markup: str, sent: Callable[[], str] | None = None) -> str:
@@ -72,15 +70,13 @@ def fold(markup: str, sent: Callable[[], str] | None = None) -> str:
     `sent` as in `mail.showing.quotes.fold_text`: a history with other words than ours between its lines stays
     open.
     """
-    page = _Page(markup)
+    page = _Page(markup, sent)
     spans: list[_Span] = []
     end, histories = page.total, 0
     for _ in range(MAX_CLOSINGS):
         span = _signature(page, end)
         if span is None and not histories:
             span, histories = _history(page, end), 1
-            if span is not None and sent is not None and _answered_inside(page, span, sent()):
-                span = None
         if span is None:
             break
         spans.append(span)
@@ -95,8 +91,8 @@ def fold(markup: str, sent: Callable[[], str] | None = None) -> str:
 class _Page:
     """The elements in order of their opening tags, and what can be seen of them."""
 
-    def __init__(self, markup: str) -> None:
-        self.markup = markup
+    def __init__(self, markup: str, sent: Callable[[], str] | None = None) -> None:
+        self.markup, self._sent = markup, sent
         self.elements: list[_Element] = []
         open_: list[int] = []
         content, position = 0, 0
@@ -129,7 +125,7 @@ class _Page:
 
     def lines(self, element: _Element, limit: int = 4000) -> list[str]:
         text = self.markup[element.inner : min(element.close, element.inner + limit)]
-        text = _LINE_END.sub("\n", text.replace("\n", " "))
+        text = _LINE_END.sub("\n", _CELL_END.sub(" ", text.replace("\n", " ")))
         lines = (" ".join(html.unescape(_TAG.sub("", line)).split()) for line in text.split("\n"))
         return [line for line in lines if line]
 
@@ -140,8 +136,20 @@ class _Page:
             above = above[:20_000] + above[-20_000:]
         return html.unescape(_TAG.sub(" ", above))
 
-    def span(self, first: _Element, last: _Element, *, history: bool = True) -> _Span:
-        return _Span(first.start, last.end, first.content, last.content_end, first.parent, history)
+    def span(self, first: _Element, last: _Element, *, history: bool = True, marked: bool = False) -> _Span:
+        return _Span(first.start, last.end, first.content, last.content_end, first.parent, history, marked)
+
+    def is_answered(self, span: _Span) -> bool:
+        """Whether somebody wrote between its lines, or what stands there was announced and is no mail of ours."""
+        sent = self._sent() if self._sent is not None else ""
+        if not sent:
+            return span.announced
+        if span.end - span.start > MAX_CHECKED:
+            return True
+        around = _Element("", "", span.start, span.start, 0, -1, close=span.end)
+        lines = without_heading(self.lines(around, MAX_CHECKED))
+        added = adds_words("\n".join(lines), sent, marked=span.marked)
+        return span.announced if added is None else added
 
 
 def _kind(name: str, attributes: str) -> str:
@@ -196,11 +204,13 @@ def _history(page: _Page, end: int) -> _Span | None:
             return None
         span = _span(page, index, end)
         if span is not None:
-            return span
+            return None if page.is_answered(span) else span
     return None
 
 
-_HEADS = re.compile(r"(?i)[\s*]*(?:-{2,20}\s*\w|(?:von|from|de|gesendet|sent|expéditeur)\s?(?:</\w+>\s*)*:)")
+_HEADS = re.compile(
+    rf"(?i)[\s*]*(?:-{{2,20}}\s*\w|(?:{every('sender')}|{every('sent')}|{every('subject')})\s?(?:</\w+>\s*)*:)"
+)
 _LEADING_TAGS = re.compile(r"(?:\s|&nbsp;|<[^<>]*>)*")
 
 
@@ -217,9 +227,9 @@ def _span(page: _Page, index: int, end: int) -> _Span | None:
     if element.kind == "cite" or element.name == "blockquote":
         if element.content_end != end:
             return None  # somebody wrote below
-        if element.kind != "cite" and not begins_history(page.lines(element)):
-            return None
-        return _cite(page, index)
+        span = _cite(page, index)
+        named = element.kind == "cite" or (span is not None and span.start < element.start)
+        return span if named or begins_history(page.lines(element)) else None
     if element.kind in ("prefix", "signature"):
         return None  # the blockquote that follows decides
     return _outlook(page, index, end)
@@ -236,7 +246,7 @@ def _container(page: _Page, index: int, end: int) -> _Span | None:
         if element.name == "blockquote":
             short = element.content - outer.content <= MAX_ATTRIBUTION
             whole = element.content_end == outer.content_end
-            return page.span(outer, outer) if short and whole else None
+            return page.span(outer, outer, marked=True) if short and whole else None
     lines = page.lines(outer)
     sure = lines and is_attribution(lines[0]) and "@" in lines[0]
     return page.span(outer, outer) if sure and not answered_below(page.words_before(outer.start)) else None
@@ -259,7 +269,7 @@ def _cite(page: _Page, index: int) -> _Span | None:
         if page.elements[parent].kind == "container":
             return None  # already looked at as a whole
         parent = page.elements[parent].parent
-    return page.span(first, element) if first.content else None
+    return page.span(first, element, marked=True) if first.content else None
 
 
 def _outlook(page: _Page, index: int, end: int) -> _Span | None:
@@ -269,7 +279,7 @@ def _outlook(page: _Page, index: int, end: int) -> _Span | None:
     if not heading:
         return None
     before = page.words_before(first.start)
-    if answered_below(before) or before.rstrip().endswith(":"):
+    if answered_below(before):
         return None
     element, outer = first, first.parent
     while outer >= 0 and page.elements[outer].content_end != end:
@@ -287,7 +297,9 @@ def _outlook(page: _Page, index: int, end: int) -> _Span | None:
         if empty.name != "hr" and empty.inner != empty.close:
             break
         start = empty.start
-    return _Span(start, stop, first.content, end, outer) if stop > start else None
+    if stop <= start:
+        return None
+    return _Span(start, stop, first.content, end, outer, announced=before.rstrip().endswith(":"))
 
 
 def _heading_from(page: _Page, index: int) -> bool:
@@ -304,12 +316,6 @@ def _heading_from(page: _Page, index: int) -> bool:
     return bool(lines) and lines[0].startswith("-") and begins_history(lines) and header_labels(lines[1:])
 
 
-def _answered_inside(page: _Page, span: _Span, sent: str) -> bool:
-    around = _Element("", "", span.start, span.start, 0, -1, close=span.end)
-    lines = without_heading(page.lines(around, MAX_CHECKED))
-    return adds_words("\n".join(lines), sent) is True
-
-
 def _opening(page: _Page, end: int) -> _Span | None:
     """One history that opens the mail, all new text standing below it (Thunderbird's way)."""
     quotes = [i for i, e in enumerate(page.elements) if e.name == "blockquote" and e.end > 0]
@@ -320,12 +326,19 @@ def _opening(page: _Page, end: int) -> _Span | None:
         return None
     if element.kind != "cite" or element.content > MAX_ATTRIBUTION:
         return None
+    span = _opened_by(page, quotes[0], element)
+    return None if span is None or page.is_answered(span) else span
+
+
+def _opened_by(page: _Page, index: int, element: _Element) -> _Span | None:
+    """The blockquote with the line »Am … schrieb …:« above it, if there is any."""
     if element.content == 0:
-        return page.span(element, element)
-    for before in _earlier_siblings(page, quotes[0]):
+        return page.span(element, element, marked=True)
+    for before in _earlier_siblings(page, index):
         if before.content == 0 and before.content_end == element.content:
             words = "\n".join(page.lines(before, 1500))
-            return page.span(before, element) if before.kind == "prefix" or is_attribution(words) else None
+            named = before.kind == "prefix" or is_attribution(words)
+            return page.span(before, element, marked=True) if named else None
     return None
 
 

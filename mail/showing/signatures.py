@@ -9,33 +9,35 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from mail.showing.program_words import every
+
 MAX_LINES = 30
 MAX_LINE = 500
 
-_DEVICES = (
-    r"(?:iphone|ipad|apple watch|mac|galaxy|samsung|android|huawei|xiaomi|pixel|blackberry|nokia|handy|smartphone"
-    r"|mobiltelefon|mobilger[äa]t|telefon|tablet|phone|mobile|outlook|mail|e-?mail|proton|gmx|web\.de|yahoo|gmail"
-    r"|thunderbird|k-9|fairemail|spark|windows|telekom|freenet|bluemail|canary|edison|airmail|aquamail)"
+# Names of devices and of programs, as they stand in a footer.
+_DEVICE = (
+    r"(?:iphone?|ipad|apple watch|mac|galaxy|samsung|android|huawei|xiaomi|redmi|honor|oppo|pixel|blackberry|nokia"
+    r"|handy|smartphone|mobiltelefon|mobilger[äa]t|telefon|tablet|phone|mobile|outlook|mail|e-?mail|proton|gmx|web\.de"
+    r"|yahoo|gmail|thunderbird|k-9|fairemail|spark|windows|telekom|freenet|bluemail|canary|edison|airmail|aquamail"
+    r"|téléphone|telefono|teléfono|móvil|telemóvel|celular|cellulare|mobiel|mobil|puhelin|puhelime|correo|posta|poczt"
+    r"|pošt|e-post|sähköposti|courrier|messagerie|почт|«почт|яндекс\.почт|смартфон|телефон|планшет|айфон|κινητό"
+    r"|tutanota|fastmail|zoho|mailspring|seznam|libero|orange|laposte|wp|o2|interia)"
 )
 _AFTER = (
-    r"(?:[ -](?:für|for|on|auf|mit|with|der|the|mail|e-?mail|app|secure|sichere|ios|android|iphone|ipad|mac"
-    r"|windows|galaxy|pro|max|mini|plus|ultra|smartphone|device|gerät|phone|tablet|mobile|browser|webmail|freemail|yahoo|k-9"
-    r"|handy|[a-z]?\d{1,3}[a-z]?))*"
+    r"(?:[ -](?:für|for|on|auf|mit|with|der|the|mail|e-?mail|app|secure|sichere|sécurisée|ios|android|iphone|ipad|mac"
+    r"|windows|galaxy|pro|max|mini|plus|ultra|smartphone|device|gerät|phone|tablet|mobile|browser|webmail|freemail|yahoo"
+    r"|k-9|handy|[a-z]?\d{1,3}[a-z]?|per|pour|para|voor|su|no|do|dla|для|na|til|till|için|pro|pentru|gia|για|systemu"
+    r"|z|proton|samsung|xiaomi|huawei|phone|mail\.ru|appareil|dispositivo|zařízení|urządzeniu|laitteesta\w{0,2}))*"
 )
+_ENDING = r"(?:['’»-]?[^\W\d_]{1,9}»?)?"  # of some languages: iPhonesta, iPhone'a, iPhone-omról, iPhone'umdan
+_PLAIN = re.compile(rf"(?i)(?:[\w-]+ )?{_DEVICE}{_AFTER}")
+_ENDED = re.compile(rf"(?i)(?:[\w«-]+ )?{_DEVICE}{_ENDING}{_AFTER}{_ENDING}")
 _FOOTER = re.compile(
-    r"(?i)\s*(?:"
-    rf"von mein(?:em|er)(?:/meine[mr])? (?:[\w-]+ )?{_DEVICES}{_AFTER} (?:gesendet|gesandt|geschickt)"
-    r"|(?:gesendet|verschickt|geschickt) (?:von|mit|aus|über|per) (?:mein(?:em|er) |der )?"
-    rf"(?:[\w-]+ )?{_DEVICES}{_AFTER}"
-    rf"|sent (?:from|with|via|using|by) (?:my |the )?(?:[\w-]+ )?{_DEVICES}{_AFTER}"
-    rf"|envoyé (?:de|depuis|avec|à partir de) (?:mon |ma )?(?:[\w-]+ )?{_DEVICES}{_AFTER}"
-    rf"|diese (?:nachricht|e-?mail|mail) wurde (?:von|mit|aus) (?:mein(?:em|er) )?(?:[\w-]+ )?{_DEVICES}{_AFTER} "
-    r"(?:gesendet|verschickt|geschrieben)"
-    r"|(?:holen sie sich |hol dir )?outlook für (?:ios|android|mac)(?: beziehen| herunterladen)?"
-    r"|get outlook for (?:ios|android|mac)"
-    r")\.?(?: (?:please excuse my brevity|bitte (?:entschuldigen sie|verzeihen sie) (?:die|meine) kürze)\.?)?"
+    rf"(?i)\s*(?:{every('footers').replace('@', '(.{2,80}?)').replace('§', '(.{2,80}?)')})\.?"
+    r"(?: (?:please excuse my brevity|bitte (?:entschuldigen sie|verzeihen sie) (?:die|meine) kürze)\.?)?"
     r"\s*(?:[<(]https?://[^\s<>()]{1,300}[>)])?\s*"
 )
+_INFLECTED = {number for number, mark in enumerate(re.findall("[@§]", every("footers")), 1) if mark == "§"}
 _CONTACT = re.compile(
     r"(?i)@|www\.|https?://|\b(?:tel|fon|phone|fax|mob|mobil|mobile|gmbh|ag|kg|ltd|llc|inc|e\.?v|s\.?a|ust|uid|fn|hrb|hra"
     r"|iban|str(?:aße|asse|\.)|street|road|platz|gasse|weg)\b|\+\d{2}|\b\d{4,5} [A-ZÄÖÜ]"
@@ -45,6 +47,16 @@ _DISCLAIMER = re.compile(
     r"|irrtümlich erhalten|nicht der (?:richtige|beabsichtigte|vorgesehene) (?:adressat|empfänger)"
     r"|print(?:ing)? this e-?mail|ausdrucken|confidentiel"
 )
+# How such words, and those of virus scanners, begin where they stand alone.
+_NOTICE = re.compile(
+    r"(?i)[\s*_-]*(?:(?:diese|this|ce|cet|questa?|este|esta|deze|dit) (?:e-?mail|mail|nachricht|message"
+    r"|communication|courriel|courrier|messaggio|mensaje|mensagem|bericht)\b|der inhalt dieser"
+    r"|the (?:information|contents?) (?:contained )?(?:in|of) this"
+    r"|vertraulichkeitshinweis|confidentiality notice|disclaimer\b|(?:vertraulich|confidential)\s*:"
+    r"|(?:bitte (?:denken|prüfen) sie|please consider)\b[^\n]{0,60}(?:umwelt|ausdrucken|environment|print)"
+    r"|virenfrei\b|virus-free\b|scanned by\b)"
+)
+_BETWEEN_PARAGRAPHS = re.compile(r"\n[\s>]*\n")
 _STILL_TALKING = re.compile(r"(?i)\?\s*$|^\s*(?:p\.?\s?s\.?|nb|n\.b\.|nachtrag|edit)\b")
 
 
@@ -64,12 +76,17 @@ def is_signature(lines: Sequence[str]) -> bool:
 
 def is_footer(line: str) -> bool:
     """»Von meinem iPhone gesendet« and the like, and nothing else in that line."""
-    return _FOOTER.fullmatch(line[:MAX_LINE]) is not None
+    found = _FOOTER.fullmatch(line[:MAX_LINE])
+    if found is None or found.lastindex is None:
+        return found is not None
+    device = _ENDED if found.lastindex in _INFLECTED else _PLAIN
+    return device.fullmatch(found[found.lastindex]) is not None
 
 
-def is_disclaimer(text: str) -> bool:
-    """Whether these are the words that a company's server puts below every mail."""
-    return _DISCLAIMER.search(text) is not None
+def is_notice(text: str) -> bool:
+    """Whether these are the words that a company's server puts below every mail: each paragraph begins as they do."""
+    paragraphs = [part for part in _BETWEEN_PARAGRAPHS.split(text) if part.strip()]
+    return bool(paragraphs) and all(_NOTICE.match(part) for part in paragraphs)
 
 
 def _one(lines: Sequence[str], end: int) -> int | None:
