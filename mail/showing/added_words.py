@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from urllib.parse import unquote
@@ -32,6 +33,7 @@ _PUT_IN = re.compile(
     r"|(?<=\S)<(?:mailto:|tel:|https?://)[^<>\s]{1,2000}>",
     re.I,
 )
+_POINTED = re.compile(r"(?i)(?<=\S )<((?:mailto:|https?://)[^<>\s]{1,2000})>")  # Gmail sets a blank before it
 _LINK = re.compile(
     r"(?:https?://|www\.)[^\s<>\"]{1,2000}|(?<![\w.+'-])(?:mailto:)?[\w.+'-]{1,64}@[\w.-]{1,255}", re.I
 )
@@ -74,7 +76,9 @@ class _Text:
 
     def __init__(self, text: str) -> None:
         bare = _PUT_IN.sub(_blanks, text)
-        self.links = {_bare_link(link[0]) for link in _LINK.finditer(bare)}
+        self.targets = {_bare_link(link[1]) for link in _POINTED.finditer(bare)}
+        bare = _POINTED.sub(_blanks, bare)
+        self.links = Counter(_bare_link(link[0]) for link in _LINK.finditer(bare))
         self.text = _LINK.sub(_blanks, bare)
         self.words = _words(self.text)
         self.signs = Counter(_SIGN.findall(self.text))
@@ -83,7 +87,7 @@ class _Text:
         """Whether a sign, an address or a link stands here that `ours` does not have."""
         if self.signs - ours.signs:
             return True
-        foreign = self.links - ours.links
+        foreign = [*(self.links - ours.links), *(self.targets - ours.links.keys())]
         if len(foreign) > MAX_REWRITTEN or len(ours.links) > MAX_REWRITTEN:
             return bool(foreign)
         return not all(_REWRITTEN.match(link) and _leads_to(link, ours.links) for link in foreign)
@@ -217,6 +221,6 @@ def _path(link: str) -> str:
     return link.partition("://")[2].removeprefix("www.").rstrip("/") or link.removeprefix("www.").rstrip("/")
 
 
-def _leads_to(rewritten: str, links: set[str]) -> bool:
+def _leads_to(rewritten: str, links: Iterable[str]) -> bool:
     target = unquote(rewritten)
     return any(link in target for link in links)

@@ -16,6 +16,7 @@ MAX_ATTRIBUTION_LINES = 4
 WRAPPED = 50  # characters; a line that long may have been broken
 MAX_ATTRIBUTION = 600  # characters of them
 BLOCK_LINES = 12
+MAX_CONTINUED = 2  # lines of one field in it
 
 _MAILBOX = r"[^<>()\s@]{1,100}@[^<>()\s]{1,200}"
 _DATE = (
@@ -102,7 +103,7 @@ def attribution_end(lines: list[str], i: int, *, quoted_below: bool = False) -> 
     if len(words) > MAX_ATTRIBUTION:
         return None
     if dashed := _BETWEEN_DASHES.fullmatch(words.rstrip(":")):
-        words = dashed[1].strip() + ":"
+        words = dashed[1].rstrip(" :") + ":"
     elif not words.endswith(":"):
         return None
     if last > i and not _begins_one(lines[i].strip()):
@@ -160,15 +161,24 @@ def header_labels(lines: list[str]) -> bool:
 
 
 def labels_end(lines: list[str], i: int) -> int:
-    """The line after a block of Von:/Gesendet:/An:/Betreff:, of which any may be several lines long."""
+    """The line after a block of Von:/Gesendet:/An:/Betreff:.
+
+    Of these any may be several lines long if another follows; one that comes a second time is no more of the block.
+    """
     while i < len(lines) and not lines[i].strip():
         i += 1
-    end = i
+    end, kinds = i, set[str]()
     for j in range(i, min(i + BLOCK_LINES, len(lines))):
-        if not lines[j].strip():
+        kind = _kind(lines[j])
+        if (
+            not lines[j].strip()
+            or j > end + MAX_CONTINUED
+            or (kind in kinds if kind else kind == "" and j > end)
+        ):
             break
-        if _kind(lines[j]) is not None:
+        if kind is not None:
             end = j + 1
+            kinds.add(kind)
     return end
 
 

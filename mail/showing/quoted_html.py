@@ -61,7 +61,7 @@ class _Span:
     parent: int
     history: bool = True
     marked: bool = False  # the program says that it is quoted
-    announced: bool = False  # the words above end in a colon
+    announced: bool = False  # stays open where our own words are not known: the words above end in a colon
 
 
 def fold(markup: str, sent: Callable[[], str] | None = None) -> str:
@@ -237,7 +237,7 @@ def _span(page: _Page, index: int, end: int) -> _Span | None:
 
 def _container(page: _Page, index: int, end: int) -> _Span | None:
     """An attribution and one blockquote, or (Yahoo) an attribution and all the rest."""
-    outer = page.elements[index]
+    outer, inner = page.elements[index], False
     if outer.content_end != end:
         return None
     for element in islice(page.elements, index + 1, index + 200):
@@ -246,10 +246,17 @@ def _container(page: _Page, index: int, end: int) -> _Span | None:
         if element.name == "blockquote":
             short = element.content - outer.content <= MAX_ATTRIBUTION
             whole = element.content_end == outer.content_end
-            return page.span(outer, outer, marked=True) if short and whole else None
+            if short:
+                return page.span(outer, outer, marked=True) if whole else None
+            inner = True
+            break
     lines = page.lines(outer)
     sure = lines and is_attribution(lines[0]) and "@" in lines[0]
-    return page.span(outer, outer) if sure and not answered_below(page.words_before(outer.start)) else None
+    if not sure or answered_below(page.words_before(outer.start)):
+        return None
+    span = page.span(outer, outer)
+    span.announced = inner  # what stands above that blockquote may be new
+    return span
 
 
 def _cite(page: _Page, index: int) -> _Span | None:
@@ -324,7 +331,7 @@ def _opening(page: _Page, end: int) -> _Span | None:
     element = page.elements[quotes[0]]
     if any(page.elements[i].start > element.close for i in quotes) or element.content_end >= end:
         return None
-    if element.kind != "cite" or element.content > MAX_ATTRIBUTION:
+    if element.content > MAX_ATTRIBUTION:
         return None
     span = _opened_by(page, quotes[0], element)
     return None if span is None or page.is_answered(span) else span
@@ -333,11 +340,11 @@ def _opening(page: _Page, end: int) -> _Span | None:
 def _opened_by(page: _Page, index: int, element: _Element) -> _Span | None:
     """The blockquote with the line »Am … schrieb …:« above it, if there is any."""
     if element.content == 0:
-        return page.span(element, element, marked=True)
+        return page.span(element, element, marked=True) if element.kind == "cite" else None
     for before in _earlier_siblings(page, index):
         if before.content == 0 and before.content_end == element.content:
             words = "\n".join(page.lines(before, 1500))
-            named = before.kind == "prefix" or is_attribution(words)
+            named = is_attribution(words) or (before.kind == "prefix" and element.kind == "cite")
             return page.span(before, element, marked=True) if named else None
     return None
 

@@ -119,7 +119,10 @@ def _history_start(page: _Page, end: int) -> int | None:
             continue
         if page.only_quotes(below, end):
             return None if page.adds_words(below, end) else i
-        if _stands_bare(page, i, below, end):
+        bare = _stands_bare(page, i, below, end)
+        if bare is None:
+            return None
+        if bare:
             return i
     return None
 
@@ -227,15 +230,18 @@ def _history_below(page: _Page, i: int) -> int | None:
     return attribution_end(page.lines, i, quoted_below=quoted_below)
 
 
-def _stands_bare(page: _Page, i: int, below: int, end: int) -> bool:
-    """Whether a history without `>` may be folded. Nobody says »siehe unten«; then our own words decide. Where those
-    are not known: its heading is sure, nobody announces what follows, and marked quotes in it are the older
-    history at its end."""
-    if page.answered_below(i):
+def _stands_bare(page: _Page, i: int, below: int, end: int) -> bool | None:
+    """Whether a history without `>` may be folded; None if there are answers in it, and nothing may.
+
+    Nobody says »siehe unten«; then our own words decide. Where those are not known: its heading is sure, nobody
+    announces what follows, and marked quotes in it are the older history at its end.
+    """
+    first = next((k for k in range(below, end) if page.filled[k]), end)
+    if page.answered_below(i) or first == end or page.quoted[first]:
         return False
     added = page.adds_words(below, end)
     if added is not None:
-        return not added
+        return None if added else True
     if attribution_end(page.lines, i) == below and not names_an_address(joined(page.lines[i:below])):
         return False
     above = next((page.lines[k] for k in range(i - 1, max(i - 6, -1), -1) if page.filled[k]), "")

@@ -42,7 +42,8 @@ Content-ID: <1>
 png
 --b--
 """
-FIELDS = ["sha256", "message_id", "subject", "from", "reply_to", "to", "cc", "date", "text", "visible_text", "quoted_text", "html",
+FIELDS = ["sha256", "message_id", "subject", "from", "reply_to", "to", "cc", "date", "text", "visible_text", "opening_text",
+ "quoted_text", "html",
  "attachments", "leaves", "invitation", "seals", "verdict", "machine", "bounce", "forward_check", "clues", "defects", "seconds"]  # fmt: skip
 
 
@@ -65,6 +66,7 @@ def test_what_is_said_of_a_mail() -> None:
         "date": "2026-11-23T09:00:00+00:00",
         "text": "Guten Tag",
         "visible_text": "Guten Tag",
+        "opening_text": "",
         "quoted_text": "",
         "html": said["html"],
         "attachments": [
@@ -96,6 +98,12 @@ def test_every_mail_has_every_field_and_its_text_in_two_parts(path: Path) -> Non
     assert list(said) == FIELDS
     assert said["visible_text"] + said["quoted_text"] == said["text"]
     assert said["machine"]["is"] == (said["verdict"]["action"] in ("quiet", "bounce"))
+
+
+def test_the_history_above_an_answer_has_a_field_of_its_own() -> None:
+    history, answer = "On Nov 23, 2026, Bob <b@acme.example> wrote:\n> Which one?\n", "\nThe blue one."
+    said = explain(f"From: a@b.example\n\n{history}{answer}".encode(), b"key")
+    assert (said["opening_text"], said["visible_text"]) == (history, history + answer)
 
 
 def test_spam_by_a_machine_is_still_by_a_machine() -> None:
