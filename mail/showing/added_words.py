@@ -60,8 +60,8 @@ def adds_words(history: str, sent: str, *, marked: bool = False) -> bool | None:
         return None
     if not there.words:
         return True if there.signs_beside(ours) else None
-    if _is_stretch(there, _Lines(ours), marked):
-        return there.signs_beside(ours)
+    if (stretch := _stretch(there, _Lines(ours), marked)) is not None:
+        return there.signs_beside(ours if stretch == (0, len(ours.words)) else ours.piece(*stretch))
     return True if _may_be_ours(_names(there), _names(ours)) else None
 
 
@@ -75,6 +75,7 @@ class _Text:
     """The words of a text; and apart from them what a program may write in another way: links, and signs."""
 
     def __init__(self, text: str) -> None:
+        self.whole = text
         bare = _PUT_IN.sub(_blanks, text)
         self.targets = {_bare_link(link[1]) for link in _POINTED.finditer(bare)}
         bare = _POINTED.sub(_blanks, bare)
@@ -83,14 +84,25 @@ class _Text:
         self.words = _words(self.text)
         self.signs = Counter(_SIGN.findall(self.text))
 
+    def piece(self, first: int, end: int) -> _Text:
+        """The text of some of its words, with what stands before them in their line, and behind them."""
+        start = self.words[first].start
+        line = self.whole.rfind("\n", 0, start) + 1
+        if first == 0 or self.words[first - 1].start < line:
+            start = line
+        return _Text(
+            self.whole[start : self.words[end].start] if end < len(self.words) else self.whole[start:]
+        )
+
     def signs_beside(self, ours: _Text) -> bool:
         """Whether a sign, an address or a link stands here that `ours` does not have."""
         if self.signs - ours.signs:
             return True
-        foreign = [*(self.links - ours.links), *(self.targets - ours.links.keys())]
-        if len(foreign) > MAX_REWRITTEN or len(ours.links) > MAX_REWRITTEN:
+        known = ours.links + Counter(ours.targets)
+        foreign = [*(self.links - known), *(self.targets - known.keys())]
+        if len(foreign) > MAX_REWRITTEN or len(known) > MAX_REWRITTEN:
             return bool(foreign)
-        return not all(_REWRITTEN.match(link) and _leads_to(link, ours.links) for link in foreign)
+        return not all(_REWRITTEN.match(link) and _leads_to(link, known) for link in foreign)
 
 
 class _Lines:
@@ -153,7 +165,8 @@ class _Lines:
         return self.begins[place] and self.length[place - 1] >= SURE
 
 
-def _is_stretch(there: _Text, ours: _Lines, marked: bool) -> bool:
+def _stretch(there: _Text, ours: _Lines, marked: bool) -> tuple[int, int] | None:
+    """The words of ours that these are, all and in our order: the first and the one below the last."""
     first = _names(there)[:ALIKE]
     starts = (
         place
@@ -161,22 +174,26 @@ def _is_stretch(there: _Text, ours: _Lines, marked: bool) -> bool:
         if ours.words[place] == first[0] and ours.words[place : place + len(first)] == first
     )
     likely = (start for start in starts if marked or ours.may_begin(start))
-    return any(_follows(there, ours, start) for start in (0, *islice(likely, MAX_STARTS)))
+    for start in (0, *islice(likely, MAX_STARTS)):
+        if (end := _end_of(there, ours, start)) is not None:
+            return start, end
+    return None
 
 
-def _follows(there: _Text, ours: _Lines, place: int) -> bool:
-    """Whether all words there are ours from `place` on, in our order, up to a notice that a server put below."""
-    skipped, end = ours.closing
+def _end_of(there: _Text, ours: _Lines, place: int) -> int | None:
+    """Where the words there end, read from `place` on, if they are ours up to a notice that a server put below."""
+    left_out, end = ours.closing
     for number, word in enumerate(there.words):
         while place in ours.skip and ours.words[place] != word.name:
             place += 1
-        if place == skipped < end and ours.words[place] != word.name:
+        if place == left_out < end and ours.words[place] != word.name:
             place = end
         if place < len(ours.words) and ours.words[place] == word.name:
             place += 1
             continue
-        return number > 0 and ours.may_end(place) and is_notice(_from_line(there.text, word.start))
-    return ours.may_end(place)
+        notice = number > 0 and ours.may_end(place) and is_notice(_from_line(there.text, word.start))
+        return place if notice else None
+    return place if ours.may_end(place) else None
 
 
 def _may_be_ours(there: list[str], ours: list[str]) -> bool:

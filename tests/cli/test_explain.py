@@ -101,7 +101,7 @@ def test_every_mail_has_every_field_and_its_text_in_two_parts(path: Path) -> Non
 
 
 def test_the_history_above_an_answer_has_a_field_of_its_own() -> None:
-    history, answer = "On Nov 23, 2026, Bob <b@acme.example> wrote:\n> Which one?\n", "\nThe blue one."
+    history, answer = "On Nov 23, 2026, Bob <b@acme.example> wrote:\n> Which one?\n\n", "The blue one."
     said = explain(f"From: a@b.example\n\n{history}{answer}".encode(), b"key")
     assert (said["opening_text"], said["visible_text"]) == (history, history + answer)
 

@@ -140,12 +140,8 @@ def generated(folder: Path, count: int, seed: int) -> Iterator[Case]:
 
 def _words(choose: random.Random, sent: Sent, tongue: Written) -> str:
     """An answer as people write it, often with words that stand in our mail, or nothing but such words."""
-    ours = [
-        word
-        for line in sent.body
-        for word in line.split()
-        if len(word) < 40 and not word.startswith((">", "--"))
-    ]
+    found = [word for line in sent.body for word in line.split() if len(word) < 40 and word[0] != ">"]
+    ours = [word for word in found if re.search(r"[^\W_]", word)]
     place = choose.randrange(len(ours))
     phrase = " ".join(ours[place : place + choose.randint(1, 6)])
     mixed = " ".join(choose.choice(ours) for _ in range(choose.randint(1, 4)))

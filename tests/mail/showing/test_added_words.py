@@ -1,0 +1,160 @@
+"""Whether somebody wrote between our own lines: what could be an answer is one, what came back as it left is not."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+
+import pytest
+
+from mail.showing import added_words
+from mail.showing.added_words import adds_words
+
+BODY = [
+    "Guten Tag Frau Käfer,", "", "vielen Dank für Ihre Anfrage zum Gerät.", "Wie lautet die Seriennummer des Gerätes?",
+    "Möchten Sie den Umtausch oder die Rückzahlung?", "1. Wann haben Sie es gekauft?", "2. Wo steht das Gerät jetzt?", "",
+    "Unterlagen: https://acme.example/rueckgabe oder an lager@acme.example", "", "Viele Grüße", "Alice Amt",
+]  # fmt: skip
+SIGNATURE = ["", "-- ", "Alice Amt", "Acme GmbH"]
+OLDER = [
+    "",
+    "Am 20. November 2026 um 10:15 schrieb Carol Käfer:",
+    "> Das Gerät geht nicht.",
+    "> Was kann ich tun?",
+]
+LINES = [*BODY, *SIGNATURE, *OLDER, "", "ref:1042.abcdefghijklmnopqrstuvwxyz:ref"]
+SENT = "\n".join(LINES)
+
+# Half of them say nothing that we had not said ourselves.
+ANSWERS = [
+    "Die Nummer ist 4711.", "4711", "Ja", "die Rückzahlung", "Umtausch", "Gerät", "Alice Amt", "Das Gerät geht nicht.", "nein",
+    "Im Mai, die Rechnung haben Sie schon", "carol@kunde.example", "https://kunde.example/foto", "[ja]", "<4711>", "✓", "👍", "?",
+    "lager@acme.example", "https://acme.example/rueckgabe", "Viele Grüße", "Frau Käfer, Hauptstr. 5", "2. Mai", "x", "Wann haben Sie es gekauft?",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_is_seen_wherever_it_stands(answer: str) -> None:
+    for place in range(len(LINES) - 1):
+        line = LINES[place]
+        for new in ([line, answer], [f"{line} {answer}"], [answer, line]):
+            history = "\n".join([*LINES[:place], *new, *LINES[place + 1 :]])
+            assert adds_words(history, SENT) is True, (place, new)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_is_seen_in_what_was_cut(answer: str) -> None:
+    """Our signature, what we quoted, the end or the beginning may be missing."""
+    for begin, end in ((0, 12), (0, 16), (2, 12), (3, 7), (5, 7), (0, 5)):
+        kept = LINES[begin:end]
+        for place in range(len(kept)):
+            if not kept[place] or kept[place + 1 : place + 2] == [answer]:
+                continue
+            history = "\n".join([*kept[: place + 1], answer, *kept[place + 1 :]])
+            assert adds_words(history, SENT) is True, history
+
+
+def _wrapped(lines: list[str]) -> str:
+    return "\n".join(line.replace(" Sie ", "\n> Sie ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        pytest.param(SENT, id="as it left"),
+        pytest.param("\n".join(f"> {line}" for line in LINES), id="behind signs"),
+        pytest.param(_wrapped(LINES), id="lines broken anew"),
+        pytest.param("\n".join(line for line in LINES if line), id="without blank lines"),
+        pytest.param("\n".join(BODY), id="our signature and the older history cut"),
+        pytest.param("\n".join([*BODY, *SIGNATURE]), id="the older history cut"),
+        pytest.param("\n".join([*BODY, *OLDER]), id="our signature alone left out"),
+        pytest.param("\n".join(LINES[2:]), id="our greeting cut"),
+        pytest.param("\n".join(BODY[:4]), id="cut below a whole line"),
+        pytest.param(SENT.replace("1. Wann", "Wann").replace("2. Wo", "Wo"), id="numbers that the program draws"),
+        pytest.param(
+            SENT.replace("lager@acme.example", "lager@acme.example<mailto:lager@acme.example>"), id="a target"
+        ),
+        pytest.param(
+            SENT.replace("https://acme.example/rueckgabe", "https://eur01.safelinks.example.com/?url=https%3A%2F%2Facme.example%2Frueckgabe&data=05"),
+            id="a link that a gateway rewrote",
+        ),
+        pytest.param("[cid:image001.png@01DA]\n" + SENT, id="a picture"),
+        pytest.param(SENT.replace("ref:1042.abcdefghijklmnopqrstuvwxyz:ref", ""), id="without our mark"),
+        pytest.param(SENT + "\n\nDiese E-Mail ist vertraulich.\nSie ist nur für den Empfänger.\n", id="a notice below"),
+        pytest.param(SENT.upper(), id="in capitals"),
+    ],
+)  # fmt: skip
+def test_our_own_words_alone_are_no_answer(history: str) -> None:
+    assert adds_words(history, SENT) is False
+
+
+@pytest.mark.parametrize(
+    "below",
+    ["Bitte vertraulich behandeln.", "4711\n\nDiese E-Mail ist vertraulich.", "Diese E-Mail ist vertraulich.\n\nJa, gern."],
+)  # fmt: skip
+def test_a_notice_hides_no_words_beside_it(below: str) -> None:
+    assert adds_words(f"{SENT}\n\n{below}\n", SENT) is True
+
+
+def test_words_that_are_missing_in_the_middle_may_be_an_answer() -> None:
+    """Whoever strikes out the one offer has chosen the other."""
+    offers = SENT.replace("1. Wann", "- ein neues Gerät\n- das Geld\n1. Wann")
+    assert adds_words(offers.replace("- das Geld\n", ""), offers) is True
+
+
+def test_an_end_of_few_words_may_be_an_answer() -> None:
+    asked = "Was möchten Sie?\nUmtausch\nRückzahlung\n\nViele Grüße\nAlice"
+    assert adds_words("Was möchten Sie?\nUmtausch", asked) is True
+
+
+def test_the_history_of_another_mail_is_told_apart() -> None:
+    other = "Ein ganz anderer Text, den wir nicht geschrieben haben, von der Spedition."
+    assert adds_words(other, SENT) is None
+    assert adds_words("Kommt am Freitag.", SENT) is True  # too little to tell
+    assert adds_words(SENT, "") is None and adds_words("", SENT) is None
+
+
+def test_what_is_marked_may_set_in_within_a_line() -> None:
+    rest = " ".join(BODY[3].split()[3:]) + "\n" + "\n".join(LINES[4:])
+    assert adds_words(rest, SENT, marked=True) is False
+    assert adds_words(rest + "\nJa", SENT, marked=True) is True
+
+
+def test_what_is_endless_counts_as_answered() -> None:
+    assert adds_words("a " * added_words.MAX_LENGTH, "a " * added_words.MAX_LENGTH) is True
+
+
+def _steps(history: str, sent: str) -> int:
+    """Lines of the module that are run."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> object:
+        nonlocal count
+        if frame.f_code.co_filename != added_words.__file__:
+            return None
+        count += 1
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        adds_words(history, sent)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize(
+    ("history", "sent"),
+    [
+        pytest.param("a b ", "a b ", id="the same words again and again"),
+        pytest.param("a a a b ", "a a a a ", id="nearly the same"),
+        pytest.param("a\n", "a a a a a\n", id="many places to begin"),
+        pytest.param("1. a\n", "1. a\n", id="many numbers"),
+        pytest.param("a@b.example ", "a@b.example www.b.example ", id="many links"),
+        pytest.param("-- \na\n> b\n", "-- \na\n> b\n", id="many signatures"),
+    ],
+)
+def test_the_work_grows_with_the_length_and_no_faster(history: str, sent: str) -> None:
+    small, large = (_steps("x " + history * n, sent * n + "x") for n in (400, 1600))
+    assert large <= 4.4 * small + 200
