@@ -129,6 +129,10 @@ loops: python-dev ## Robots, bouncing addresses and two installs that answer eac
 realmail: python-dev ## Send collections of real mail through the receiver and compare: make realmail MAILS=folder
 	@$(BIN)/python -m tests.support.realmail "$(MAILS)"
 
+.PHONY: answers
+answers: python-dev ## 2,500 answers between our lines, as programs write them: nothing of one is hidden. MAILS=folder lends bodies
+	@$(BIN)/python -m tests.support.answers "$(MAILS)"
+
 .PHONY: hostile
 hostile: python-dev ## Mails built to crash or stall, through the receiver, a hundred good ones behind them
 	@$(BIN)/python -m tests.support.hostile_run

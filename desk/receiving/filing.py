@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -79,7 +80,7 @@ def _add_message(
 ) -> Message:
     """The message with its files and its place in the search; the list shows it as the ticket's last."""
     mail = reading.mail
-    sent = (lambda: attached_parts.answered_text(mail, ticket)) if match.proved else None
+    sent = cache(lambda: attached_parts.answered_text(mail, ticket)) if match.proved else None
     folded = fold_text(mail.text, forwarded=is_forward(mail.subject), sent=sent)
     message = _described(row, mail, decision)
     message.ticket_id, message.visible, message.opening = ticket.id, len(folded.visible), folded.opening

@@ -43,7 +43,7 @@ _WITHOUT_VERB = re.compile(
 _QUOTING = re.compile(rf"(?i)(?:{every('quoting')})\s.{{0,80}}{_MAILBOX}.?\s*:")
 # nmh, mailbot, s-nail and mailx name nobody but the writer, or the mail by its Message-ID.
 _NAME_ONLY = re.compile(
-    r"(?!(?i:i|we|you|he|she|they|it|who|my|our|your|his|her|their|the|this|that|mr|mrs|ms|dr)\b)"
+    r"(?!(?i:i|we|you|s?h[ei][sr]?|they|it|who|my|our|your|their|the|this|that|mr|mrs|ms|dr)\b)"
     r"[\"“„]?[A-ZÀ-ÖØ-Þ0-9][^\s<>:]*(?: [^\s<>:]+){0,3} (?:writes|wrote):"
 )
 _BY_ID = re.compile(

@@ -239,7 +239,9 @@ def _stands_bare(page: _Page, i: int, below: int, end: int) -> bool | None:
     first = next((k for k in range(below, end) if page.filled[k]), end)
     if page.answered_below(i) or first == end or page.quoted[first]:
         return False
-    added = page.adds_words(below, end)
+    added = page.adds_words(
+        below, len(page.lines)
+    )  # a signature below our words may be ours, with answers under it
     if added is not None:
         return None if added else True
     if attribution_end(page.lines, i) == below and not names_an_address(joined(page.lines[i:below])):

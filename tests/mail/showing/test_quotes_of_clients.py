@@ -132,3 +132,65 @@ def test_the_templates_leave_nothing_unfilled():
         assert (SAMPLE.address in {to.address for to in mail.to}) == ("reply_address" in signals), path
         assert ("[#1042]" in mail.subject) == ("subject" in signals), path
         assert ("ref:1042." in mail.html + mail.text) == ("marker" in signals), path
+
+
+HEADED = "{above}\n\nVon: Acme <s@acme.example>\nGesendet: Montag\nAn: Carol\nBetreff: Frage\n\n{history}"
+
+
+@pytest.mark.parametrize(
+    "above", ["siehe Anhang", "I see, thanks.", "That is below our price.", "See you", "Hier die Bilder:"]
+)
+def test_ordinary_words_and_a_colon_open_no_history_that_is_ours(above: str) -> None:
+    text = HEADED.format(above=above, history=SAMPLE.text)
+    assert fold_text(text, sent=lambda: SAMPLE.text).visible == f"{above}\n\n"
+    page = clean_html(filled_above("outlook-classic-de", above), {}, sent=lambda: SAMPLE.text).html
+    assert OURS in halves(page)[1]
+    if not above.endswith(":"):  # where we do not know what we sent, something is announced
+        assert fold_text(text).visible == f"{above}\n\n"
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "siehe unten", "Please see below.", "Meine Antworten im Text.", "My answers are inline.", "Antworten in rot", "voir ci-dessous",
+        "zie hieronder", "vedi sotto", "ver más abajo", "veja abaixo", "patrz poniżej", "viz níže", "см. ниже", "se nedan", "se nedenfor",
+        "katso alta", "lásd alább", "vezi mai jos", "δείτε παρακάτω",
+    ],
+)  # fmt: skip
+def test_words_that_point_into_a_history_keep_it_open(above: str) -> None:
+    text = HEADED.format(above=above, history="Eine Frage?\nNein.\n")
+    assert fold_text(text).quoted == ""
+    assert OURS in halves(clean_html(filled_above("outlook-classic-de", above), {}).html)[0]
+
+
+def filled_above(name: str, above: str) -> str:
+    page = parse(filled(FOLDER / f"{name}.eml")).html
+    return page.replace("Am Montag schrieb mir Ihr Lager, sie sei unterwegs.", above).replace("Mit freundlichen Grüßen", "").replace(
+        '<span lang="DE" style="mso-fareast-language:EN-US">Carol Käfer', "<span>"
+    )  # fmt: skip
+
+
+def test_an_answer_typed_behind_a_quoted_line_stays_visible() -> None:
+    quoted = "".join(f"> {line}\n" for line in SAMPLE.text.splitlines())
+    text = f"Hallo,\n\nAm 23.11.26 um 10:00 schrieb Acme:\n{quoted}"
+    assert fold_text(text, sent=lambda: SAMPLE.text).quoted
+    answered = text.replace("Hilft Ihnen das?", "Hilft Ihnen das? Ja")
+    assert fold_text(answered, sent=lambda: SAMPLE.text).quoted == ""
+    opening = f"Am 23.11.26 um 10:00 schrieb Acme:\n{quoted}\nDanke!\n"
+    assert fold_text(opening, sent=lambda: SAMPLE.text).opening
+    assert not fold_text(opening.replace("das?", "das? Ja"), sent=lambda: SAMPLE.text).opening
+
+
+def test_an_answer_below_our_own_signature_is_no_part_of_it() -> None:
+    text = HEADED.format(
+        above="Guten Tag,", history="Welche Nummer?\n\n-- \nBob\nAcme GmbH\n\nTel. 0151 4711\n"
+    )
+    sent = "Welche Nummer?\n\n-- \nBob\nAcme GmbH\n"
+    assert "4711" in fold_text(text, sent=lambda: sent).visible
+
+
+def test_one_answer_between_opens_what_lies_deeper() -> None:
+    """A block of fields in our own mail begins no second history below a first one with answers in it."""
+    ours = "Welche?\n\nVon: Lager <l@acme.example>\nAn: uns\nBetreff: Teile\n\nrot oder blau\n"
+    text = HEADED.format(above="Hallo", history=ours.replace("Welche?", "Welche?\nDie rote."))
+    assert fold_text(text, sent=lambda: ours).quoted == ""
