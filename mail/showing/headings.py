@@ -12,6 +12,7 @@ import re
 from mail.showing.program_words import OTHER_LABELS, every, labels
 
 MAX_LINE = 500
+MAX_LABEL = 48  # characters up to the colon of a field
 MAX_ATTRIBUTION_LINES = 4
 WRAPPED = 50  # characters; a line that long may have been broken
 MAX_ATTRIBUTION = 600  # characters of them
@@ -81,6 +82,8 @@ def is_rule(line: str) -> bool:
 
 def is_forward_line(line: str) -> bool:
     """Whether the line stands above a mail that is passed on, and above nothing else."""
+    if "--" not in line and ":" not in line[-4:]:
+        return False
     return FORWARDED.fullmatch(line[:MAX_LINE]) is not None
 
 
@@ -96,7 +99,7 @@ def names_an_address(heading: str) -> bool:
 
 def attribution_end(lines: list[str], i: int, *, quoted_below: bool = False) -> int | None:
     """The line after an attribution that begins at line `i`; one that names only a person has quotes below."""
-    last = next((j for j in range(i, min(i + MAX_ATTRIBUTION_LINES, len(lines))) if _closes(lines[j])), None)
+    last = next((j for j in range(i, min(i + MAX_ATTRIBUTION_LINES, len(lines))) if closes(lines[j])), None)
     if last is None or any(not line.strip() or line.lstrip().startswith(">") for line in lines[i : last + 1]):
         return None
     words = joined(lines[i : last + 1])
@@ -117,7 +120,8 @@ def _begins_one(line: str) -> bool:
     return len(line) >= WRAPPED or "<" in line or bool(_START.match(line) or _VERB.search(line))
 
 
-def _closes(line: str) -> bool:
+def closes(line: str) -> bool:
+    """Whether an attribution may end with this line."""
     end = line.rstrip()
     return end.endswith((":", "--"))
 
@@ -189,7 +193,7 @@ def begins_history(lines: list[str]) -> bool:
 
 
 def _kind(line: str) -> str | None:
-    if ":" not in line[:48]:
+    if ":" not in line[:MAX_LABEL]:
         return None
     found = FIELD.match(line[:MAX_LINE])
     return field_kind(found["name"]) if found else None

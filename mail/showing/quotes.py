@@ -13,9 +13,12 @@ from collections.abc import Callable
 
 from mail.showing.added_words import adds_words
 from mail.showing.headings import (
+    MAX_ATTRIBUTION_LINES,
+    MAX_LABEL,
     MAX_LINE,
     attribution_end,
     begins_history,
+    closes,
     header_labels,
     is_forward_line,
     is_rule,
@@ -43,8 +46,8 @@ _FINNISH_ANSWER = re.compile(r"(?i)\s*vs\s*:.*\[#\d+\]")
 _OUR_MARKER = re.compile(
     r"[\s>]*ref:\d{1,18}\.[a-zA-Z2-7]{26}:ref\s*"
 )  # hidden in mails of ours (`mail.ids`)
-# Words by which people say that they answered further down, inside the history.
-_ANSWERED_BELOW = re.compile(rf"(?i)(?<!\w)(?:{every('below')})(?!\w)")
+# Words by which people say that they answered further down, inside the history; in lower case they are found sooner.
+_ANSWERED_BELOW = re.compile(rf"(?<!\w)(?:{every('below')})(?!\w)")
 
 
 def fold_text(text: str, *, forwarded: bool = False, sent: Callable[[], str] | None = None) -> Folded:
@@ -86,7 +89,7 @@ def is_our_marker(words: str) -> bool:
 
 def answered_below(visible: str) -> bool:
     """Whether these words point into the history: »siehe unten«, »my answers inline«, »in rot«."""
-    return _ANSWERED_BELOW.search(visible) is not None
+    return _ANSWERED_BELOW.search(visible.lower()) is not None
 
 
 def without_heading(lines: list[str]) -> list[str]:
@@ -179,7 +182,10 @@ class _Page:
         self.next_quote = [len(lines)] * (len(lines) + 1)
         for i in range(len(lines) - 1, -1, -1):
             self.next_quote[i] = i if self.quoted[i] else self.next_quote[i + 1]
-        self._answered: int | None = None
+        self.next_end = [len(lines)] * (len(lines) + 1)  # of an attribution
+        for i in range(len(lines) - 1, -1, -1):
+            self.next_end[i] = i if closes(self.lines[i]) else self.next_end[i + 1]
+        self._answered, self._looked_at = False, 0
 
     def only_quotes(self, start: int, end: int) -> bool:
         return self.quotes[start] > self.quotes[end] and self.own[start] == self.own[end]
@@ -206,25 +212,27 @@ class _Page:
 
     def answered_below(self, end: int) -> bool:
         """Whether a line before `end` says that the answers stand further down."""
-        if self._answered is None:
-            found = (i for i, line in enumerate(self.lines) if answered_below(line))
-            self._answered = next(found, len(self.lines))
-        return self._answered < end
+        if not self._answered:
+            self._answered = any(map(answered_below, self.lines[self._looked_at : end]))
+            self._looked_at = max(end, self._looked_at)
+        return self._answered
 
 
 def _history_below(page: _Page, i: int) -> int | None:
     """The line after a heading of history that begins at line `i`, or None."""
     line = page.lines[i].strip()
-    if line.lstrip("> ") in MARKERS:
+    if line[-3:] == "-##" and line.lstrip("> ") in MARKERS:
         return i + 1
-    separated = line[:1] in "*-" and is_separator(line)
-    if page.quoted[i] and not separated:
+    if page.quoted[i]:
         return None
-    labels = i + 1 if separated or is_rule(line) else i
-    if header_labels(page.lines[labels : labels + 10]):
+    separated = line[:1] in "*-" and is_separator(line)
+    labels = i + 1 if separated or (line[:1] in "_-" and is_rule(line)) else i
+    if (labels > i or ":" in line[:MAX_LABEL]) and header_labels(page.lines[labels : labels + 10]):
         return labels_end(page.lines, labels)
     if separated:
         return i + 1
+    if page.next_end[i] >= i + MAX_ATTRIBUTION_LINES:
+        return None
     following = next((k for k in range(i + 1, min(i + 4, len(page.lines))) if page.filled[k]), None)
     quoted_below = following is not None and page.quoted[following]
     return attribution_end(page.lines, i, quoted_below=quoted_below)

@@ -13,6 +13,7 @@ from mail.showing.program_words import every
 
 MAX_LINES = 30
 MAX_LINE = 500
+MAX_FOOTER = 400  # with a link at its end
 
 # Names of devices and of programs, as they stand in a footer.
 _DEVICE = (
@@ -33,7 +34,7 @@ _ENDING = r"(?:['’»-]?[^\W\d_]{1,9}»?)?"  # of some languages: iPhonesta, iP
 _PLAIN = re.compile(rf"(?i)(?:[\w-]+ )?{_DEVICE}{_AFTER}")
 _ENDED = re.compile(rf"(?i)(?:[\w«-]+ )?{_DEVICE}{_ENDING}{_AFTER}{_ENDING}")
 _FOOTER = re.compile(
-    rf"(?i)\s*(?:{every('footers').replace('@', '(.{2,80}?)').replace('§', '(.{2,80}?)')})\.?"
+    rf"\s*(?:{every('footers').replace('@', '(.{2,80}?)').replace('§', '(.{2,80}?)')})\.?"
     r"(?: (?:please excuse my brevity|bitte (?:entschuldigen sie|verzeihen sie) (?:die|meine) kürze)\.?)?"
     r"\s*(?:[<(]https?://[^\s<>()]{1,300}[>)])?\s*"
 )
@@ -76,7 +77,7 @@ def is_signature(lines: Sequence[str]) -> bool:
 
 def is_footer(line: str) -> bool:
     """»Von meinem iPhone gesendet« and the like, and nothing else in that line."""
-    found = _FOOTER.fullmatch(line[:MAX_LINE])
+    found = _FOOTER.fullmatch(line.lower()) if len(line) <= MAX_FOOTER else None
     if found is None or found.lastindex is None:
         return found is not None
     device = _ENDED if found.lastindex in _INFLECTED else _PLAIN
