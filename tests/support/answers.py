@@ -271,8 +271,9 @@ def judge(case: Case, score: Score) -> None:
     if mail.html:
         forms.append(("html", *_of_html(mail.html, marked.html, text, name)))
     for form, shown, hidden in forms:
-        if lost := re.findall(f"{SIGN}([^{SIGN}]*){SIGN}", hidden):
-            score.hidden.append(f"{name}, {form}: {lost}")
+        if SIGN in hidden:
+            lost = re.findall(f"{SIGN}([^{SIGN}]*)", hidden)
+            score.hidden.append(f"{name}, {form}: {lost[::2]}")
         if not case.folds or (case.folds == "rest" and form == "text" and mail.html):
             continue
         folded = _is_folded(case, shown, hidden)
@@ -295,10 +296,16 @@ def _of_text(plain: str, marked: str, sent: str) -> tuple[str, str]:
     for cut in cuts:
         if cut >= seen:
             cuts[cut] = len(marked)
-    opening, end = cuts[folded.opening] if folded.opening else 0, cuts[len(folded.visible)]
-    while end < len(marked) and marked[end - 1 : end] == SIGN and _opens(marked, end - 1):
-        end -= 1
+    opening = _before_signs(marked, cuts[folded.opening]) if folded.opening else 0
+    end = _before_signs(marked, cuts[len(folded.visible)])
     return marked[opening:end], marked[:opening] + "\n" + marked[end:]
+
+
+def _before_signs(marked: str, cut: int) -> int:
+    """A sign with which words begin is on the side of these words."""
+    while cut and marked[cut - 1] == SIGN and _opens(marked, cut - 1):
+        cut -= 1
+    return cut
 
 
 def _opens(marked: str, place: int) -> bool:
