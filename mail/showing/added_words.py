@@ -62,7 +62,7 @@ def adds_words(history: str, sent: str, *, marked: bool = False) -> bool | None:
         return True if there.signs_beside(ours) else None
     if (stretch := _stretch(there, _Lines(ours), marked)) is not None:
         return there.signs_beside(ours if stretch == (0, len(ours.words)) else ours.piece(*stretch))
-    return True if _may_be_ours(_names(there), _names(ours)) else None
+    return True if _may_be_ours(there, ours) else None
 
 
 @dataclass(slots=True)
@@ -196,13 +196,13 @@ def _end_of(there: _Text, ours: _Lines, place: int) -> int | None:
     return place if ours.may_end(place) else None
 
 
-def _may_be_ours(there: list[str], ours: list[str]) -> bool:
-    """Whether enough of our words came back; two in a row are seldom chance, two pairs hardly ever."""
-    if len(there) < FEW:
+def _may_be_ours(there: _Text, ours: _Text) -> bool:
+    """Whether anything tells that our mail came back: a link, two words in a row, or a third of all words."""
+    words, known = _names(there), _names(ours)
+    if len(words) < FEW or there.links.keys() & ours.links.keys():
         return True
-    pairs, known = set(pairwise(ours)), set(ours)
-    shared = sum(pair in pairs for pair in pairwise(there))
-    return shared > 1 or 2 * sum(word in known for word in there) >= len(there)
+    pairs, single = set(pairwise(known)), set(known)
+    return any(pair in pairs for pair in pairwise(words)) or 3 * sum(w in single for w in words) >= len(words)
 
 
 def _words(text: str) -> list[_Word]:

@@ -114,6 +114,12 @@ def test_the_history_of_another_mail_is_told_apart() -> None:
     assert adds_words(SENT, "") is None and adds_words("", SENT) is None
 
 
+def test_one_piece_of_ours_tells_that_the_rest_is_an_answer() -> None:
+    long = "Nein, bitte keinesfalls vor Freitag, denn bis dahin bin ich verreist und niemand öffnet."
+    for piece in ("die Seriennummer", "https://acme.example/rueckgabe", "lager@acme.example"):
+        assert adds_words(f"{piece} {long}", SENT) is True
+
+
 def test_what_is_marked_may_set_in_within_a_line() -> None:
     rest = " ".join(BODY[3].split()[3:]) + "\n" + "\n".join(LINES[4:])
     assert adds_words(rest, SENT, marked=True) is False
