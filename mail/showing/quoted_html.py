@@ -139,17 +139,16 @@ class _Page:
     def span(self, first: _Element, last: _Element, *, history: bool = True, marked: bool = False) -> _Span:
         return _Span(first.start, last.end, first.content, last.content_end, first.parent, history, marked)
 
-    def is_answered(self, span: _Span) -> bool:
-        """Whether somebody wrote between its lines, or what stands there was announced and is no mail of ours."""
+    def adds_words(self, span: _Span) -> bool | None:
+        """Whether somebody wrote between its lines; None where what we sent is not known, or was another mail."""
         sent = self._sent() if self._sent is not None else ""
         if not sent:
-            return span.announced
+            return None
         if span.end - span.start > MAX_CHECKED:
             return True
         around = _Element("", "", span.start, span.start, 0, -1, close=span.end)
         lines = without_heading(self.lines(around, MAX_CHECKED))
-        added = adds_words("\n".join(lines), sent, marked=span.marked)
-        return span.announced if added is None else added
+        return adds_words("\n".join(lines), sent, marked=span.marked)
 
 
 def _kind(name: str, attributes: str) -> str:
@@ -203,8 +202,13 @@ def _history(page: _Page, end: int) -> _Span | None:
         if tried > MAX_CANDIDATES:
             return None
         span = _span(page, index, end)
-        if span is not None:
-            return None if page.is_answered(span) else span
+        if span is None:
+            continue
+        added = page.adds_words(span)
+        if added:
+            return None
+        if added is False or not span.announced:
+            return span
     return None
 
 
@@ -229,7 +233,9 @@ def _span(page: _Page, index: int, end: int) -> _Span | None:
             return None  # somebody wrote below
         span = _cite(page, index)
         named = element.kind == "cite" or (span is not None and span.start < element.start)
-        return span if named or begins_history(page.lines(element)) else None
+        if span is not None and not named and not begins_history(page.lines(element)):
+            span.announced = True
+        return span
     if element.kind in ("prefix", "signature"):
         return None  # the blockquote that follows decides
     return _outlook(page, index, end)
@@ -271,12 +277,16 @@ def _cite(page: _Page, index: int) -> _Span | None:
         if before.kind == "prefix" or is_attribution("\n".join(page.lines(before, 1500))):
             first = before
         break
-    parent = element.parent
+    parent, announced = element.parent, False
     while parent >= 0:
         if page.elements[parent].kind == "container":
-            return None  # already looked at as a whole
+            announced = True  # already looked at as a whole
         parent = page.elements[parent].parent
-    return page.span(first, element, marked=True) if first.content else None
+    if not first.content:
+        return None
+    span = page.span(first, element, marked=True)
+    span.announced = announced
+    return span
 
 
 def _outlook(page: _Page, index: int, end: int) -> _Span | None:
@@ -334,7 +344,7 @@ def _opening(page: _Page, end: int) -> _Span | None:
     if element.content > MAX_ATTRIBUTION:
         return None
     span = _opened_by(page, quotes[0], element)
-    return None if span is None or page.is_answered(span) else span
+    return None if span is None or page.adds_words(span) else span
 
 
 def _opened_by(page: _Page, index: int, element: _Element) -> _Span | None:

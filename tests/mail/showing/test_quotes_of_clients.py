@@ -110,7 +110,11 @@ def test_an_answer_that_nobody_announced_between_our_own_lines_stays_visible(nam
 def test_knowing_our_own_words_opens_no_history_without_reason(path: Path) -> None:
     mail = parse(filled(path))
     assert fold_text(mail.text, sent=lambda: SAMPLE.text) == fold_text(mail.text)
-    assert clean_html(mail.html, {}, sent=lambda: SAMPLE.text) == clean_html(mail.html, {})
+    if mail.html:  # more may be folded: what trails the last answer is known to be ours
+        known, unknown = (
+            halves(clean_html(mail.html, {}, sent=sent).html)[1] for sent in (lambda: SAMPLE.text, None)
+        )
+        assert squeezed(unknown).replace(">", "") in squeezed(known).replace(">", "")
 
 
 def test_the_history_of_another_mail_and_a_disclaimer_below_ours_are_no_answers():
