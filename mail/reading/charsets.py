@@ -58,6 +58,8 @@ _HIGH_RUN = re.compile(rb"[\x80-\xff]{3}")
 _WESTERN_LETTERS = re.compile(
     rb"[\xc4\xc5\xc6\xc9\xd6\xd8\xdc\xdf-\xe2\xe4-\xea\xed\xf1\xf3\xf4\xf6\xf8\xfa\xfc]"
 )
+_JIS_208 = re.compile(rb"\x1b\$[@B]")
+_JIS_STRETCH = re.compile(rb"\x1b\$[@B][^\x1b]*|(?:\x1b(?!\$[@B])|[^\x1b])+")
 _ISO_2022 = re.compile(rb"\x1b(?:\$[@B)]|\([BJ])")
 
 
@@ -94,22 +96,60 @@ def codec_name(declared: str) -> str:
     return _ALIASES.get(re.sub(r"[^a-z0-9.]+", "_", found.name), found.name)
 
 
+def may_be_told(codec: str) -> bool:
+    """Whether bytes that are in another charset may fail in this one, or are rarely readable words in it."""
+    return codec not in _NEVER_FAIL and not codec.startswith("utf-")
+
+
 def _decode(data: bytes, codec: str) -> str:
     if data.isascii() and b"\x1b" not in data and codec in ("", "ascii", "utf-8", "cp1252"):
         return data.decode("ascii")
     if codec == "cp1252" or codec in _NEVER_FAIL or not codec:
         try:
-            return data.decode("utf-8-sig") if not _ISO_2022.search(data) else data.decode("iso2022_jp_ext")
+            return data.decode("utf-8-sig") if not _ISO_2022.search(data) else _japanese(data)
         except (UnicodeError, ValueError):
             pass
     if codec and codec != "ascii":
         try:
-            return data.decode(codec)
+            return _japanese(data) if codec == "iso2022_jp_ext" else data.decode(codec)
         except (UnicodeError, ValueError):
             pass
         if not _HIGH.search(data) or codec.startswith("utf-"):  # damaged in places, the charset is right
             return _mended(data, codec)
     return _guess(data)
+
+
+def _japanese(data: bytes) -> str:
+    """ISO-2022-JP with the rows that NEC and IBM added (CP50220), which Python knows in Shift JIS only (cp932)."""
+    try:
+        return data.decode("iso2022_jp_ext")
+    except UnicodeDecodeError:
+        if not _JIS_208.search(data):
+            raise
+    words = ""
+    for stretch in _JIS_STRETCH.findall(data):
+        if escape := _JIS_208.match(stretch):
+            words += _shifted(stretch[escape.end() :]).decode("cp932")
+        else:
+            words += stretch.decode("iso2022_jp_ext")
+    return words
+
+
+def _shifted(pairs: bytes) -> bytes:
+    """Rows and cells of JIS X 0208 (0x21 to 0x7E each) in Shift JIS; line ends stay."""
+    out = bytearray()
+    position = 0
+    while position < len(pairs):
+        row, cell = pairs[position], pairs[position + 1] if position + 1 < len(pairs) else 0
+        if not (0x21 <= row <= 0x7E and 0x21 <= cell <= 0x7E):
+            out.append(row)
+            position += 1
+            continue
+        lead = ((row + 1) >> 1) + (0x70 if row <= 0x5E else 0xB0)
+        trail = cell + (0x7E if row % 2 == 0 else 0x1F + (cell >= 0x60))
+        out += bytes((lead, trail))
+        position += 2
+    return bytes(out)
 
 
 def _mended(data: bytes, codec: str) -> str:

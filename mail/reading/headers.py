@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote_to_bytes
 
+from mail.reading.base64_body import base64_bytes, is_plain_words
 from mail.reading.charsets import decode
 from mail.types import Address
 
@@ -19,7 +20,6 @@ MAX_STRUCTURED_BYTES = 64 * 1024
 MAX_ADDRESSES = 500
 MAX_REFERENCES = 50
 MAX_ADDRESS = 500
-MAX_BASE64_BLOCKS = 50_000
 MAX_NAME = 300
 MAX_NAME_PIECES = 20  # commas that an unquoted name may have before it is no name
 MAX_ID = 998  # the longest line of RFC 5322
@@ -45,12 +45,13 @@ _CONTINUED = re.compile(r"(.+?)\*(\d{1,3})?(\*?)\Z")
 _ADDRESS_TOKEN = re.compile(
     rb'"(?:[^"\\]|\\.)*("?)|\((?:[^()\\]|\\.){0,100}\)|<([^<>]*)>|[,;:]|[^"(<,;:]+|.', re.DOTALL
 )
+_LOCAL_PART_ENDS = re.compile(rb"[\s,;<>()]")
+_QUOTED_LOCAL_PART = re.compile(r'"((?:[^"\\]|\\.)+)"@')
+_ATOMS = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")  # they need no quotes
 _COMMENT = re.compile(rb"\([^()]*\)")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _BIDI = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _ID = re.compile(r"<[^<>]+>")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
-_NOT_BASE64_BYTES = bytes(c for c in range(256) if not re.match(rb"[A-Za-z0-9+/=]", bytes([c])))
 
 
 def text(value: bytes) -> str:
@@ -77,6 +78,15 @@ def text(value: bytes) -> str:
         out.append(decode(waiting[1], waiting[0].decode("latin-1")))
     out.append(decode(value[position:]))
     return _one_line("".join(out))
+
+
+def charsets_of_words(value: bytes) -> list[str]:
+    """The charsets that the encoded words of a field name."""
+    return [match[1].decode("latin-1") for match in _WORD.finditer(value)] if b"=?" in value else []
+
+
+def is_media_type(value: bytes) -> bool:
+    return _TYPE.match(value[:MAX_STRUCTURED_BYTES].partition(b";")[0].decode("latin-1")) is not None
 
 
 def media_type(value: bytes, default: str) -> tuple[str, Parameters]:
@@ -163,27 +173,7 @@ def _one_line(words: str) -> str:
 def _word_bytes(encoding: bytes, data: bytes) -> bytes:
     if encoding in b"qQ":
         return binascii.a2b_qp(data.replace(b"_", b" "), header=False)
-    return base64_bytes(data)
-
-
-def base64_bytes(data: bytes) -> bytes:
-    """Base64 as it comes: line ends and foreign characters skipped, missing padding added,
-    several padded blocks in a row (mailers that encode in chunks) all read."""
-    try:
-        whole = binascii.a2b_base64(data)
-        if b"=" not in data.rstrip(b"\r\n \t=") or _NOT_BASE64.search(data):
-            return whole
-    except binascii.Error:
-        pass
-    letters = data.translate(None, _NOT_BASE64_BYTES)
-    if letters.count(b"=") > MAX_BASE64_BLOCKS:  # no mailer does that; hostile
-        letters = letters.replace(b"=", b"")
-    blocks = letters.replace(b"=", b" ").split()
-    out = bytearray()
-    for block in blocks:
-        block = block[:-1] if len(block) % 4 == 1 else block
-        out += binascii.a2b_base64(block + b"=" * (-len(block) % 4))
-    return bytes(out)
+    return data if is_plain_words(data) else base64_bytes(data)
 
 
 def _unquoted(raw: bytes) -> bytes:
@@ -218,6 +208,8 @@ def _mailboxes(value: bytes) -> Iterator[Address]:
     for token, kind in _tokens(value):
         if kind == "word":
             words.append(token)
+        elif kind == "address":
+            angle, before_angle = token, len(words)
         elif kind == "comment":
             comment = comment or token
         elif kind == "group":
@@ -246,7 +238,11 @@ def _tokens(value: bytes) -> Iterator[tuple[bytes, str]]:
         token, position = match[0], match.end()
         first = token[:1]
         if first == b'"':
-            if quotes and len(token) > 1 and match[1]:
+            if quotes and match[1] and value[position : position + 1] == b"@":  # a quoted local part
+                end = _LOCAL_PART_ENDS.search(value, position)
+                position = end.start() if end else len(value)
+                yield value[match.start() : position], "address"
+            elif quotes and len(token) > 1 and match[1]:
                 yield _ESCAPED.sub(rb"\1", token[1:-1]), "word"
             else:  # never closed: read on as if quotes meant nothing, or one mark would swallow the address
                 value, position, quotes = value[match.start() + 1 :].replace(b'"', b" "), 0, False
@@ -289,7 +285,11 @@ def _spec(raw: bytes) -> str:
         raw = raw.rpartition(b":")[2]
     if b"(" in raw and b'"' not in raw:
         raw = _COMMENT.sub(b"", raw)
-    spec = _BIDI.sub("", text(raw)).strip(" ,;'\"").removeprefix("mailto:")
+    spec = _BIDI.sub("", text(raw)).strip(" ,;'")
+    if found := _QUOTED_LOCAL_PART.match(spec):
+        spec = found[1] + spec[found.end() - 1 :] if _ATOMS.fullmatch(found[1]) else spec
+    else:
+        spec = spec.strip(" ,;'\"").removeprefix("mailto:")
     if '"' not in spec:
         spec = _SPACES.sub("", spec)
     local, at, domain = spec.rpartition("@")

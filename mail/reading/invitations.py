@@ -30,7 +30,20 @@ _DURATION = re.compile(
     r"([+-]?)P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?", re.A
 )
 _OFFSET = re.compile(r"([+-])(\d\d)(\d\d)(\d\d)?", re.A)
-_ZONE_KEY = re.compile(r"[A-Za-z0-9_+-]{1,40}(?:/[A-Za-z0-9_+-]{1,40}){1,2}|UTC|GMT", re.A)
+# Among the names without a slash only those that mean one zone to everybody.
+_ZONE_KEY = re.compile(
+    r"[A-Za-z0-9_+-]{1,40}(?:/[A-Za-z0-9_+-]{1,40}){1,2}|UTC|GMT|CET|EET|WET|MET|Japan|Singapore|Turkey", re.A
+)
+_OFFSET_ZONE = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d\d))?", re.A)
+_SUMMER_AND_WINTER = {
+    "MEZ": 1,
+    "CEST": 2,
+    "MESZ": 2,
+    "EEST": 3,
+    "WEST": 1,
+    "BST": 1,
+    "Z": 0,
+}  # hours ahead of UTC
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
@@ -188,13 +201,29 @@ def _when(line: _Line, calendar: _Calendar) -> date | datetime | None:
     if moment[7]:
         return when.replace(tzinfo=UTC)
     zone = line.parameters.get("TZID", "")
+    # What the file says of its zone comes first: a name may mean another zone to its program than to others.
+    onsets = [(onset, c.offset) for c in calendar.zones.get(zone, ()) if (onset := c.last_before(when))]
+    if onsets:
+        return (when - max(onsets)[1]).replace(tzinfo=UTC)
+    if (offset := _fixed_offset(zone)) is not None:
+        return (when - offset).replace(tzinfo=UTC)
     if _ZONE_KEY.fullmatch(zone):
         try:
             return when.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
         except (ValueError, OSError, KeyError, OverflowError):
             pass  # not a name that the zone database knows
-    onsets = [(onset, c.offset) for c in calendar.zones.get(zone, ()) if (onset := c.last_before(when))]
-    return (when - max(onsets)[1]).replace(tzinfo=UTC) if onsets else when
+    return when
+
+
+def _fixed_offset(zone: str) -> timedelta | None:
+    """Of a zone that nobody defines, neither the file nor the database: `UTC+01:00`, as Python writes it, or CEST."""
+    if zone.upper() in _SUMMER_AND_WINTER:
+        return timedelta(hours=_SUMMER_AND_WINTER[zone.upper()])
+    found = _OFFSET_ZONE.fullmatch(zone)
+    if not found:
+        return None
+    offset = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
+    return -offset if found[1] == "-" else offset
 
 
 def _duration(value: str) -> timedelta:

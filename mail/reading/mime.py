@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mail.reading.headers import Parameters, media_type
+from mail.reading.charsets import codec_name, may_be_told
+from mail.reading.headers import Parameters, charsets_of_words, is_media_type, media_type
 
 MAX_HEADER_BYTES = 256 * 1024
 MAX_FIELDS = 1000
@@ -53,6 +54,12 @@ class Entity:
     def get(self, name: str) -> bytes:
         return next((value for key, value in self.fields if key == name), b"")
 
+    @property
+    def has_broken_type(self) -> bool:
+        """Whether it says its type, but in no way that can be read."""
+        said = self.get("content-type")
+        return bool(said) and not is_media_type(said)
+
 
 @dataclass(slots=True)
 class Skeleton:
@@ -85,6 +92,53 @@ def _entity(raw: bytes, start: int, end: int, depth: int, default: str, result: 
     if entity.type.startswith("multipart/"):
         _split(raw, entity, result)
     return entity
+
+
+def read_raw_values(root: Entity) -> None:
+    """Values in raw 8-bit letters become UTF-8, by the charset that the same mail names elsewhere.
+
+    Some letters alone say little of their charset; what the mail says of its text or its other words says more.
+    """
+    entities = list(_with_children(root))
+    raw = [entity for entity in entities if any(_is_raw(value) for _, value in entity.fields)]
+    if not raw:
+        return
+    named = dict.fromkeys(codec_name(entity.parameters.get("charset", "")) for entity in entities)
+    for entity in entities:
+        named.update(
+            dict.fromkeys(codec_name(c) for _, value in entity.fields for c in charsets_of_words(value))
+        )
+    charsets = [charset for charset in named if charset and may_be_told(charset)]
+    for entity in raw:
+        entity.fields = [
+            (name, _in_utf8(value, charsets) if _is_raw(value) else value) for name, value in entity.fields
+        ]
+        entity.parameters = media_type(entity.get("content-type"), entity.type)[1]
+
+
+def _with_children(entity: Entity) -> Iterator[Entity]:
+    yield entity
+    for child in entity.children:
+        yield from _with_children(child)
+
+
+def _is_raw(value: bytes) -> bool:
+    if value.isascii():
+        return False
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _in_utf8(value: bytes, charsets: list[str]) -> bytes:
+    for charset in charsets:
+        try:
+            return value.decode(charset).encode()
+        except (UnicodeError, ValueError):
+            continue
+    return value
 
 
 def _split(raw: bytes, entity: Entity, result: Skeleton) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 from mail.reading import tnef, uuencode
+from mail.reading.base64_body import base64_bytes, cut_off_plain_lines
 from mail.reading.charsets import decode
 from mail.reading.crypto_parts import PKCS7, seal_of, seal_of_pkcs7, seal_of_text, signed_content
 from mail.reading.file_names import clean_name, made_up_name, type_of_name
@@ -21,7 +22,6 @@ from mail.reading.headers import (
     MAX_REFERENCES,
     MAX_STRUCTURED_BYTES,
     addresses,
-    base64_bytes,
     date,
     display_name,
     message_id,
@@ -30,8 +30,8 @@ from mail.reading.headers import (
     value_and_parameters,
 )
 from mail.reading.invitations import read_invitation
-from mail.reading.mime import MAX_DEPTH, Entity, Skeleton, read_fields, skeleton
-from mail.reading.plaintext import ENRICHED, text_of, text_of_enriched
+from mail.reading.mime import MAX_DEPTH, Entity, Skeleton, read_fields, read_raw_values, skeleton
+from mail.reading.plaintext import ENRICHED, text_of, text_of_enriched, unflowed
 from mail.types import Address, Invitation, Mail, Part, Seal
 
 MAX_SUBJECT = 4096  # characters
@@ -47,6 +47,7 @@ _CID = re.compile(r"(?i)\bcid:([^\"'\s<>)]{1,500})")
 _META_CHARSET = re.compile(rb"(?i)<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{1,40})")
 _BASE64_LINE = re.compile(rb"\s*[A-Za-z0-9+/]+=*\s*(?:[\r\n]|\Z)")
 _BODIES = ("text/plain", "text/html", "text/markdown", *ENRICHED)
+CALENDARS = ("text/calendar", "application/ics")
 _UNSEEN_ALTERNATIVES = {"text/x-amp-html", "text/watch-html"}  # second copies of the same words
 
 
@@ -100,6 +101,9 @@ class _Content:
     parts: list[Part] = field(default_factory=list)
     room: int = MAX_TEXT
     invitation: Invitation | None = None
+    shown_calendar: Part | None = (
+        None  # the form of the body that calendars show; most programs attach it as well
+    )
     seals: dict[Seal, None] = field(default_factory=dict)  # a set that keeps its order
 
 
@@ -110,6 +114,7 @@ def _with_line_feeds(raw: bytes) -> bytes:
 
 def _read(raw: bytes, tree: Skeleton | None) -> Mail:
     tree = tree or skeleton(raw)
+    read_raw_values(tree.root)
     content = _Content(raw, tree)
     sections = _sections(tree.root, "", content)
     body, markup = _joined(sections)
@@ -117,7 +122,7 @@ def _read(raw: bytes, tree: Skeleton | None) -> Mail:
         _head(tree.root, tree.defects),
         text=body,
         html=markup,
-        attachments=_with_inline(content.parts, markup),
+        attachments=_with_inline(_without_second_calendar(content), markup),
         invitation=content.invitation,
         seals=tuple(content.seals),
         defects=tuple(tree.defects),
@@ -183,11 +188,17 @@ def _sections(entity: Entity, parent: str, content: _Content) -> list[_Section]:
         return []
     disposition, parameters = value_and_parameters(entity.get("content-disposition"))
     name = clean_name(parameters.get("filename") or entity.parameters.get("name", ""))
-    data = _decoded(entity, content.raw)
+    if name and entity.has_broken_type:
+        entity.type = type_of_name(name)
+    data, behind = _decoded(entity, content.raw)
     if _is_body(entity, parent, disposition.lower(), name):
         if entity.type == "text/plain" and b"begin " in data:
             data = _without_files(data, content)
         words = _words(entity, data)
+        if behind:
+            lines = _line_feeds(decode(behind))
+            is_html = entity.type == "text/html"
+            words += f"<pre>{html.escape(lines, quote=False)}</pre>" if is_html else f"\n\n{lines}"
         if "-----BEGIN PGP" in words and (seal := seal_of_text(words)):
             content.seals[seal] = None
         if len(words) > content.room or len(data) > MAX_DECODED:
@@ -201,10 +212,27 @@ def _sections(entity: Entity, parent: str, content: _Content) -> list[_Section]:
     content.parts.append(_part(entity, name, data, len(content.parts) + 1))
     if entity.type in PKCS7 or name.lower().endswith(".p7m"):
         return _signed(entity, data, parent, content)
-    if entity.type == "text/calendar" and content.invitation is None:
+    if entity.type in CALENDARS and content.invitation is None:
         said = entity.parameters
         content.invitation = read_invitation(data, said.get("charset", ""), said.get("method", ""))
+        if parent == "multipart/alternative":
+            content.shown_calendar = content.parts[-1]
     return []
+
+
+def _without_second_calendar(content: _Content) -> list[Part]:
+    """Google and Outlook send the invitation as a form of the body and as a file: one of them is enough."""
+    shown = content.shown_calendar
+    if shown is None or not any(
+        part is not shown and part.type in CALENDARS and _says_the_same(part, content.invitation)
+        for part in content.parts
+    ):
+        return content.parts
+    return [part for part in content.parts if part is not shown]
+
+
+def _says_the_same(part: Part, invitation: Invitation | None) -> bool:
+    return invitation is not None and read_invitation(part.data, "", invitation.method) == invitation
 
 
 def _without_files(data: bytes, content: _Content) -> bytes:
@@ -279,20 +307,27 @@ def _words(entity: Entity, data: bytes) -> str:
         charset = meta[1].decode("ascii")
     if len(data) > MAX_DECODED:
         data = data[: data.rfind(b"\n", 0, MAX_DECODED) + 1 or MAX_DECODED]
-    words = decode(data, charset)
-    words = words.replace("\r\n", "\n").replace("\r", "\n") if "\r" in words else words
+    words = _line_feeds(decode(data, charset))
+    if entity.parameters.get("delsp", "").lower() == "yes":
+        words = unflowed(words)
     return text_of_enriched(words) if entity.type in ENRICHED else words
 
 
-def _decoded(entity: Entity, raw: bytes) -> bytes:
+def _line_feeds(words: str) -> str:
+    return words.replace("\r\n", "\n").replace("\r", "\n") if "\r" in words else words
+
+
+def _decoded(entity: Entity, raw: bytes) -> tuple[bytes, bytes]:
+    """The content without its transfer encoding, and what others wrote behind it without one."""
     data = raw[entity.start : entity.end]
     encoding = text(entity.get("content-transfer-encoding")[:200]).lower().strip("\"' ;")
     if encoding == "base64":
         # Text that only claims to be base64 is common enough; its first line gives it away.
         if entity.type.startswith("text/") and not _BASE64_LINE.match(data):
-            return data
-        return base64_bytes(data)
-    return binascii.a2b_qp(data) if encoding == "quoted-printable" else data
+            return data, b""
+        data, behind = cut_off_plain_lines(data)
+        return base64_bytes(data), behind
+    return (binascii.a2b_qp(data) if encoding == "quoted-printable" else data), b""
 
 
 def _part(entity: Entity, name: str, data: bytes, number: int) -> Part:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mail.reading.headers import base64_bytes
+from mail.reading.base64_body import base64_bytes
 from mail.reading.mime import MAX_DEPTH, Entity, skeleton
 
 _MAILS = ("message/rfc822", "message/global")

@@ -26,11 +26,22 @@ _CLEANER = nh3.Cleaner(
     url_schemes={"http", "https"},
     link_rel=None,
 )
+# For the few mails that keep their lines by a style; it costs more.
+_STYLED = nh3.Cleaner(
+    tags=_PARAGRAPHS | _LINES | {"br", "hr", "td", "th", "blockquote", "a", "span"},
+    attributes={"a": {"href"}, "*": {"style"}},
+    filter_style_properties={"white-space"},
+    clean_content_tags={"script", "style", "title", "template", "noscript"},
+    url_schemes={"http", "https"},
+    link_rel=None,
+)
+_KEEPS_LINES = re.compile(r"(?i)white-space\s*:\s*(?:pre|break-spaces)")
 ENRICHED = ("text/enriched", "text/richtext")
 _ENRICHED_PARAMETER = re.compile(r"(?i)<param>[^<]{0,1000}</param>")
 _ENRICHED_LINE_ENDS = re.compile(r"\n+")
 _ENRICHED_TAG = re.compile(r"</?[a-zA-Z0-9-]{1,60}>")
-_TOKEN = re.compile(r'<(/?)([a-z0-9]+)(?: href="([^"]*)")?[^<>]*>|([^<]+)')
+_STYLE = r'(?: style="white-space:([a-zA-Z-]+)[^"]*")?'
+_TOKEN = re.compile(rf'<(/?)([a-z0-9]+){_STYLE}(?: href="([^"]*)")?{_STYLE}[^<>]*>|([^<]+)')
 _SPACES = re.compile(r"\s+")
 _DATA_URI = re.compile(r"data:[\w/+.-]{1,80};base64,[A-Za-z0-9+/=\s%]*")
 _ANY_TAG = re.compile(r"<[^<>]*>?")
@@ -45,8 +56,9 @@ def text_of(markup: str) -> str:
     if "base64," in markup:
         markup = _DATA_URI.sub("", markup)
     markup = markup[:MAX_HTML]
+    styled = "white-space" in markup.lower() and _KEEPS_LINES.search(markup) is not None
     try:
-        return _Writer().write(html_tree.clean(_CLEANER, markup))
+        return _Writer(styled).write(html_tree.clean(_STYLED if styled else _CLEANER, markup))
     except html_tree.TooCostly:
         return html.unescape(_ANY_TAG.sub(" ", markup)).strip()
 
@@ -62,10 +74,35 @@ def text_of_enriched(words: str) -> str:
     return _ENRICHED_TAG.sub("", words).replace("\0", "<").strip()
 
 
+def unflowed(text: str) -> str:
+    """The paragraphs of format=flowed with DelSp=yes (RFC 3676), whose lines may end within a word.
+
+    Without DelSp a reader loses nothing by lines as they are, and a quotation keeps its marks.
+    """
+    lines: list[str] = []
+    flows = False  # the last of them goes on in the next
+    depth = 0
+    for line in text.split("\n"):
+        marks = len(line) - len(line.lstrip(">"))
+        words = line[marks:].removeprefix(" ")
+        if flows and marks == depth and words != "-- ":
+            lines[-1] += words
+        else:
+            lines.append((">" * marks + " " if marks else "") + words)
+        flows, depth = words.endswith(" ") and words != "-- ", marks
+        if flows:
+            lines[-1] = lines[-1][:-1]
+    return "\n".join(lines)
+
+
 class _Writer:
     """Lines grow at the end; blocks only ask for breaks, so that nested ones do not add up."""
 
-    def __init__(self) -> None:
+    def __init__(self, styled: bool) -> None:
+        self.styled = styled
+        self.keeps: list[
+            bool
+        ] = []  # whether the open elements keep their lines by a style, the innermost last
         self.lines: list[str] = []
         self.line = ""
         self.quotes = 0
@@ -74,18 +111,27 @@ class _Writer:
         self.links: list[tuple[str, int, int]] = []  # target and where its words began
 
     def write(self, markup: str) -> str:
-        for closing, name, href, words in _TOKEN.findall(markup):
+        for closing, name, before, href, after, words in _TOKEN.findall(markup):
             if words:
                 self._words(html.unescape(words) if "&" in words else words)
             elif closing:
                 self._close(name)
+                if self.keeps:
+                    self.keeps.pop()
             else:
                 self._open(name, html.unescape(href))
+                if self.styled and name not in ("br", "hr"):
+                    self.keeps.append(self._keeps_lines(before or after))
         self._end_line()
         return _MANY_BLANKS.sub("\n\n", "\n".join(self.lines)).strip("\n")
 
+    def _keeps_lines(self, white_space: str) -> bool:
+        if white_space:
+            return white_space.lower().startswith(("pre", "break-spaces"))
+        return bool(self.keeps) and self.keeps[-1]
+
     def _words(self, words: str) -> None:
-        if self.pre:
+        if self.pre or (self.keeps and self.keeps[-1]):
             first, *more = words.split("\n")
             self.line += first
             for line in more:
