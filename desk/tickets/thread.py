@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from desk.channels import channels
 from desk.tickets import drafts, participants, undeliverable
+from mail.writing.compose import bare_subject
 from models import Agent, Kind, MailState, Message, OutboundMail, Ticket, TicketEvent, db
 
 # Beside the mails of the tab »Antwort« only what concerns them; the rest stands under »Verlauf«.
@@ -42,6 +43,14 @@ class Added:
 
     message: Message
     circle: participants.Circle | None = None  # who stands around the ticket now, if that is known
+
+
+def own_subject(message: Message) -> str:
+    """What a requester's mail has as its subject, where the ticket is called otherwise."""
+    if message.kind != Kind.INBOUND:
+        return ""
+    bare = bare_subject(message.subject)
+    return bare if bare.casefold() != bare_subject(message.ticket.subject).casefold() else ""
 
 
 def shown(ticket: Ticket, agent: Agent, tab: str, added: Added | None = None) -> dict[str, Any]:

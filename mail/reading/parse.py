@@ -46,6 +46,10 @@ MAX_VALUE = 16 * 1024  # bytes of one field in `Mail.headers`
 _CID = re.compile(r"(?i)\bcid:([^\"'\s<>)]{1,500})")
 _META_CHARSET = re.compile(rb"(?i)<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{1,40})")
 _BASE64_LINE = re.compile(rb"\s*[A-Za-z0-9+/]+=*\s*(?:[\r\n]|\Z)")
+MAX_PLACEHOLDER = 400  # characters of a plain form that may only say that there is another one
+_NAMES_HTML = re.compile(r"\b(?:HTML|MIME)\b", re.I)
+# A letter behind a tag: then the HTML has words, mostly, and need not be parsed to know it.
+_WORD_BEHIND_TAG = re.compile(r">(?:\s|&(?:nbsp|zwnj|#\d{1,6});)*+[^\s<&]")
 _BODIES = ("text/plain", "text/html", "text/markdown", *ENRICHED)
 CALENDARS = ("text/calendar", "application/ics")
 _UNSEEN_ALTERNATIVES = {"text/x-amp-html", "text/watch-html"}  # second copies of the same words
@@ -347,9 +351,29 @@ def _joined(sections: list[_Section]) -> tuple[str, str]:
     """Text and HTML of the whole body; HTML is empty when no section has it."""
     if any(s.inside for s in sections) and any(s.plain.strip() or s.html for s in sections if not s.inside):
         sections = [section for section in sections if not section.inside]
-    words = [s.plain if s.plain.strip() else text_of(s.html) if s.html else s.plain for s in sections]
+    words = [_words_of(section) for section in sections]
     has_html = any(section.html for section in sections)
     return "\n".join(words).strip("\n").rstrip(), _joined_html(sections) if has_html else ""
+
+
+def _words_of(section: _Section) -> str:
+    """The plain form, unless it only says that there is another one. HTML without a word gives way to it."""
+    if not section.html:
+        return section.plain
+    plain = section.plain.strip()
+    if not plain:
+        return text_of(section.html)
+    if len(plain) <= MAX_PLACEHOLDER and _NAMES_HTML.search(plain):
+        return text_of(section.html) or section.plain
+    if not _has_words(section.html):
+        section.html = ""
+    return section.plain
+
+
+def _has_words(markup: str) -> bool:
+    lower = markup.lower()
+    body = max(lower.rfind("</style>"), lower.rfind("</head>"), 0)
+    return _WORD_BEHIND_TAG.search(markup, body) is not None or bool(text_of(markup).strip())
 
 
 def _joined_html(sections: list[_Section]) -> str:

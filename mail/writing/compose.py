@@ -69,11 +69,16 @@ def compose(out: Outgoing) -> bytes:
 
 def reply_subject(subject: str, number: int, locale: str) -> str:
     """`AW: … [#123]` in German, `Re: … [#123]` else; earlier prefixes and numbers give way."""
+    prefix = "AW:" if locale.startswith("de") else "Re:"
+    return f"{prefix} {bare_subject(subject)} [#{number}]".replace("  ", " ")
+
+
+def bare_subject(subject: str) -> str:
+    """What a subject says, without the prefixes of replies and the numbers of tickets, with single blanks."""
     bare = _NUMBER.sub("", subject)
     while found := _REPLY_PREFIX.match(bare):
         bare = bare[found.end() :]
-    prefix = "AW:" if locale.startswith("de") else "Re:"
-    return " ".join(f"{prefix} {bare} [#{number}]".split())
+    return " ".join(bare.split())
 
 
 def quote_text(text: str) -> str:

@@ -243,3 +243,53 @@ def test_another_event_stays_beside_it() -> None:
         "attachment-1.ics",
         "invite.ics",
     ]
+
+
+def two_forms(plain: str, markup: str) -> bytes:
+    return (
+        "From: carol@customer.example\nContent-Type: multipart/alternative; boundary=a\n\n"
+        f"--a\nContent-Type: text/plain; charset=utf-8\n\n{plain}\n"
+        f"--a\nContent-Type: text/html; charset=utf-8\n\n{markup}\n--a--\n"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        "Ihr E-Mail-Programm unterstützt keine HTML-Nachrichten.",
+        "This is a message in HTML format. Your mail reader cannot show it.",
+        "Votre logiciel ne permet pas d'afficher les messages au format HTML.",
+        "This is a multi-part message in MIME format.",
+    ],
+)
+def test_a_placeholder_gives_way_to_the_words(plain: str) -> None:
+    assert (
+        parse(two_forms(plain, "<p>Die Waschmaschine verliert Wasser.</p>")).text
+        == "Die Waschmaschine verliert Wasser."
+    )
+    assert parse(two_forms(plain, "<img src='https://x.example/a.png'>")).text == plain
+
+
+def test_who_writes_of_html_keeps_the_words() -> None:
+    plain = "Das Angebot als HTML bitte. " * 20
+    assert parse(two_forms(plain, f"<p>{plain}</p>")).text.startswith("Das Angebot als HTML bitte.")
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<html><head><title>x</title><style>p {color:red}</style></head><body><p>&nbsp;</p></body></html>",
+        "<table><tr><td><img src='https://x.example/a.png'></td></tr></table>",
+        "<p></p>",
+        "<style>body { margin: 0 }</style><div> &#160;\n</div>",
+    ],
+)
+def test_html_without_a_word_gives_way_to_the_text(markup: str) -> None:
+    read = parse(two_forms("Guten Tag, wo bleibt meine Lieferung?", markup))
+    assert (read.text, read.html) == ("Guten Tag, wo bleibt meine Lieferung?", "")
+    assert parse(two_forms("", markup)).html == markup, "there is nothing else to show"
+
+
+@pytest.mark.parametrize("markup", ["Hello", "<p>Hello</p>", "<style>x</style>Hello", "<b>1</b>", "&euro; 5"])
+def test_html_with_a_word_stays(markup: str) -> None:
+    assert parse(two_forms("Hello", markup)).html.strip() == markup

@@ -1,0 +1,60 @@
+"""What an agent reads of a mail on the ticket's page: links that can be clicked, and a subject of its own."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from models import db
+from tests.support.mails import arrive, mail, ticket_of
+
+
+def page_of(client, ticket):
+    number = ticket.number
+    db.session.rollback()
+    return client.get(f"/tickets/{number}").get_data(as_text=True)
+
+
+def test_links_of_a_plain_text_can_be_clicked(as_bob, channel):
+    words = "Siehe https://shop.example/a?b=1&c=2, oder info@shop.example, danke.\n> alt: www.shop.example\n"
+    page = page_of(as_bob, ticket_of(arrive(channel, mail(text=words))))
+    link = r'<a href="([^"]+)" rel="nofollow noopener noreferrer" target="_blank">'
+    found = re.findall(link, page)
+    assert "https://shop.example/a?b=1&amp;c=2" in found and "https://www.shop.example" in found
+    assert '<a href="mailto:info@shop.example">info@shop.example</a>,' in page
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        'https://x.example/"onclick=alert(1)',
+        "<https://x.example/<b>>",
+    ],
+)
+def test_nothing_else_becomes_a_link_or_an_element(as_bob, channel, words):
+    page = page_of(as_bob, ticket_of(arrive(channel, mail(text=words))))
+    assert not re.search(r'href="(?:javascript|data):', page)
+    assert "onclick=alert" not in re.sub(r'"[^"]*"|&#34;onclick=alert', "", page) and "<b>" not in page
+
+
+def test_a_new_subject_is_shown_at_its_message(as_bob, channel):
+    first = ticket_of(arrive(channel, mail(subject="Lieferung", text="One.")))
+    number = first.number
+    same, other = f"AW: Re: lieferung [#{number}]", f"Re: Reklamation Auftrag 77 [#{number}]"
+    for count, subject in enumerate((same, other)):
+        again = arrive(
+            channel,
+            mail(
+                subject=subject,
+                text="Two.",
+                message_id=f"<{count}@customer.example>",
+                references="<1@customer.example>",
+            ),
+        )
+        assert ticket_of(again).number == number
+    page = page_of(as_bob, first)
+    assert page.count("Reklamation Auftrag 77</strong>") == 1
+    assert "lieferung</strong>" not in page.lower()
