@@ -16,6 +16,7 @@ from mail.judging.bounce_phrases import (
     CODES,
     COPY,
     DELAYS,
+    LISTED,
     REASONS,
     SENDER_NAMES,
     SENDERS,
@@ -24,6 +25,7 @@ from mail.judging.bounce_phrases import (
     TRANSCRIPT,
 )
 from mail.judging.delivery_status import blocks, recipients, short, status_in
+from mail.judging.machine_signs import sender_names
 from mail.reading.charsets import decode
 from mail.types import BounceRecipient, Mail
 
@@ -32,13 +34,27 @@ LONGEST_REPORT = 100_000  # characters
 MOST_RECIPIENTS = 100
 RETURNED = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
 
+# What servers set before the words of the other server: `<<< 550 …`.
+_QUOTED_WORDS = re.compile(r"^(?:<<<|>>>|[|>])\s*")
+# Behind these an address explains something and is no recipient.
+_EXPLAINS = re.compile(
+    r"\b(?:e\.?g\.?|for example|such as|please (?:contact|write|forward)|contact us|"
+    r"z\. ?b\.|zum beispiel|wenden sie sich|par exemple|questions?|support|help ?desk|kontakt)\b",
+    re.I,
+)
+
 logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it tells of each detector
 
 
 def from_a_server(mail: Mail) -> bool:
-    """By its address, by its name where it has none (`MAILER-DAEMON <>`), or by the null sender."""
-    name = mail.sender.address or mail.header("from").partition("<")[0].strip(' "')
-    return bool(SENDERS.fullmatch(name) or SENDER_NAMES.fullmatch(mail.sender.name)) or _null_sender(mail)
+    """By its address, by what stands in place of one (`MAILER-DAEMON <>`), by its name, or by the null sender."""
+    names = sender_names(mail)
+    if any(
+        SENDERS.fullmatch(name) or (not mail.sender.address and SENDER_NAMES.fullmatch(name))
+        for name in names
+    ):
+        return True
+    return SENDER_NAMES.fullmatch(mail.sender.name) is not None or _null_sender(mail)
 
 
 def _null_sender(mail: Mail) -> bool:
@@ -46,15 +62,16 @@ def _null_sender(mail: Mail) -> bool:
     return bool(return_path and return_path[0].strip() == "<>")
 
 
-def by_habit(raw: bytes, mail: Mail) -> tuple[BounceRecipient, ...] | None:
+def by_habit(raw: bytes, mail: Mail, *, by_subject: bool = False) -> tuple[BounceRecipient, ...] | None:
     """Without a status part: its fields in the text, Exim's header, the library, addresses beside a reason.
 
-    Only a server's own sender together with a telling subject is a report whatever its words.
+    Only a server's own sender together with a telling subject is a report whatever its words. `by_subject`: the
+    subject alone made us look.
     """
     text = "\n".join((mail.text, *_named_texts(mail)))
     copy = COPY.search(text)
     report = (text[: copy.start()] if copy and copy.start() > 0 else text)[:LONGEST_REPORT]
-    certain = from_a_server(mail) and bool(SUBJECTS.search(mail.subject))
+    certain = from_a_server(mail) and bool(SUBJECTS.search(mail.subject) or DELAYS.search(mail.subject))
     final = not DELAYS.search(mail.subject) and not (DELAYS.search(report) and not REASONS.search(report))
     if written := recipients(blocks(report)):
         return written
@@ -62,7 +79,9 @@ def by_habit(raw: bytes, mail: Mail) -> tuple[BounceRecipient, ...] | None:
     library = {} if addresses else _by_library(raw)
     addresses = addresses or {address: known for address, known in library.items() if address in report}
     has_copy = any(part.type in RETURNED for part in mail.attachments)
-    if not addresses and (certain or has_copy or _null_sender(mail) or mail.header("auto-submitted")):
+    if not addresses and (
+        certain or by_subject or has_copy or _null_sender(mail) or mail.header("auto-submitted")
+    ):
         addresses = {address: final for address in _beside_reasons(report, mail)}
     if not addresses and CODES.search(report) and SENDERS.fullmatch(mail.sender.address):
         addresses = dict.fromkeys(TRANSCRIPT.findall(report), final)
@@ -101,6 +120,8 @@ def _beside_reasons(report: str, mail: Mail) -> list[str]:
     lines = report.split("\n")[:300]
     found = []
     for number, line in enumerate(lines):
+        if _EXPLAINS.search(line[:1000]):
+            continue
         if REASONS.search("\n".join(lines[max(0, number - 2) : number + 3])):
             found += [address for address in re.findall(ADDRESS, line[:1000]) if address.lower() not in own]
     return [address for address in found if not SENDERS.fullmatch(address)]
@@ -127,17 +148,35 @@ def written_to(mail: Mail, copy: str) -> list[str]:
     return []
 
 
-def _recipient(address: str, final: bool, report: str) -> BounceRecipient:
-    """With the line that gives the reason, at or below the address: one with a code before any other.
+def listed(mail: Mail) -> set[str]:
+    """Addresses, in lower case, that stand as machines list them: at the head of a line, or behind such a phrase."""
+    found: set[str] = set()
+    phrase = False
+    for line in mail.text[:LONGEST_REPORT].split("\n")[:300]:
+        line = line[:1000].strip(" \t<>*-")
+        addresses = re.findall(ADDRESS, line)
+        if addresses and (phrase or LISTED.search(line) or line.startswith(addresses[0])):
+            found.update(address.lower() for address in addresses)
+        phrase = bool(LISTED.search(line)) if line else phrase
+    return found
 
-    Where nothing is said near it, the first line of the report that has a code.
+
+def reason_beside(address: str, report: str) -> str:
+    """The line that gives the reason, at or below the address: one with a code, what a colon announces, any other.
+
+    Where nothing is said near it, the first line of the report that has a code; empty if there is none.
     """
-    lines = report.split("\n")
+    lines = report[:LONGEST_REPORT].split("\n")
     place = next((number for number, line in enumerate(lines) if address.lower() in line.lower()), 0)
     near = [line[:2000] for line in lines[place : place + 7]]
-    reasons = [
-        line for pattern in (CODES, REASONS) for line in near if pattern.search(line.replace(address, ""))
-    ]
-    reasons = reasons or [line for line in lines[:300] if CODES.search(line[:2000])]
-    words = reasons[0] if reasons else ""
+    words = next((line for line in near if CODES.search(line.replace(address, ""))), "")
+    if not words and near and near[0].rstrip().endswith(":"):
+        words = next((line for line in near[1:3] if line.strip()), "")
+    words = words or next((line for line in near if REASONS.search(line.replace(address, ""))), "")
+    words = words or next((line for line in lines[:300] if CODES.search(line[:2000])), "")
+    return _QUOTED_WORDS.sub("", words.strip()).removeprefix(f"{address}: ")
+
+
+def _recipient(address: str, final: bool, report: str) -> BounceRecipient:
+    words = reason_beside(address, report)
     return BounceRecipient(address, status_in("", words), final, short(words))

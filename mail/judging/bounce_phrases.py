@@ -36,11 +36,31 @@ SUBJECTS = re.compile(
     r"配信|配送|エラー通知|送信できません|届け|退信|无法投递|退回|無法傳遞|반송",
     re.I,
 )
+# Of mails that only their subject makes a report: what machines write above addresses, and people do not.
+LISTED = re.compile(
+    r"(?:following|these|below)\b.{0,40}(?:recipient|address|destination|user)|recipient\(s\)|recipients?:|"
+    r"(?:folgende|nachstehende)\w*\s.{0,20}(?:empf[äa]nger|adresse)|(?:destinataire|destinatario|odbiorc|p[řr][íi]jem)",
+    re.I,
+)
+# And what people write, but hardly a machine: a greeting, a question, themselves.
+PERSON = re.compile(
+    r"^\W{0,3}(?:hallo|hi|hello|hey|dear|guten (?:tag|morgen|abend)|gr[üu](?:ß|ss) (?:gott|dich|euch)|servus|moin|"
+    r"sehr geehrte|liebe[rs]?|bonjour|salut|buon ?giorno|hola|buenos)\b|\?\s*$|"
+    r"\b(?:ich|wir|mir|uns|mein\w*|unser\w*|my|our|we|mon|notre|nous|nostro|mio)\b|\bI\b(?!')",
+    re.I | re.M,
+)
+# A disposition report (RFC 8098) that says no: Sieve's `reject` (RFC 5429). Else it was deleted unread.
+REFUSED = re.compile(
+    r"reject|refus|declin|bounc|abgelehnt|zur[üu]ckgewiesen|verweigert|rifiutat|rechazad|odrzucon|afgewezen",
+    re.I,
+)
 # A report that all went well, where nothing else in it says so.
 SUCCESS = re.compile(r"\(success\)|\(erfolg|^success", re.I)
 DELAYS = re.compile(
     r"\bdelay(?:ed)?\b|could not send message for past|not yet been delivered|still being retried|"
-    r"will (?:keep|continue to be|be) (?:trying|tried|retried)|verz[öo]ger|noch nicht zugestellt",
+    r"will (?:keep|continue to be|be) (?:trying|tried|retried)|will continue (?:to try|trying)|\bpostponed\b|"
+    r"(?:additional|further) attempts to deliver|verz[öo]ger|noch nicht zugestellt|"
+    r"weitere zustellversuche|versuchen weiter",
     re.I,
 )
 CODES = re.compile(r"\b[45]\d\d[ -]|\b[45]\.\d\.\d{1,3}\b", re.A)

@@ -66,6 +66,11 @@ def recipients(found_blocks: tuple[Block, ...]) -> tuple[BounceRecipient, ...] |
     return tuple(found.values()) or None
 
 
+def disposition(text: str) -> Block:
+    """The fields of a message/disposition-notification (RFC 8098, section 3.1)."""
+    return _fields(text.strip("\n"))
+
+
 def says_nothing(found_blocks: tuple[Block, ...]) -> bool:
     """Recipients are named, but nobody can tell what became of them: then they did not get it."""
     told = ("deliver", "relay", "expand", "delay")

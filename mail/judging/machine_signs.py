@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mail.types import Mail
+
 # The verdicts of the receiving server's filter, by header.
 SPAM_HEADERS = {
     "x-spam-flag": r"yes|true",  # SpamAssassin, and most who came after
@@ -73,7 +75,7 @@ OUT_OF_OFFICE = re.compile(
     | abwesenheits(?:notiz|meldung|nachricht|assistent) | abwesend | au(?:ß|ss)er\ haus
     | (?:ich\ bin\ )?nicht\ im\ (?:b[üu]ro|haus)
     | (?:i\ am\ |i'm\ |currently\ )?out\ of\ (?:the\ )?office | auto(?:matic|mated)?[- ]?(?:reply|response)
-    | autoreply | on\ vacation | vacation\ (?:reply|message|response)
+    | autoreply | away\ from\ my\ (?:mail|desk) | on\ vacation | vacation\ (?:reply|message|response)
     | r[ée]ponse\ automatique | absence\ du\ bureau | absente?\ du\ bureau | message\ d['’]absence
     | notification\ d['’]absence
     | risposta\ automatica | fuori\ (?:sede|ufficio) | assente\ dall['’]ufficio
@@ -98,6 +100,9 @@ AFTER_PHRASE = re.compile(
     re.I,
 )
 
+# Subjects of feedback loops that are no RFC 5965.
+COMPLAINT = re.compile(r"complaint about message from \[?[\da-f.:]+", re.I)
+
 MACHINE_NAMES = re.compile(
     r"(?:[^@]*[-_.+])?(?:mailer[-_]?daemon|post[-_]?master|mail-?delivery\S*|(?:no|do[-_.]?not)[-_.]?re(?:ply|spond)|"
     r"(?:bitte[-_.]?)?nicht[-_.]?(?:be)?antworten|keine[-_.]?antwort|ne[-_.]?pas[-_.]?repondre|no[-_.]?responder|"
@@ -111,3 +116,19 @@ _PROGRAMS = (
     r".*(thunderbird|outlook|apple mail|iphone|ipad|roundcube|k-9|evolution|the bat|mutt|kmail|sogo).*"
 )
 MAIL_PROGRAMS = {"user-agent": _PROGRAMS, "x-mailer": _PROGRAMS}
+
+
+def first_match(mail: Mail, table: dict[str, str]) -> str | None:
+    """The first header that says what the table looks for, as it stands."""
+    for name, value in mail.headers:
+        if name in table and re.fullmatch(table[name], value.strip(), re.I | re.S):
+            return f"{name}: {value.strip()}"
+    return None
+
+
+def sender_names(mail: Mail) -> list[str]:
+    """The sender's address; without one what stands in its place: `MAILER-DAEMON (Mail Delivery System)`."""
+    if mail.sender.address:
+        return [mail.sender.address]
+    said = mail.header("from")[:500]
+    return [piece for piece in (word.strip(" \"'") for word in re.split(r"[<>()]", said)) if piece]

@@ -15,6 +15,7 @@ from mail.judging.forward_requests import read_forward_check
 from mail.judging.machine_signs import (
     AFTER_PHRASE,
     AUTO_SUBMITTED,
+    COMPLAINT,
     LIST_HEADERS,
     MACHINE_NAMES,
     MAIL_PROGRAMS,
@@ -23,6 +24,8 @@ from mail.judging.machine_signs import (
     SPAM_HEADERS,
     SUPPRESS_ALL,
     VENDOR_HEADERS,
+    first_match,
+    sender_names,
 )
 from mail.types import Action, Bounce, Facts, Mail, Verdict
 
@@ -85,7 +88,13 @@ def disposition(case: Case) -> str | None:
 
 
 def other_report(case: Case) -> str | None:
-    """Any other RFC 6522 report: a success, a complaint (RFC 5965), TLS and DMARC statistics."""
+    """Any other RFC 6522 report: a success, a complaint (RFC 5965), TLS and DMARC statistics.
+
+    Outlook.com tells of complaints without that type: by its subject, with the mail that was called spam.
+    """
+    passed_on = any(part.is_mail for part in case.mail.attachments)
+    if passed_on and COMPLAINT.match(case.mail.subject):
+        return case.mail.subject
     return _report_type(case.mail, r"[\w-]+")
 
 
@@ -110,22 +119,22 @@ def forward_check(case: Case) -> str | None:
 
 
 def spam_header(case: Case) -> str | None:
-    return _first_match(case.mail, SPAM_HEADERS)
+    return first_match(case.mail, SPAM_HEADERS)
 
 
 def auto_submitted(case: Case) -> str | None:
     """RFC 3834: everything but `no`."""
-    return _first_match(case.mail, AUTO_SUBMITTED)
+    return first_match(case.mail, AUTO_SUBMITTED)
 
 
 def precedence(case: Case) -> str | None:
-    found = _first_match(case.mail, PRECEDENCE)
+    found = first_match(case.mail, PRECEDENCE)
     return None if found and "list" in found and is_own_list(case.mail, case.facts) else found
 
 
 def list_mail(case: Case) -> str | None:
     """RFC 2369, RFC 2919. A list that is our own address (a group that takes in our mail) says nothing."""
-    return None if is_own_list(case.mail, case.facts) else _first_match(case.mail, LIST_HEADERS)
+    return None if is_own_list(case.mail, case.facts) else first_match(case.mail, LIST_HEADERS)
 
 
 def auto_response_suppress(case: Case) -> str | None:
@@ -134,11 +143,11 @@ def auto_response_suppress(case: Case) -> str | None:
     The shorter lists (`DR, OOF, AutoReply`) say nothing about the writer: Exchange adds them to
     the mails of persons that pass through a distribution group.
     """
-    return _first_match(case.mail, SUPPRESS_ALL)
+    return first_match(case.mail, SUPPRESS_ALL)
 
 
 def vendor_header(case: Case) -> str | None:
-    return _first_match(case.mail, VENDOR_HEADERS)
+    return first_match(case.mail, VENDOR_HEADERS)
 
 
 def out_of_office_subject(case: Case) -> str | None:
@@ -157,10 +166,10 @@ def null_sender(case: Case) -> str | None:
 def mailer_daemon(case: Case) -> str | None:
     """A name behind which nobody reads; but a contact form that names the person in Reply-To is answered,
     and a postmaster who sits at a mail program is a person."""
-    address = case.mail.sender.address
-    if not MACHINE_NAMES.fullmatch(address):
+    address = next((name for name in sender_names(case.mail) if MACHINE_NAMES.fullmatch(name)), None)
+    if address is None:
         return None
-    if address.lower().startswith("postmaster") and _first_match(case.mail, MAIL_PROGRAMS):
+    if address.lower().startswith("postmaster") and first_match(case.mail, MAIL_PROGRAMS):
         return None
     person = any(not MACHINE_NAMES.fullmatch(other.address) for other in case.mail.reply_to)
     return None if person else address
@@ -168,7 +177,7 @@ def mailer_daemon(case: Case) -> str | None:
 
 def is_mail_server(mail: Mail) -> bool:
     """A report or another mail of a mail server itself: nobody who could be a requester."""
-    return is_server_address(mail.sender.address or mail.sender.name)
+    return any(is_server_address(name) for name in sender_names(mail))
 
 
 def is_server_address(address: str) -> bool:
@@ -178,7 +187,7 @@ def is_server_address(address: str) -> bool:
 def speaks_for_a_server(mail: Mail, envelope_from: str | None) -> bool:
     """Whether a delivery report may be one: from the null sender (RFC 3464 section 2) or a machine's name."""
     case = _case(mail, Facts(), None, envelope_from)
-    return null_sender(case) is not None or MACHINE_NAMES.fullmatch(mail.sender.address) is not None
+    return null_sender(case) is not None or any(MACHINE_NAMES.fullmatch(name) for name in sender_names(mail))
 
 
 def unreadable(case: Case) -> str | None:
@@ -243,10 +252,3 @@ def _report_type(mail: Mail, kind: str) -> str | None:
         rf'report-type\s*=\s*"?\s*({kind})\s*"?', declared, re.I
     )
     return found[1].lower() if found else None
-
-
-def _first_match(mail: Mail, table: dict[str, str]) -> str | None:
-    for name, value in mail.headers:
-        if name in table and re.fullmatch(table[name], value.strip(), re.I | re.S):
-            return f"{name}: {value.strip()}"
-    return None

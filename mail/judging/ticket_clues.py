@@ -13,6 +13,8 @@ DELIVERY_HEADERS = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-
 
 MOST_NUMBERS = 5  # of a subject; each is looked up
 
+MOST_OCTETS = 16 * 1024  # of a receipt
+_ORIGINAL = re.compile(r"^original-message-id:\s*(<[^<>\s]{1,998}>)", re.I | re.M)
 _ADDRESS = re.compile(r"[^\s<>,;\"]{1,64}@[^\s<>,;\"]{1,255}")
 _NUMBER = re.compile(r"\[#([1-9][0-9]{0,17})\]", re.A)
 
@@ -52,12 +54,19 @@ def _message_ids(mail: Mail, key: bytes) -> Iterator[Clue]:
 
     An id of ours without a ticket (a forgotten password) leads nowhere and is left out.
     """
-    named = dict.fromkeys((*mail.in_reply_to, *reversed(mail.references)))
+    named = dict.fromkeys((*_receipts(mail), *mail.in_reply_to, *reversed(mail.references)))
     tickets = {message_id: read_message_id(key, message_id) for message_id in named if message_id}
     yield from (Clue(ClueKind.SIGNED_ID, ticket=ticket) for ticket in tickets.values() if ticket)
     for message_id, ticket in tickets.items():
         if ticket is None:
             yield Clue(ClueKind.FOREIGN_ID, message_id=message_id)
+
+
+def _receipts(mail: Mail) -> Iterator[str]:
+    """The mail that a receipt is about, which many programs name nowhere else (RFC 8098, section 3.2.5)."""
+    for part in mail.attachments:
+        if part.type == "message/disposition-notification":
+            yield from _ORIGINAL.findall(part.data[:MOST_OCTETS].decode("ascii", "replace"))[:1]
 
 
 def _markers(mail: Mail, key: bytes) -> Iterator[Clue]:

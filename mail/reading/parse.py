@@ -170,7 +170,15 @@ def _sender(root: Entity) -> Address:
         found, _ = addresses((value for key, value in root.fields if key == name), limit=1)
         if found:
             return found[0]
-    return Address(display_name(root.get("from")[:MAX_STRUCTURED_BYTES]), "")
+    return Address(_name_without_address(root.get("from")[:MAX_STRUCTURED_BYTES]), "")
+
+
+def _name_without_address(said: bytes) -> str:
+    """Of `Mail Delivery Subsystem <MAILER-DAEMON>` and `MAILER-DAEMON (Mail Delivery System)` what people call it."""
+    name, _, inside = said.partition(b"<")
+    name, _, comment = name.partition(b"(")
+    pieces = (comment.rstrip(b") "), name, inside.rstrip(b"> "))
+    return next((shown for piece in pieces if (shown := display_name(piece))), "")
 
 
 def _sections(entity: Entity, parent: str, content: _Content) -> list[_Section]:
