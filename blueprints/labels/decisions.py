@@ -70,6 +70,7 @@ REASON = {
     "auto_submitted": lazy_gettext("The mail says that a machine wrote it (Auto-Submitted)."),
     "precedence": lazy_gettext("The mail says that it is bulk mail (Precedence)."),
     "list_mail": lazy_gettext("The mail came through a mailing list."),
+    "list_envelope": lazy_gettext("Its return address is that of a mailing list or of another machine."),
     "auto_response_suppress": lazy_gettext("The mail asks not to be answered automatically."),
     "vendor_header": lazy_gettext("The mail carries the mark of an auto-responder."),
     "out_of_office_subject": lazy_gettext("The subject is that of an out-of-office reply."),

@@ -12,6 +12,7 @@ from desk.office import the_account
 from desk.sending import brake, mail_rendering, outbox
 from desk.telling import who_hears
 from desk.tickets import participants, tickets
+from mail.envelopes import is_robots
 from mail.reading.addresses import valid_address
 from mail.types import Address, Outgoing
 from mail.writing.compose import compose
@@ -244,7 +245,8 @@ def refusal(address: str, refuted: bool, more: Sequence[str] = ()) -> str:
 
     `more`: where mails go that are not in the database yet (the dry run).
     """
-    if not valid_address(address) or channels.untagged(address) in channels.own_addresses():
+    is_ours = channels.untagged(address) in channels.own_addresses()
+    if is_ours or not valid_address(address) or is_robots(address):  # an answer may confirm a subscription
         return "address"
     if refuted:  # whoever's address was forged never wrote to us
         return "refuted"

@@ -8,7 +8,7 @@ decision down and carries it out.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -37,6 +37,13 @@ class Delivery:
     predates_channel: bool = False
     released: bool = False
     results: tuple[Result, ...] = ()
+
+    @property
+    def own_addresses(self) -> frozenset[str]:
+        """What the mail may be addressed to as ours, casefolded; a group of the company's own among them."""
+        channel = self.channel
+        ours = (channel.address, channel.forwarded_from or "", self.envelope_to)
+        return frozenset(address.casefold() for address in ours if address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,4 +229,6 @@ def _filed(mail: Mail, delivery: Delivery, asked: Asked, verdict: Verdict, clues
         return Decision(Outcome.QUIET, verdict.reason, verdict.detail, match, speaker)
     outcome = Outcome.NEW_TICKET if match.ticket is None else Outcome.REPLY
     told = Told() if delivery.predates_channel else asked.told(mail, match.ticket, speaker, delivery.channel)
+    if told.confirmation and rules.from_a_robot(mail, delivery.envelope_from, delivery.own_addresses):
+        told = replace(told, confirmation="")
     return Decision(outcome, verdict.reason, verdict.detail, match, speaker, told)

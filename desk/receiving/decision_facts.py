@@ -42,9 +42,8 @@ class DatabaseFacts:
 
     def facts(self, mail: Mail, delivery: Delivery) -> Facts:
         key, sender = signing_key(), mail.sender.key[:320]
-        own = {delivery.channel.address.casefold(), delivery.envelope_to.casefold()}
         return Facts(
-            own_addresses=frozenset(own - {""}),
+            own_addresses=delivery.own_addresses,
             own_message_id=ids.read_message_id(key, mail.message_id) is not None,
             own_loop_header=any(ids.read_loop(key, value) for value in mail.all(ids.LOOP_HEADER)),
             holds_a_link=delivery_reports.holds_a_link(mail),

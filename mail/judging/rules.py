@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from mail.domains import related
+from mail.envelopes import is_robots, list_behind, unwrapped
 from mail.judging import limits
 from mail.judging.forward_requests import read_forward_check
 from mail.judging.machine_signs import (
@@ -129,12 +131,56 @@ def auto_submitted(case: Case) -> str | None:
 
 def precedence(case: Case) -> str | None:
     found = first_match(case.mail, PRECEDENCE)
-    return None if found and "list" in found and is_own_list(case.mail, case.facts) else found
+    return (
+        None
+        if found and "list" in found and is_own_list(case.mail, case.facts, case.envelope_from)
+        else found
+    )
 
 
 def list_mail(case: Case) -> str | None:
     """RFC 2369, RFC 2919. A list that is our own address (a group that takes in our mail) says nothing."""
-    return None if is_own_list(case.mail, case.facts) else first_match(case.mail, LIST_HEADERS)
+    return (
+        None
+        if is_own_list(case.mail, case.facts, case.envelope_from)
+        else first_match(case.mail, LIST_HEADERS)
+    )
+
+
+def list_envelope(case: Case) -> str | None:
+    """Managers that write no List field (mlmmj, ezmlm) show themselves in the return address alone.
+
+    Such an address is also what the services write that carry forms of the web and the desks of others: their mail
+    is a person's, unless it is the list that was written to, or writes of itself without being asked.
+    """
+    mail, envelope = case.mail, case.envelope_from or ""
+    if not from_a_robot(mail, envelope, case.facts.own_addresses):
+        return None
+    is_post = list_behind(envelope) in {mailbox.key for mailbox in (*mail.to, *mail.cc)}
+    speaks_itself = related(_domain(unwrapped(envelope)), _domain(mail.sender.key)) and not mail.in_reply_to
+    return envelope if is_post or speaks_itself else None
+
+
+def from_a_robot(mail: Mail, envelope_from: str | None, own_addresses: frozenset[str]) -> bool:
+    """By its return address: nobody reads an acknowledgement there, and some take it for a consent.
+
+    A list of our own in front says nothing of the writer, and a form names the person who asks in Reply-To.
+    """
+    envelope = _case(mail, Facts(), None, envelope_from).envelope_from or ""
+    if not is_robots(envelope) or list_behind(envelope) in own_addresses:
+        return False
+    if unwrapped(envelope).casefold() == mail.sender.key:  # somebody's mailbox, whatever it is called
+        return False
+    return not any(
+        not related(_domain(unwrapped(envelope)), _domain(asked.key))
+        and not is_robots(asked.address)
+        and not MACHINE_NAMES.fullmatch(asked.address)
+        for asked in mail.reply_to
+    )
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].casefold()
 
 
 def auto_response_suppress(case: Case) -> str | None:
@@ -209,6 +255,7 @@ RULES: tuple[Rule, ...] = (
     Rule(Action.QUIET, "auto_submitted", auto_submitted),
     Rule(Action.QUIET, "precedence", precedence),
     Rule(Action.QUIET, "list_mail", list_mail),
+    Rule(Action.QUIET, "list_envelope", list_envelope),
     Rule(Action.QUIET, "auto_response_suppress", auto_response_suppress),
     Rule(Action.QUIET, "vendor_header", vendor_header),
     Rule(Action.QUIET, "out_of_office_subject", out_of_office_subject),
@@ -236,8 +283,10 @@ def _first_opinion(rules: Iterable[Rule], case: Case) -> Verdict | None:
     return None
 
 
-def is_own_list(mail: Mail, facts: Facts) -> bool:
+def is_own_list(mail: Mail, facts: Facts, envelope_from: str | None = None) -> bool:
     """Customers write to a group of the company (Google Groups, Microsoft 365), and it is what brings us the mail."""
+    if envelope_from and list_behind(envelope_from) in facts.own_addresses:
+        return True
     said = " ".join(mail.header(name) for name in ("list-id", "list-post", "mailing-list")).casefold()
     return any(
         re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w.-])", said)
