@@ -127,6 +127,7 @@ class Mail:
     `text` is the readable text: the plain part, else the text of the HTML. `html` is raw,
     not yet safe. `headers` has every header in order, decoded, names in lower case.
     `invitation` is what the first calendar part says; the part is among the attachments too.
+    `reaction`: the sign that answers a mail of ours in place of words (Gmail), or empty.
     `seals` are the signatures and encryptions found, outermost first.
     `defects` names what was repaired or cut, as codes.
     """
@@ -144,6 +145,7 @@ class Mail:
     html: str = ""
     attachments: tuple[Part, ...] = ()
     invitation: Invitation | None = None
+    reaction: str = ""
     seals: tuple[Seal, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     defects: tuple[str, ...] = ()

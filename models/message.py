@@ -60,6 +60,9 @@ class Message(Base):
     message_id: Mapped[str] = mapped_column(String(998), default="", index=True)  # RFC 5322, with brackets
     references: Mapped[list[str]] = mapped_column(JSON, default=list)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    reaction: Mapped[str] = mapped_column(
+        String(40), default="", server_default=""
+    )  # a sign in place of words
     sent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the Date header: shown, never sorted by
     quiet: Mapped[bool] = mapped_column(default=False)  # written by a machine
     why: Mapped[str] = mapped_column(String(40), default="")  # the clue that led here, as a code

@@ -67,6 +67,7 @@ REASON = {
     "storm": lazy_gettext("Unusually many mails came from this sender in a short time."),
     "forward_check": lazy_gettext("A mail provider asks to confirm that mail may be forwarded here."),
     "spam_header": lazy_gettext("The mail server that received it marked it as spam."),
+    "reaction": lazy_gettext("It only puts a sign at a mail of yours."),
     "auto_submitted": lazy_gettext("The mail says that a machine wrote it (Auto-Submitted)."),
     "precedence": lazy_gettext("The mail says that it is bulk mail (Precedence)."),
     "list_mail": lazy_gettext("The mail came through a mailing list."),

@@ -122,6 +122,7 @@ def _described(row: InboundMail, mail: Mail, decision: Decision) -> Message:
         reply_to=as_rows(mail.reply_to),
         subject=mail.subject,
         text=mail.text,
+        reaction=mail.reaction,
         message_id=mail.message_id[:998],
         references=list(mail.references or mail.in_reply_to),
         sent_at=mail.date,

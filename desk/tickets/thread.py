@@ -45,6 +45,18 @@ class Added:
     circle: participants.Circle | None = None  # who stands around the ticket now, if that is known
 
 
+def reactions(entries: Sequence[Message | TicketEvent]) -> dict[int, list[Message]]:
+    """The signs that stand at a mail among these entries, by its number."""
+    messages = [entry for entry in entries if isinstance(entry, Message)]
+    ours = {message.message_id: message.id for message in messages if message.message_id}
+    placed: dict[int, list[Message]] = {}
+    for message in messages:
+        answered = next((ours[one] for one in reversed(message.references) if one in ours), None)
+        if message.reaction and answered is not None:
+            placed.setdefault(answered, []).append(message)
+    return placed
+
+
 def own_subject(message: Message) -> str:
     """What a requester's mail has as its subject, where the ticket is called otherwise."""
     if message.kind != Kind.INBOUND:

@@ -124,6 +124,11 @@ def spam_header(case: Case) -> str | None:
     return first_match(case.mail, SPAM_HEADERS)
 
 
+def reaction(case: Case) -> str | None:
+    """A sign at a mail of ours, by a person: it says nothing that somebody would have to answer."""
+    return case.mail.reaction or None
+
+
 def auto_submitted(case: Case) -> str | None:
     """RFC 3834: everything but `no`."""
     return first_match(case.mail, AUTO_SUBMITTED)
@@ -252,6 +257,7 @@ RULES: tuple[Rule, ...] = (
     Rule(Action.HOLD, "spam_header", spam_header),
     Rule(Action.QUIET, "disposition", disposition),
     Rule(Action.QUIET, "other_report", other_report),
+    Rule(Action.QUIET, "reaction", reaction),
     Rule(Action.QUIET, "auto_submitted", auto_submitted),
     Rule(Action.QUIET, "precedence", precedence),
     Rule(Action.QUIET, "list_mail", list_mail),

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
+from mail.reactions import REACTION, reaction_in
 from mail.reading import tnef, uuencode
 from mail.reading.base64_body import base64_bytes, cut_off_plain_lines
 from mail.reading.charsets import decode
@@ -105,6 +106,7 @@ class _Content:
     parts: list[Part] = field(default_factory=list)
     room: int = MAX_TEXT
     invitation: Invitation | None = None
+    reaction: str = ""
     shown_calendar: Part | None = (
         None  # the form of the body that calendars show; most programs attach it as well
     )
@@ -128,6 +130,7 @@ def _read(raw: bytes, tree: Skeleton | None) -> Mail:
         html=markup,
         attachments=_with_inline(_without_second_calendar(content), markup),
         invitation=content.invitation,
+        reaction=content.reaction,
         seals=tuple(content.seals),
         defects=tuple(tree.defects),
     )
@@ -197,6 +200,9 @@ def _sections(entity: Entity, parent: str, content: _Content) -> list[_Section]:
     if entity.type.startswith("multipart/"):  # cut by the limit of parts before the first
         return []
     if parent == "multipart/alternative" and entity.type in _UNSEEN_ALTERNATIVES:
+        return []
+    if entity.type == REACTION:
+        content.reaction = reaction_in(_decoded(entity, content.raw)[0])
         return []
     disposition, parameters = value_and_parameters(entity.get("content-disposition"))
     name = clean_name(parameters.get("filename") or entity.parameters.get("name", ""))

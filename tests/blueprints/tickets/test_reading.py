@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
-from models import db
+from desk.sending import replies
+from desk.sending.replies import Written
+from models import Message, Status, db
 from tests.support.mails import arrive, mail, ticket_of
 
 
@@ -58,3 +61,34 @@ def test_a_new_subject_is_shown_at_its_message(as_bob, channel):
     page = page_of(as_bob, first)
     assert page.count("Reklamation Auftrag 77</strong>") == 1
     assert "lieferung</strong>" not in page.lower()
+
+
+def reaction_to(message_id: str, sign: str = "🙏") -> bytes:
+    """As Gmail sends it: the sign in a part of its own, and in words for others."""
+    part = json.dumps({"emoji": sign, "version": 1})
+    return (
+        f"From: Carol <carol@customer.example>\nSubject: Re: Delivery\nMessage-ID: <{abs(hash(sign))}@customer.example>\n"
+        f"In-Reply-To: {message_id}\nReferences: {message_id}\nContent-Type: multipart/alternative; boundary=b\n\n"
+        f"--b\nContent-Type: text/plain; charset=utf-8\n\n{sign}\n\nCarol hat reagiert\n"
+        f"--b\nContent-Type: text/vnd.google.email-reaction+json; charset=utf-8\n\n{part}\n--b--\n"
+    ).encode()
+
+
+def test_a_sign_stands_at_the_mail_and_opens_nothing(as_bob, channel, bob):
+    ticket = ticket_of(arrive(channel, mail()))
+    sent = replies.send_reply(ticket, bob, Written("Gern geschehen.")).message
+    ticket.status = Status.RESOLVED
+    db.session.commit()
+    row = arrive(channel, reaction_to(sent.message_id))
+    assert (row.outcome, row.reason, ticket_of(row).status) == ("quiet", "reaction", Status.RESOLVED)
+    assert db.session.get(Message, sent.id + 1).attachments == []
+    page = page_of(as_bob, ticket)
+    sheet = page[page.index(f'id="message-{sent.id}"') :]
+    sheet = sheet[: sheet.index("</article>")]
+    assert "🙏 Carol" in sheet and page.count("🙏") == 1
+
+
+@pytest.mark.parametrize("sign", ["call 0900 123", "<b>", "", "x" * 100])
+def test_words_are_no_sign(as_bob, channel, sign):
+    row = arrive(channel, reaction_to("<none@customer.example>", sign))
+    assert row.reason != "reaction"
