@@ -171,7 +171,6 @@ HINT = {
 EFFECT = {
     "fetch": lazy_gettext("Its mailbox is not being fetched: new mail waits on the server and is not lost."),
     "removal": lazy_gettext("Its mail becomes tickets, but stays on the server."),
-    "withheld": lazy_gettext("All other mails become tickets."),
     "renumbered": lazy_gettext("Its mail becomes tickets, each once."),
     "stale": lazy_gettext("Its mailbox is not being fetched: new mail waits on the server and is not lost."),
     "sending": lazy_gettext("Its answers do not leave: they wait in the outbox and are not lost."),

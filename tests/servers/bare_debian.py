@@ -46,6 +46,7 @@ APART = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
 MOUNTS = """
 mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm" &&
 mount -t tmpfs -o mode=755 tmpfs "$1/run" && mount -t sysfs -o ro sysfs "$1/sys" || exit 125
+mount --rbind /sys/fs/cgroup "$1/sys/fs/cgroup"  # for the tests that limit the memory
 root=$1; shift
 chroot "$root" "$@"
 """
