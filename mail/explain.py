@@ -10,8 +10,8 @@ from typing import Any
 from mail.judging.forward_requests import read_forward_check
 from mail.judging.rules import as_machine, judge
 from mail.judging.ticket_clues import find_clues
+from mail.providers.server_marks import unwrapped
 from mail.reading.part_count import count_leaves
-from mail.reading.server_marks import unwrapped
 from mail.safe_reading import Reading, read
 from mail.showing.clean import finish, fold_text, is_forward
 from mail.types import Address, Bounce, Clue, Facts, Invitation, Mail, Part, Verdict

@@ -22,11 +22,11 @@ from pathlib import Path
 from threading import Lock
 
 from mail.judging.bounces import read_bounce
+from mail.providers.server_marks import unwrapped
 from mail.reading import html_tree
 from mail.reading.html_tree import Where
 from mail.reading.mime import Entity, Skeleton
 from mail.reading.parse import parse, skeleton_of, unreadable
-from mail.reading.server_marks import unwrapped
 from mail.showing.clean import sanitize
 from mail.showing.forwarded_mail import may_pass_on
 from mail.types import Bounce, Mail, SafeHtml

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from desk import files
 from desk.batches import batches
 from desk.failpoints import reach
-from mail.reading.server_marks import has_marks, without_marks
+from mail.providers.server_marks import has_marks, without_marks
 from models import AfterFetch, Channel, InboundMail, Protocol, ServerCopy, db, now
 from models.inbound import DECIDED
 from wire import Source

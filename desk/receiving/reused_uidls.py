@@ -23,7 +23,7 @@ from desk import files
 from desk.batches import batches
 from desk.receiving import intake, removal
 from desk.receiving.intake import Arrival
-from mail.reading.server_marks import has_marks, header_block, unmarked, without_marks
+from mail.providers.server_marks import has_marks, header_block, unmarked, without_marks
 from models import InboundMail, ServerCopy, db
 from wire import Listed, Source
 

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote_to_bytes
 
-from mail.reading.base64_body import base64_bytes, is_plain_words
 from mail.reading.charsets import decode
+from mail.reading.transfer_encodings import base64_bytes, is_plain_words
 from mail.types import Address
 
 MAX_STRUCTURED_BYTES = 64 * 1024

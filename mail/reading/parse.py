@@ -6,7 +6,6 @@ and the raw mail stays available beside it.
 
 from __future__ import annotations
 
-import binascii
 import html
 import re
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,6 @@ from urllib.parse import unquote
 
 from mail.reactions import REACTION, reaction_in
 from mail.reading import tnef, uuencode
-from mail.reading.base64_body import base64_bytes, cut_off_plain_lines
 from mail.reading.charsets import decode
 from mail.reading.crypto_parts import PKCS7, seal_of, seal_of_pkcs7, seal_of_text, signed_content
 from mail.reading.file_names import clean_name, made_up_name, type_of_name
@@ -33,6 +31,7 @@ from mail.reading.headers import (
 from mail.reading.invitations import read_invitation
 from mail.reading.mime import MAX_DEPTH, Entity, Skeleton, read_fields, read_raw_values, skeleton
 from mail.reading.plaintext import ENRICHED, text_of, text_of_enriched, unflowed
+from mail.reading.transfer_encodings import decoded
 from mail.types import Address, Invitation, Mail, Part, Seal
 
 MAX_SUBJECT = 4096  # characters
@@ -46,7 +45,6 @@ MAX_VALUE = 16 * 1024  # bytes of one field in `Mail.headers`
 
 _CID = re.compile(r"(?i)\bcid:([^\"'\s<>)]{1,500})")
 _META_CHARSET = re.compile(rb"(?i)<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{1,40})")
-_BASE64_LINE = re.compile(rb"\s*[A-Za-z0-9+/]+=*\s*(?:[\r\n]|\Z)")
 MAX_PLACEHOLDER = 400  # characters of a plain form that may only say that there is another one
 _NAMES_HTML = re.compile(r"\b(?:HTML|MIME)\b", re.I)
 # A letter behind a tag: then the HTML has words, mostly, and need not be parsed to know it.
@@ -336,16 +334,8 @@ def _line_feeds(words: str) -> str:
 
 
 def _decoded(entity: Entity, raw: bytes) -> tuple[bytes, bytes]:
-    """The content without its transfer encoding, and what others wrote behind it without one."""
-    data = raw[entity.start : entity.end]
     encoding = text(entity.get("content-transfer-encoding")[:200]).lower().strip("\"' ;")
-    if encoding == "base64":
-        # Text that only claims to be base64 is common enough; its first line gives it away.
-        if entity.type.startswith("text/") and not _BASE64_LINE.match(data):
-            return data, b""
-        data, behind = cut_off_plain_lines(data)
-        return base64_bytes(data), behind
-    return (binascii.a2b_qp(data) if encoding == "quoted-printable" else data), b""
+    return decoded(raw[entity.start : entity.end], encoding, is_text=entity.type.startswith("text/"))
 
 
 def _part(entity: Entity, name: str, data: bytes, number: int) -> Part:

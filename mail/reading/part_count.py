@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mail.reading.base64_body import base64_bytes
 from mail.reading.mime import MAX_DEPTH, Entity, skeleton
+from mail.reading.transfer_encodings import base64_bytes
 
 _MAILS = ("message/rfc822", "message/global")
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mail.reading.base64_body import cut_off_plain_lines
 from mail.reading.headers import addresses, text
 from mail.reading.parse import parse
 from mail.reading.plaintext import text_of, unflowed
+from mail.reading.transfer_encodings import cut_off_plain_lines
 
 FOOTER = b"_______________________\nVerteiler mailing list\nListe@verein.example"
 SHORT_FOOTER = b"--\nGesendet von unterwegs"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mail.reading.server_marks import has_marks, unwrapped, without_marks
+from mail.providers.server_marks import has_marks, unwrapped, without_marks
 from mail.safe_reading import read
 
 MAIL = (

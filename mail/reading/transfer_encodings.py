@@ -1,4 +1,4 @@
-"""Base64 as mail brings it: in pieces, without its padding, damaged, and with somebody's plain lines behind it."""
+"""Transfer encodings (RFC 2045, 6) as mail brings them: in pieces, damaged, with plain lines of others behind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,19 @@ _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _FOREIGN_BYTES = bytes(set(range(256)) - set(_LETTERS))
 _SENTENCE = re.compile(rb"[A-Za-z0-9]+(?:[ ,.:!-]+[A-Za-z0-9]+)+[.!?]?")
 _WORD = re.compile(rb"[A-Z]?[a-z]{3,}")  # few pieces of base64 look like one
+_FIRST_LINE = re.compile(rb"\s*[A-Za-z0-9+/]+=*\s*(?:[\r\n]|\Z)")
 _LINE = re.compile(rb"[A-Za-z0-9+/]+={0,2}\Z")
+
+
+def decoded(data: bytes, encoding: str, *, is_text: bool) -> tuple[bytes, bytes]:
+    """The content without its encoding (in small letters), and what others wrote behind it without one."""
+    if encoding == "base64":
+        # Text that only claims to be base64 is common enough; its first line gives it away.
+        if is_text and not _FIRST_LINE.match(data):
+            return data, b""
+        data, behind = cut_off_plain_lines(data)
+        return base64_bytes(data), behind
+    return (binascii.a2b_qp(data) if encoding == "quoted-printable" else data), b""
 
 
 def base64_bytes(data: bytes) -> bytes:
