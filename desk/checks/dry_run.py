@@ -18,7 +18,7 @@ from desk.channels.connections import incoming_credentials, incoming_server
 from desk.checks.connection_tests import LONGEST, recent_checks
 from desk.checks.foreseen import ForeseenFacts
 from desk.office import in_background, office
-from desk.receiving import deciding, explanations, intake, speakers
+from desk.receiving import arrivals, deciding, explanations, speakers
 from desk.receiving.deciding import Decision, Delivery
 from desk.receiving.explanations import Explanation
 from mail.safe_reading import Reading, read
@@ -204,7 +204,7 @@ class _DryRun:
 
     def _same_bytes(self, raw: bytes) -> Decision | None:
         digest = hashlib.sha256(raw).hexdigest()
-        known = intake.first_of(self._stored.id, [digest]) if self._stored is not None else {}
+        known = arrivals.first_of(self._stored.id, [digest]) if self._stored is not None else {}
         if digest in known:
             return deciding.of_known_bytes(known[digest][1])
         if digest in self._digests:

@@ -19,7 +19,7 @@ from desk.batches import batches, together
 from desk.channels import connections, health, oauth
 from desk.failpoints import reach
 from desk.office import office
-from desk.receiving import deciding, intake, removal, reused_uidls
+from desk.receiving import arrivals, deciding, intake, removal, reused_uidls
 from desk.receiving.deciding import Decision
 from models import (
     AfterFetch,
@@ -298,8 +298,8 @@ class Session:
             for fetched in some:
                 missing.pop(fetched.listed.source_id, None)
                 connections.note_idle(self.channel_id, self.rested_since, fetched.listed.arrived_at)
-            arrivals = [self._arrival(fetched) for fetched in some]
-            taken = intake.take_in(self.channel_id, reused_uidls.as_before(self.channel_id, arrivals))
+            stored = [self._arrival(fetched) for fetched in some]
+            taken = intake.take_in(self.channel_id, reused_uidls.as_before(self.channel_id, stored))
             self.result.fetched += len(taken)
             rows += taken
             if office().stopping.is_set():
@@ -309,8 +309,8 @@ class Session:
         self._enter([self._stay(one, deciding.OVERSIZE) for one in large])
         return rows, [one for key, one in missing.items() if key not in sizes]
 
-    def _arrival(self, fetched: Fetched) -> intake.Arrival:
-        return intake.Arrival(
+    def _arrival(self, fetched: Fetched) -> arrivals.Arrival:
+        return arrivals.Arrival(
             raw=fetched.raw,
             via=self.source.protocol,
             source_id=self._ours(fetched.listed.source_id),

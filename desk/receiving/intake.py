@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
@@ -16,7 +14,8 @@ from desk import batch_cache
 from desk.channels import channels
 from desk.failpoints import reach
 from desk.office import office
-from desk.receiving import blocking, deciding, delivery_reports, filing, speakers
+from desk.receiving import arrivals, blocking, deciding, delivery_reports, filing, speakers
+from desk.receiving.arrivals import Arrival
 from desk.receiving.deciding import Decision, Delivery
 from desk.receiving.decision_facts import DatabaseFacts
 from desk.receiving.speakers import Route
@@ -25,9 +24,9 @@ from mail.judging.authentication_results import NO_ANSWER, Result
 from mail.providers.lookup import Unanswered
 from mail.safe_reading import Reading, TakesTime, read_last, read_with_attached
 from mail.types import Address, Mail
-from models import Channel, InboundMail, InboundState, Outcome, ServerCopy, db, now
-from models.base import insert_if_new, one_at_a_time, update_now
-from models.inbound import UNDECIDED, first_verdict
+from models import Channel, InboundMail, InboundState, Outcome, db, now
+from models.base import update_now
+from models.inbound import UNDECIDED
 
 log = logging.getLogger(__name__)
 
@@ -39,26 +38,7 @@ ASKED_AGAIN = timedelta(seconds=15)  # for what a name server did not answer; se
 LOCKED = select(InboundMail).where(InboundMail.id == bindparam("id")).with_for_update()
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A mail that came in. `source_id` is its identity at the server, unique per channel.
-
-    `envelope_from` is empty for the null sender and None where nobody knows it (fetched mail).
-    `peer`: the IP address that brought it to our own receiver.
-    `predates_channel`: older than the channel's connection, so nobody is told of it. `arrived_at`: INTERNALDATE.
-    """
-
-    raw: bytes
-    via: str
-    source_id: str
-    envelope_from: str | None = None
-    envelope_to: str = ""
-    predates_channel: bool = False
-    peer: str = ""
-    arrived_at: datetime | None = None
-
-
-def take_in(channel_id: int, arrivals: Sequence[Arrival]) -> list[int]:
+def take_in(channel_id: int, batch: Sequence[Arrival]) -> list[int]:
     """A batch off a server: all of it made durable together, then filed one by one, a transaction each.
 
     Answers the rows, without those whose source id was known. Stops between two mails when the process
@@ -68,7 +48,7 @@ def take_in(channel_id: int, arrivals: Sequence[Arrival]) -> list[int]:
         rows = [
             (inbound_id, arrival.raw)
             for inbound_id, arrival in zip(
-                receive_all(channel_id, arrivals, begun=True), arrivals, strict=True
+                arrivals.receive_all(channel_id, batch, begun=True), batch, strict=True
             )
             if inbound_id is not None
         ]
@@ -85,37 +65,6 @@ def take_in(channel_id: int, arrivals: Sequence[Arrival]) -> list[int]:
         finally:
             at_hand.difference_update(inbound_id for inbound_id, _ in rows)
     return [inbound_id for inbound_id, _ in rows]
-
-
-def receive(channel_id: int, arrival: Arrival) -> int | None:
-    """Store a mail durably: bytes and row. Answers the row's id, or None if this source id was known.
-
-    When this returns, the mail cannot be lost any more. Raises on a full disk or a lost database;
-    then nothing was stored that anybody relies on, and the sender keeps the mail.
-    """
-    return receive_all(channel_id, [arrival])[0]
-
-
-def receive_all(channel_id: int, arrivals: Sequence[Arrival], *, begun: bool = False) -> list[int | None]:
-    """As `receive`, for several mails at once: all of them are durable, or none is promised.
-
-    `begun`: who stores them reads them next, which counts as an attempt if the process should end.
-    """
-    db.session.rollback()
-    digests = office().blobs.put_all([arrival.raw for arrival in arrivals])
-    reach("stored")
-    # A client that gave up on us may come again meanwhile.
-    one_at_a_time([f"{channel_id}:{digest}" for digest in digests])
-    first = first_of(channel_id, digests)
-    rows: list[int | None] = []
-    for arrival, digest in zip(arrivals, digests, strict=True):
-        row = insert_if_new(InboundMail, _columns(channel_id, arrival, digest, first, begun))
-        if row is not None:
-            first.setdefault(digest, (row, None))
-        rows.append(row)
-    db.session.commit()
-    reach("received")
-    return rows
 
 
 def process(inbound_id: int, raw: bytes | None = None) -> Outcome:
@@ -268,52 +217,6 @@ def _stays_pending(inbound_id: int) -> Iterator[None]:
     except Exception as error:
         db.session.rollback()
         log.warning("mail %s stays pending: %s", inbound_id, error, exc_info=not is_trouble(error))
-
-
-def first_of(channel_id: int, digests: Sequence[str]) -> dict[str, tuple[int, datetime | None]]:
-    """Which of these bytes the channel has already: the row that had them first, and when we put them back."""
-    found = db.session.execute(
-        select(InboundMail.sha256, InboundMail.id, InboundMail.put_back_at)
-        .where(
-            InboundMail.channel_id == channel_id,
-            InboundMail.sha256.in_(digests),
-            InboundMail.state != InboundState.DUPLICATE,
-        )
-        .order_by(InboundMail.id.desc())
-    )
-    return {digest: (row, put_back_at) for digest, row, put_back_at in found}
-
-
-def _columns(
-    channel_id: int,
-    arrival: Arrival,
-    digest: str,
-    first: dict[str, tuple[int, datetime | None]],
-    begun: bool,
-) -> dict[str, Any]:
-    columns: dict[str, Any] = {
-        "channel_id": channel_id,
-        "via": arrival.via,
-        "source_id": arrival.source_id[:255],
-        "sha256": digest,
-        "size": len(arrival.raw),
-        "envelope_from": arrival.envelope_from,
-        "envelope_to": arrival.envelope_to[:320],
-        "peer": arrival.peer[:60],
-        "predates_channel": arrival.predates_channel,
-        "arrived_at": arrival.arrived_at,
-        "server_copy": ServerCopy.PRESENT if arrival.via in ("imap", "pop3") else ServerCopy.NONE,
-        "attempts": int(begun),
-        "duplicate_of_id": None,
-        "filed_at": None,
-        **first_verdict(Outcome.PENDING),
-    }
-    if digest in first:
-        row, put_back_at = first[digest]
-        # Put back by ourselves, and the server did not say as which UID, or we died before noting it.
-        known = deciding.of_known_bytes(put_back_at)
-        columns |= {"duplicate_of_id": row, "filed_at": now(), **first_verdict(known.outcome, known.reason)}
-    return columns
 
 
 def _decide(inbound_id: int, reading: Reading, results: Results) -> Outcome:

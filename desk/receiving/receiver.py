@@ -13,7 +13,7 @@ from config import Settings, SettingsError
 from desk.channels import channels, health
 from desk.failpoints import reacher
 from desk.office import office
-from desk.receiving import intake
+from desk.receiving import arrivals
 from models import Channel, db, now
 from models.base import writing
 from wire.listener import ReceivedMail, Receiver
@@ -91,9 +91,9 @@ def take(raw: bytes, envelope_from: str | None, recipients: Iterable[str], via: 
                 addresses.setdefault(channel.id, []).append(address)
         db.session.rollback()
         for channel_id, named in addresses.items():
-            row = intake.receive(
+            row = arrivals.receive(
                 channel_id,
-                intake.Arrival(
+                arrivals.Arrival(
                     raw=raw,
                     via=via,
                     source_id=_source_id(via),
@@ -115,8 +115,8 @@ def take(raw: bytes, envelope_from: str | None, recipients: Iterable[str], via: 
 
 def take_for(channel: Channel, raw: bytes, envelope_from: str | None) -> int:
     """A mail that an operator brings for any channel (`mail receive --channel`); answers its row."""
-    arrival = intake.Arrival(raw=raw, via="pipe", source_id=_source_id("pipe"), envelope_from=envelope_from)
-    row = intake.receive(channel.id, arrival)
+    arrival = arrivals.Arrival(raw=raw, via="pipe", source_id=_source_id("pipe"), envelope_from=envelope_from)
+    row = arrivals.receive(channel.id, arrival)
     assert row is not None, "its source id is new"
     office().ring("process", None)
     return row

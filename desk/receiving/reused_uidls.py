@@ -21,8 +21,8 @@ from sqlalchemy import ColumnElement, or_, select, update
 
 from desk import files
 from desk.batches import batches
-from desk.receiving import intake, removal
-from desk.receiving.intake import Arrival
+from desk.receiving import arrivals, removal
+from desk.receiving.arrivals import Arrival
 from mail.providers.server_marks import has_marks, header_block, unmarked, without_marks
 from models import InboundMail, ServerCopy, db
 from wire import Listed, Source
@@ -130,12 +130,12 @@ def _with_row(channel_id: int, ours: Sequence[str]) -> set[str]:
     return found
 
 
-def as_before(channel_id: int, arrivals: Sequence[Arrival]) -> list[Arrival]:
+def as_before(channel_id: int, batch: Sequence[Arrival]) -> list[Arrival]:
     """What an mbox server has marked since it was known to us is taken as it was before, and so is known again."""
-    before = {n: unmarked(one.raw) for n, one in enumerate(arrivals) if has_marks(one.raw)}
+    before = {n: unmarked(one.raw) for n, one in enumerate(batch) if has_marks(one.raw)}
     digests = {n: sha256(raw).hexdigest() for n, raw in before.items()}
-    known = intake.first_of(channel_id, list(digests.values())) if digests else {}
-    return [replace(one, raw=before[n]) if digests.get(n) in known else one for n, one in enumerate(arrivals)]
+    known = arrivals.first_of(channel_id, list(digests.values())) if digests else {}
+    return [replace(one, raw=before[n]) if digests.get(n) in known else one for n, one in enumerate(batch)]
 
 
 def told_apart(source: Source, channel_id: int, prefix: str, page: Sequence[Listed]) -> list[Listed]:

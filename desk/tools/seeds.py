@@ -21,7 +21,7 @@ from desk.agents import accounts
 from desk.channels import channels
 from desk.channels.channel_values import ChannelValues
 from desk.office import office, the_account
-from desk.receiving import intake
+from desk.receiving import arrivals, intake
 from desk.sending import delivery_results, replies
 from desk.telling import who_hears
 from desk.tickets import thread, tickets
@@ -195,7 +195,7 @@ def _ticket(stage: _Stage, scene: Scene) -> Ticket:
 
 def _arrive(stage: _Stage, scene: Scene, raw: bytes, envelope_from: str, moment: datetime) -> None:
     channel = stage.channels[scene.channel]
-    arrival = intake.Arrival(
+    arrival = arrivals.Arrival(
         raw=raw,
         via="smtp",
         source_id=f"demo:{scene.address}:{moment.isoformat()}",
@@ -203,7 +203,7 @@ def _arrive(stage: _Stage, scene: Scene, raw: bytes, envelope_from: str, moment:
         envelope_to=channel.address,
         predates_channel=True,  # nobody is told: neither the customer nor the agents
     )
-    inbound_id = intake.receive(channel.id, arrival)
+    inbound_id = arrivals.receive(channel.id, arrival)
     if inbound_id is None:
         raise RuntimeError("two mails of the demo have one identity")
     intake.process(inbound_id, arrival.raw)

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 import cli.jobs
 from desk.channels import channels
 from desk.channels.channel_values import ChannelValues
-from desk.receiving import intake
+from desk.receiving import arrivals, intake
 from models import Channel, InboundMail, Lease, Message, db, now
 from tests.servers import carol
 from tests.servers.serving import ROOT, Serving, until
@@ -92,10 +92,10 @@ def test_a_mail_that_cannot_be_stored_is_kept_by_its_sender(
     way: list[str],
     fault: Exception,
 ) -> None:
-    def full(channel_id: int, arrival: intake.Arrival) -> None:
+    def full(channel_id: int, arrival: arrivals.Arrival) -> None:
         raise fault
 
-    monkeypatch.setattr(intake, "receive", full)
+    monkeypatch.setattr(arrivals, "receive", full)
     way = [*way, address] if way == ["--rcpt"] else way
     result = runner.invoke(args=["mail", "receive", *way], input=carol.request(address))
     assert (result.exit_code, result.stderr) == (75, f"The mail could not be stored, try again: {fault}\n")

@@ -13,7 +13,7 @@ from desk.channels import channels
 from desk.channels.channel_values import ChannelValues
 from desk.mailroom import quarantine
 from desk.office import Office, signing_key
-from desk.receiving import filing, intake, receiver
+from desk.receiving import arrivals, filing, intake, receiver
 from desk.sending import brake, outbox, replies, undo_and_resend
 from desk.telling import who_hears
 from desk.texts.notice_table import BY_NAME
@@ -91,8 +91,8 @@ def test_the_same_message_id_with_other_words_is_another_mail(channel: Channel) 
 
 
 def test_a_source_id_is_taken_once(channel: Channel) -> None:
-    assert intake.receive(channel.id, intake.Arrival(mail(), "imap", "1/7:42")) is not None
-    assert intake.receive(channel.id, intake.Arrival(mail(), "imap", "1/7:42")) is None
+    assert arrivals.receive(channel.id, arrivals.Arrival(mail(), "imap", "1/7:42")) is not None
+    assert arrivals.receive(channel.id, arrivals.Arrival(mail(), "imap", "1/7:42")) is None
 
 
 def test_our_own_mail_is_dropped(channel: Channel, alice: Agent) -> None:
@@ -135,7 +135,9 @@ def test_a_bug_of_ours_still_makes_a_ticket_with_the_original(
 
 def test_a_poison_mail_stops_nobody(channel: Channel, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
-        intake.receive(channel.id, intake.Arrival(mail(subject=f"no {number}"), "smtp", f"poison:{number}"))
+        arrivals.receive(
+            channel.id, arrivals.Arrival(mail(subject=f"no {number}"), "smtp", f"poison:{number}")
+        )
         for number in range(3)
     ]
     real = filing.file_mail

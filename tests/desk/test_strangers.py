@@ -19,7 +19,7 @@ import pytest
 from flask import current_app
 
 from desk.office import office, signing_key
-from desk.receiving import intake
+from desk.receiving import arrivals, intake
 from desk.sending import replies
 from desk.tickets import participants
 from mail import ids
@@ -445,14 +445,14 @@ def brought(house: House, way: str, one: bytes, words: str) -> InboundMail:
     house.channel.authserv_id = MX if fetched else ""
     db.session.commit()
     office().lookup = zone
-    arrival = intake.Arrival(
+    arrival = arrivals.Arrival(
         again(f"Authentication-Results: {results(words)}", one) if fetched else one,
         "imap" if fetched else "smtp",
         f"again:{next(NUMBERS)}",
         None if fetched else "mallory@evil.example",
         peer="" if fetched else "8.8.8.8",
     )
-    inbound_id = intake.receive(house.channel.id, arrival)
+    inbound_id = arrivals.receive(house.channel.id, arrival)
     assert inbound_id is not None
     intake.process(inbound_id)
     row = db.session.get_one(InboundMail, inbound_id, populate_existing=True)

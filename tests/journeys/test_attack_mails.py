@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, Request, Route
 
 from app import create_app
 from config import from_environment
-from desk.receiving import intake
+from desk.receiving import arrivals, intake
 from desk.tickets.thread import SHOWN
 from models import Channel, InboundMail, db
 from tests.servers.browser import sign_in
@@ -286,7 +286,7 @@ def all_frames(page: Page) -> list[Any]:
 
 
 def file(channel: int, raw: bytes) -> None:
-    inbound = intake.receive(channel, intake.Arrival(raw, "smtp", f"attack:{hash(raw)}"))
+    inbound = arrivals.receive(channel, arrivals.Arrival(raw, "smtp", f"attack:{hash(raw)}"))
     assert inbound is not None
     intake.process(inbound, raw)
 

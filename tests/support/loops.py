@@ -30,7 +30,7 @@ from app import create_app
 from config import from_environment
 from desk import schema
 from desk.agents import accounts
-from desk.receiving import intake
+from desk.receiving import arrivals, intake
 from models import Channel, db
 from tests.support.post import Post, SentMail, opened
 
@@ -53,8 +53,9 @@ class Install:
     def take(self, raw: bytes, envelope_from: str | None = None) -> None:
         with self.app.app_context():
             channel = db.session.query(Channel).filter_by(is_default=True).one()
-            found = intake.receive(
-                channel.id, intake.Arrival(raw, "smtp", f"loop:{next(_numbers)}", envelope_from=envelope_from)
+            found = arrivals.receive(
+                channel.id,
+                arrivals.Arrival(raw, "smtp", f"loop:{next(_numbers)}", envelope_from=envelope_from),
             )
             if found is not None:
                 intake.process(found, raw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from email.message import EmailMessage
 
-from desk.receiving import intake
+from desk.receiving import arrivals, intake
 from models import Channel, InboundMail, Ticket, db
 
 _numbers = itertools.count(1)
@@ -30,10 +30,10 @@ def mail(
 
 def arrive(channel: Channel, raw: bytes, to: str = "", predates_channel: bool = False) -> InboundMail:
     """Through the receiver and to its end; answers the ledger's row."""
-    arrival = intake.Arrival(
+    arrival = arrivals.Arrival(
         raw, "smtp", f"test:{next(_numbers)}", envelope_to=to, predates_channel=predates_channel
     )
-    inbound_id = intake.receive(channel.id, arrival)
+    inbound_id = arrivals.receive(channel.id, arrival)
     assert inbound_id is not None
     intake.process(inbound_id)
     row = db.session.get(InboundMail, inbound_id, populate_existing=True)

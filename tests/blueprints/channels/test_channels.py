@@ -12,7 +12,7 @@ import pytest
 from config import Relay
 from desk.channels import channels, health
 from desk.channels.channel_values import ChannelValues
-from desk.receiving import intake
+from desk.receiving import arrivals, intake
 from models import Channel, db, now
 from tests.desk.checks.test_forward_probe import GMAIL
 from tests.servers.ports import free_port
@@ -424,7 +424,7 @@ def test_the_form_shows_steps_question_and_check_of_a_forwarding(as_alice, chann
         assert f"<dt>{name}</dt>" in html
     typed = {"key": channel.key, "forwarded_from": "info@acme.example"}
     as_alice.post(f"/system/channels/{channel.id}", typed)
-    intake.process(intake.receive(channel.id, intake.Arrival(GMAIL, "smtp", "1")))
+    intake.process(arrivals.receive(channel.id, arrivals.Arrival(GMAIL, "smtp", "1")))
     html = unescape(as_alice.get(f"/system/channels/{channel.id}").text)
     assert (
         "Not checked yet" in html and "Gmail asks for a confirmation" in html and ">123456789</code>" in html

@@ -10,7 +10,7 @@ import pytest
 from desk import files
 from desk.channels import channels
 from desk.channels.channel_values import InvalidChannel, values_of
-from desk.receiving import fetching, intake
+from desk.receiving import arrivals, fetching, intake
 from desk.sending import outbox, replies, sent_copies
 from desk.texts import mail_designs
 from models import InboundMail, MailState, Message, OutboundMail, Outcome, Ticket, db
@@ -24,7 +24,7 @@ def answered(channel, alice, text="Here you are."):
     """A ticket in the channel, and an answer that waits to be sent."""
     number = db.session.query(InboundMail).count()
     raw = CAROL % (number, b"Hello, where is my order? I have been waiting for two weeks now.")
-    intake.process(intake.receive(channel.id, intake.Arrival(raw, "imap", f"1/9:{number}")))
+    intake.process(arrivals.receive(channel.id, arrivals.Arrival(raw, "imap", f"1/9:{number}")))
     ticket = db.session.query(Ticket).order_by(Ticket.id.desc()).first()
     return replies.send_reply(ticket, alice, replies.Written(text=text))
 
@@ -70,7 +70,7 @@ def test_what_cannot_be_stored(app, change, errors):
 def test_the_language_is_that_of_customers_nobody_knows_yet(channel):
     channels.update(channel, replace(values_of(channel), locale="de"))
     raw = b"From: x@y.example\r\nSubject: 4711\r\n\r\n4711\r\n"
-    intake.process(intake.receive(channel.id, intake.Arrival(raw, "smtp", "1")))
+    intake.process(arrivals.receive(channel.id, arrivals.Arrival(raw, "smtp", "1")))
     assert db.session.query(Ticket).one().locale == "de"
 
 

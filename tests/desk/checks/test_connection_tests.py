@@ -63,11 +63,11 @@ def test_a_test_mail_goes_out_and_comes_back(at_home, mailbox, protocol, monkeyp
 
 @pytest.mark.dovecot
 def test_the_test_mail_never_becomes_a_ticket(at_home, channel, mailbox):  # noqa: F811
-    from desk.receiving import intake
+    from desk.receiving import arrivals, intake
 
     test = connection_tests.ConnectionTest(ALICE, "")
     raw = connection_tests._test_mail(test, "billing@acme.example")
-    found = intake.receive(channel.id, intake.Arrival(raw, "imap", "1:1"))
+    found = arrivals.receive(channel.id, arrivals.Arrival(raw, "imap", "1:1"))
     assert intake.process(found) == Outcome.DROPPED
     row = db.session.get(InboundMail, found)
     assert (row.state, row.reason) == (InboundState.DROPPED, "own_mail")
@@ -104,9 +104,9 @@ def test_a_standard_address_hears_of_its_mail_by_the_receiver(channel, office, s
     office.settings = replace(office.settings, relay=Relay("localhost", smtp_sink.port, "none"))
     test = connection_tests.start(values_of(channel), channel, ALICE, send_mail=True)
     raw = smtp_sink.wait_for(1)[0].raw
-    from desk.receiving import intake
+    from desk.receiving import arrivals, intake
 
-    intake.process(intake.receive(channel.id, intake.Arrival(raw, "smtp", "x")))
+    intake.process(arrivals.receive(channel.id, arrivals.Arrival(raw, "smtp", "x")))
     while len(test.steps["outgoing"]) < 7:
         time.sleep(0.02)
     assert connection_tests.get(test.token, ALICE).steps["outgoing"][-1] == probe.Step("returned", "ok")

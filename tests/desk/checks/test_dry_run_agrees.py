@@ -27,7 +27,7 @@ from desk.checks import dry_run
 from desk.checks.foreseen import ForeseenFacts
 from desk.mailroom import ledger, quarantine
 from desk.office import office, signing_key
-from desk.receiving import blocking, deciding, decision_facts, explanations
+from desk.receiving import arrivals, blocking, deciding, decision_facts, explanations
 from desk.receiving.deciding import Delivery
 from desk.receiving.decision_facts import DatabaseFacts
 from desk.receiving.explanations import Explanation
@@ -409,8 +409,8 @@ def test_what_the_receiver_takes_becomes_what_was_decided(
         to = ids.sign_reply_address(signing_key(), before["ticket"], channel.address) if number % 2 else ""
         monkeypatch.setattr(intake.speakers, "check", lambda *_, found=results, **__: found)
         raw += f"\r\n{switch} {number}\r\n".encode()
-        arrival = intake.Arrival(raw, "smtp", f"receiver:{number}", envelope_from, to, predates_channel)
-        row_id = intake.receive(channel.id, arrival)
+        arrival = arrivals.Arrival(raw, "smtp", f"receiver:{number}", envelope_from, to, predates_channel)
+        row_id = arrivals.receive(channel.id, arrival)
         row = db.session.get_one(InboundMail, row_id)
         if released:
             row.reason = "released"

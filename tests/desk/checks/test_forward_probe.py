@@ -12,7 +12,7 @@ from desk.channels import channels
 from desk.channels.channel_values import InvalidChannel, values_of
 from desk.checks import forward_probe
 from desk.checks.forward_probe import CheckRefused, ForwardState
-from desk.receiving import intake
+from desk.receiving import arrivals, intake
 from desk.sending import outbox
 from models import InboundMail, OutboundMail, Outcome, Ticket, db, now
 from tests.desk.channels.test_channels import OWN
@@ -33,7 +33,7 @@ def relay(office, smtp_sink):
 
 
 def arrive(channel, raw, source_id="1"):
-    return intake.process(intake.receive(channel.id, intake.Arrival(raw, "smtp", source_id)))
+    return intake.process(arrivals.receive(channel.id, arrivals.Arrival(raw, "smtp", source_id)))
 
 
 def test_the_check_comes_back_and_becomes_no_ticket(forwarded, relay):

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from desk.mailroom import quarantine
 from desk.office import Office, office, signing_key
-from desk.receiving import filing, intake
+from desk.receiving import arrivals, filing, intake
 from mail import ids
 from models import (
     Agent,
@@ -34,7 +34,7 @@ from tests.support.mails import arrive, mail, ticket_of
 
 
 def stored(channel: Channel, raw: bytes, source_id: str, via: str = "smtp") -> int:
-    inbound_id = intake.receive(channel.id, intake.Arrival(raw, via, source_id))
+    inbound_id = arrivals.receive(channel.id, arrivals.Arrival(raw, via, source_id))
     assert inbound_id is not None
     return inbound_id
 
@@ -159,7 +159,7 @@ def test_a_client_that_tries_again_while_we_still_store_makes_one_ticket(
     channel_id, raw = channel.id, mail()
     rows = in_threads(
         app,
-        lambda number: intake.receive(channel_id, intake.Arrival(raw, "smtp", f"smtp:{number}")),
+        lambda number: arrivals.receive(channel_id, arrivals.Arrival(raw, "smtp", f"smtp:{number}")),
         range(8),
     )
     assert len(set(rows)) == 8
@@ -275,7 +275,7 @@ def attempts() -> list[int]:
 
 def test_what_waits_for_its_turn_is_not_blamed_for_restarts(channel: Channel, lane: Office) -> None:
     stored(channel, LARGE, "1")
-    intake.take_in(channel.id, [intake.Arrival(LARGE + b"x", "imap", "2")])
+    intake.take_in(channel.id, [arrivals.Arrival(LARGE + b"x", "imap", "2")])
     for _ in range(5):
         restart(lane)
         intake.process_pending()
@@ -309,7 +309,7 @@ def test_one_in_trouble_does_not_block_the_lane(
 def test_what_a_stopping_process_leaves_was_no_attempt(channel: Channel, lane: Office) -> None:
     office().stopping.set()
     try:
-        intake.take_in(channel.id, [intake.Arrival(mail(subject=f"{n}"), "imap", f"{n}") for n in range(3)])
+        intake.take_in(channel.id, [arrivals.Arrival(mail(subject=f"{n}"), "imap", f"{n}") for n in range(3)])
     finally:
         office().stopping.clear()
     assert attempts() == [0, 0, 0]

@@ -14,7 +14,7 @@ from desk.channels.channel_values import ChannelValues
 from desk.mailroom import balance
 from desk.notices import alerts
 from desk.office import office
-from desk.receiving import fetching, intake
+from desk.receiving import arrivals, fetching
 from models import Channel, InboundMail, Incident, Outcome, Ticket, db, now
 from tests.servers.faulty_mailbox import FaultyImap, FaultyPop3, FaultyServer, running_servers
 from tests.support.mails import mail
@@ -299,7 +299,9 @@ def test_once_fetch_files_what_a_crash_left_pending(app: Flask, arguments: tuple
     with running_servers([server]):
         channel = connect(server)
         prefix = f"{channel.mailbox}/{server.generation}:"
-        intake.receive(channel.id, intake.Arrival(server.mails[1], "imap", f"{prefix}1"))  # and then it died
+        arrivals.receive(
+            channel.id, arrivals.Arrival(server.mails[1], "imap", f"{prefix}1")
+        )  # and then it died
         answer = app.test_cli_runner().invoke(args=["jobs", "once", "fetch", *arguments])
         assert (answer.exit_code, server.mails) == (0, {})
     assert subjects() == Counter({"no 1": 1, "no 2": 1})

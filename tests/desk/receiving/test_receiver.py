@@ -15,7 +15,7 @@ from config import Place, Settings
 from desk.channels import channels
 from desk.channels.channel_values import ChannelValues
 from desk.office import signing_key
-from desk.receiving import intake, receiver
+from desk.receiving import arrivals, intake, receiver
 from jobs.server import _receivers
 from mail import ids
 from models import Channel, InboundMail, Ticket, db
@@ -80,16 +80,16 @@ def test_several_recipients_are_stored_once_for_every_channel(channel: Channel, 
 def test_a_fault_half_way_is_made_good_by_the_second_try(
     channel: Channel, sales: Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, fails = intake.receive, sales.id
+    real, fails = arrivals.receive, sales.id
 
-    def receive(channel_id: int, arrival: intake.Arrival) -> int | None:
+    def receive(channel_id: int, arrival: arrivals.Arrival) -> int | None:
         if channel_id == fails:
             raise OSError(28, "No space left on device")
         return real(channel_id, arrival)
 
     raw, recipients = mail(), [channel.address, SALES]
     with monkeypatch.context() as patch:
-        patch.setattr(intake, "receive", receive)
+        patch.setattr(arrivals, "receive", receive)
         taken = receiver.take(raw, "carol@customer.example", recipients, "smtp")
     assert (taken.safe, str(taken.fault)) == ([recipients[0]], "[Errno 28] No space left on device")
     assert receiver.take(raw, "carol@customer.example", recipients, "smtp").safe == recipients
@@ -118,14 +118,14 @@ def receivers(
 def test_lmtp_tells_each_recipient_what_became_of_the_mail(
     receivers: dict[str, Receiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = intake.receive
+    real = arrivals.receive
 
-    def receive(channel_id: int, arrival: intake.Arrival) -> int | None:
+    def receive(channel_id: int, arrival: arrivals.Arrival) -> int | None:
         if arrival.envelope_to == SALES:
             raise OSError(28, "No space left on device")
         return real(channel_id, arrival)
 
-    monkeypatch.setattr(intake, "receive", receive)
+    monkeypatch.setattr(arrivals, "receive", receive)
     with smtplib.LMTP(str(receivers["lmtp"].path)) as client:
         client.ehlo("client.example")
         client.mail("carol@customer.example")

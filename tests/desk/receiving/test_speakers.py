@@ -10,7 +10,7 @@ import pytest
 import time_machine
 
 from desk.office import Office, signing_key
-from desk.receiving import explanations, intake, receiver, speakers
+from desk.receiving import arrivals, explanations, intake, receiver, speakers
 from desk.sending import outbox
 from mail import ids
 from mail.providers.lookup import Unanswered
@@ -204,7 +204,7 @@ def test_strict_names_hold_for_fetched_mail_too(
     office.lookup = lambda name, kind: [record] if name == "_dmarc.customer.example" else []
     raw = mail(authentication_results="mx.acme.example; dkim=pass header.d=mail.customer.example")
     foreseen = explanations.if_it_came(read_with_attached(raw), channel)
-    intake.take_in(channel.id, [intake.Arrival(raw, "imap", "1")])
+    intake.take_in(channel.id, [arrivals.Arrival(raw, "imap", "1")])
     assert (newest().sender_state, foreseen.sender_state) == (state, state)
 
 
@@ -212,7 +212,7 @@ def test_a_silent_policy_never_holds_fetched_mail_up(channel: Channel, zones: Zo
     channel.authserv_id = "mx.acme.example"
     db.session.commit()
     raw = mail(authentication_results="mx.acme.example; dkim=pass header.d=mail.customer.example")
-    intake.take_in(channel.id, [intake.Arrival(raw, "imap", "1")])
+    intake.take_in(channel.id, [arrivals.Arrival(raw, "imap", "1")])
     assert newest().sender_state == "unchecked"
 
 
