@@ -16,7 +16,7 @@ TESTS ?=
 # English needs no catalogue: the texts in the code are English.
 LANGUAGES := de
 CATALOGUES := $(wildcard translations/*/LC_MESSAGES/messages.po)
-# The tests that touch the database; `make check` runs them once more on PostgreSQL.
+# The tests that touch the database; `make check` runs them once more on PostgreSQL, but those marked one_database.
 DATABASE_TESTS := $(wildcard tests/desk tests/models tests/blueprints tests/jobs tests/cli)
 
 .PHONY: help
@@ -157,7 +157,7 @@ lint: python-dev
 .PHONY: test-postgres
 test-postgres: python-dev translations ## Run the tests that touch the database on a private PostgreSQL
 	@.ci/debian postgres=postgresql
-	$(BIN)/python -m tests.servers.postgres $(BIN)/pytest -q $(SHARED) $(DATABASE_TESTS)
+	$(BIN)/python -m tests.servers.postgres $(BIN)/pytest -q $(SHARED) -m "not one_database" $(DATABASE_TESTS)
 
 .PHONY: format
 format: python-dev ## Format the code

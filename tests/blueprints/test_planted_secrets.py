@@ -33,6 +33,8 @@ from tests.support.mails import ticket_of
 from wire.imap import ImapSource
 from wire.smtp import SmtpSender
 
+pytestmark = pytest.mark.one_database
+
 INCOMING, OUTGOING, WRONG = "Geheim-im-Eingang-4711", "Geheim-im-Ausgang-4712", "Falsch-geraten-4713"
 RAW = b"From: carol@customer.example\r\nMessage-ID: <%d@customer.example>\r\nSubject: Hello\r\n\r\nHello\r\n"
 

@@ -21,6 +21,8 @@ from blueprints.page.assets import ROOT
 from cli import assets, npm
 from tests.servers.ports import free_port
 
+pytestmark = pytest.mark.one_database
+
 HELLO = b"hello"
 
 

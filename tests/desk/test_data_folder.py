@@ -20,6 +20,8 @@ from desk import data_folder, schema
 from models import db
 from models.blobs import BlobStore
 
+pytestmark = pytest.mark.one_database
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 

@@ -19,7 +19,7 @@ from tests.servers.serving import Serving, until
 
 MB = 1024
 MOST = 512 * MB  # KB that our process and its children may take at the peak, all together
-pytestmark = [pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.timeout(240), pytest.mark.one_database]
 
 
 def made_mail(number: int, header: str = "") -> bytes:

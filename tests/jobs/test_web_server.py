@@ -20,6 +20,8 @@ from models import Channel, db
 from tests.servers.serving import Serving
 from tests.support.browsing import PageClient
 
+pytestmark = pytest.mark.one_database
+
 IDLE = 200
 KIB, MIB = 1024, 1024 * 1024
 

@@ -81,7 +81,7 @@ class Raw:
     """Says exactly what it is told, line ends included."""
 
     def __init__(self, receiver, greeting=True):
-        self.connection = socket.create_connection(("127.0.0.1", receiver.port), timeout=5)
+        self.connection = socket.create_connection(("127.0.0.1", receiver.port), timeout=30)
         self.lines = self.connection.makefile("rb")
         self.greeting = self.answer() if greeting else b""
 

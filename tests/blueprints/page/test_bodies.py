@@ -9,6 +9,8 @@ from desk.office import Office
 from tests.blueprints.test_access import routes
 from tests.blueprints.visitor import Visitor
 
+pytestmark = pytest.mark.one_database
+
 # Whoever adds a form with files adds its route here, and marks it with `takes_files`.
 WITH_FILES = {
     "replies.create", "replies.create_note",

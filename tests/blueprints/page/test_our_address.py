@@ -10,6 +10,8 @@ from desk.agents import accounts
 from tests.blueprints.test_access import routes
 from tests.blueprints.visitor import PASSWORDS, Visitor
 
+pytestmark = pytest.mark.one_database
+
 FORWARDED = {
     "X-Forwarded-Host": "evil.test",
     "X-Forwarded-Prefix": "//evil.test",
