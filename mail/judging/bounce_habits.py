@@ -120,10 +120,9 @@ def _beside_reasons(report: str, mail: Mail) -> list[str]:
     lines = report.split("\n")[:300]
     found = []
     for number, line in enumerate(lines):
-        if _EXPLAINS.search(line[:1000]):
-            continue
+        named = _EXPLAINS.split(line[:1000], maxsplit=1)[0]
         if REASONS.search("\n".join(lines[max(0, number - 2) : number + 3])):
-            found += [address for address in re.findall(ADDRESS, line[:1000]) if address.lower() not in own]
+            found += [address for address in re.findall(ADDRESS, named) if address.lower() not in own]
     return [address for address in found if not SENDERS.fullmatch(address)]
 
 

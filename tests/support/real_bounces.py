@@ -20,7 +20,7 @@ from typing import Any
 from flask import current_app
 
 from cli.mail import mail_cli
-from desk.sending import outbox, replies
+from desk.sending import outbox, replies, return_addresses
 from desk.tickets import tickets
 from desk.tickets.contacts import contact_for
 from mail.domains import mailbox_key
@@ -71,16 +71,27 @@ def told_by(raw: bytes) -> Told | None:
 
 
 def send_and_bounce(path: Path, told: Told, score: Any) -> None:
-    """A reply leaves, the report comes back by the receiver, and the outbox is looked at."""
+    """A reply leaves, the report comes back by the receiver, and the outbox is looked at.
+
+    It left for each reader by a return address of their own, so whoever reports writes to those.
+    """
     raw, name = path.read_bytes(), f"{path.parent.name}/{path.name}"
     sent = _send((*told.failed, *told.late, BESIDE))
     header, body = _cut(raw)
     back = header + body.replace(told.message_id, sent.message_id.encode())
     ticket_id, sent_id = sent.ticket_id, sent.id
+    reported = {mailbox_key(one) for one in (*told.failed, *told.late)}
+    ways = [
+        way.sender
+        for way in return_addresses.envelopes(sent, sent.recipients)
+        if mailbox_key(way.recipients[0]) in reported
+    ]
     db.session.remove()
     runner = current_app.test_cli_runner()
-    arguments = ["receive", "--rcpt", "support-acme@poststelle.example", "--sender", "<>"]
-    runner.invoke(mail_cli, arguments, input=io.BytesIO(back))
+    for way in ways:
+        arguments = ["receive", "--rcpt", way, "--sender", "<>"]
+        delivered = b"Delivered-To: " + way.encode() + b"\r\n" + back
+        runner.invoke(mail_cli, arguments, input=io.BytesIO(delivered))
     row = db.session.query(InboundMail).order_by(InboundMail.id.desc()).first()
     sent = db.session.get_one(OutboundMail, sent_id, populate_existing=True)
     score.expect("bounces at their message", name, row and row.ticket_id, ticket_id)

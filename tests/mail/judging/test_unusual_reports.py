@@ -251,3 +251,12 @@ def test_an_address_that_explains_is_no_recipient() -> None:
     )
     found = bounce_in(raw)
     assert found is not None and [one.address for one in found.recipients] == ["bad@example.com"]
+
+
+def test_words_of_explanation_behind_a_recipient_leave_it_one() -> None:
+    raw = (
+        "From: mailer-daemon@mx.example.org\nSubject: Delivery status notification: error\n\n"
+        "bad@example.com: 550 5.1.1 https://support.example.com/answer?id=1 or please contact help@example.com\n"
+    )
+    found = bounce_in(raw)
+    assert found is not None and [one.address for one in found.recipients] == ["bad@example.com"]
