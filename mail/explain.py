@@ -55,6 +55,7 @@ def explain(
         "leaves": count_leaves(unwrapped(raw)),
         "invitation": _invitation(mail.invitation) if mail.invitation else None,
         "seals": [seal.value for seal in mail.seals],
+        "spam_report": mail.spam_report or None,
         "verdict": _verdict(verdict),
         "machine": {"is": machine is not None, "reason": machine.reason if machine else ""},
         "bounce": _bounce(bounce),

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
+from mail import spam_wrapper
 from mail.judging.bounces import read_bounce
 from mail.providers.server_marks import unwrapped
 from mail.reading import html_tree
@@ -84,10 +85,20 @@ def read(raw: bytes, *, at_once: bool = False) -> Reading:
     """Parser and reader of reports over `raw`. A child takes `PATIENCE` at the very worst, of which there may be two;
     and children of one process wait for each other.
 
+    What servers had wrapped is read as the mail inside; a spam filter's wrapper takes the time of two mails.
     Raises nothing but TakesTime, and that only where the answer is wanted `at_once`.
     """
     raw = unwrapped(raw)
     tree = skeleton_of(raw)
+    reading = _read(raw, tree, at_once=at_once)
+    if tree is None or reading.bounce is not None or (found := spam_wrapper.wrapped(raw, tree)) is None:
+        return reading
+    inside = _read(found.original, skeleton_of(found.original), at_once=at_once)
+    opened = spam_wrapper.opened(reading.mail, inside.mail, found.report)
+    return reading if opened is None else Reading(opened, safe=inside.safe)
+
+
+def _read(raw: bytes, tree: Skeleton | None, *, at_once: bool) -> Reading:
     suspicious = tree is None or is_suspicious(tree)
     if not suspicious and not _has_long_html(tree):
         mail = parse(raw, tree)

@@ -129,6 +129,8 @@ class Mail:
     `invitation` is what the first calendar part says; the part is among the attachments too.
     `reaction`: the sign that answers a mail of ours in place of words (Gmail), or empty.
     `seals` are the signatures and encryptions found, outermost first.
+    `spam_report`: what a spam filter says of the mail, where it had wrapped it (mail.spam_wrapper); then nothing that
+    is said of the wrapper vouches for the header fields `only_inside`.
     `defects` names what was repaired or cut, as codes.
     """
 
@@ -149,6 +151,8 @@ class Mail:
     seals: tuple[Seal, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     defects: tuple[str, ...] = ()
+    spam_report: str = ""
+    only_inside: frozenset[str] = frozenset()
 
     @property
     def is_encrypted(self) -> bool:

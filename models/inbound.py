@@ -142,7 +142,9 @@ class InboundMail(Base):
     predates_channel: Mapped[bool] = mapped_column(
         "history", default=False
     )  # older than the channel: nobody is told
-    arrived_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # at its server: INTERNALDATE
+    arrived_at: Mapped[datetime | None] = mapped_column(
+        UTCDateTime
+    )  # at its server: INTERNALDATE, else the last hop
     received_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     filed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # when the server copy went
@@ -178,6 +180,11 @@ class InboundMail(Base):
         for name, value in _verdict(outcome, reason).items():
             setattr(self, name, value)
         self.details = details[:500]
+
+    @property
+    def came_at(self) -> datetime:
+        """When it arrived at its server, which is never later than that we got it."""
+        return min(self.arrived_at or self.received_at, self.received_at)
 
     @property
     def described(self) -> InboundMail:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,9 @@ class Message(Base):
         String(40), default="", server_default=""
     )  # a sign in place of words
     sent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the Date header: shown, never sorted by
+    # Of a requester's mail: at its server (mail.arrival). Shown, and never sorted by either: what lay somewhere
+    # would slip above what was read already.
+    arrived_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     quiet: Mapped[bool] = mapped_column(default=False)  # written by a machine
     why: Mapped[str] = mapped_column(String(40), default="")  # the clue that led here, as a code
     newcomer: Mapped[bool] = mapped_column(default=False)  # the sender took no part in the ticket before
@@ -78,6 +81,8 @@ class Message(Base):
     once: Mapped[str | None] = mapped_column(String(64), unique=True)
     # Unique: the database itself refuses to file a mail twice.
     inbound_id: Mapped[int | None] = mapped_column(ForeignKey("inbound_mail.id"), unique=True)
+    # What a spam filter says of the mail, which it had wrapped in that report.
+    spam_report: Mapped[str] = mapped_column(Text, default="", server_default="")
 
     ticket: Mapped[Ticket] = relationship()
     agent: Mapped[Agent | None] = relationship()
@@ -90,6 +95,32 @@ class Message(Base):
     inbound: Mapped[InboundMail | None] = relationship(foreign_keys=[inbound_id])
 
     __table_args__ = (Index("ix_message_ticket_id_id", "ticket_id", "id"),)
+
+    @property
+    def came_at(self) -> datetime:
+        """When it was there to be read: at its server, or written here."""
+        return self.arrived_at or self.created_at
+
+    @property
+    def fetched_at(self) -> datetime:
+        return self.inbound.received_at if self.inbound is not None else self.created_at
+
+    @property
+    def lay_for(self) -> timedelta:
+        """How long it was at its server before we got it."""
+        return self.fetched_at - self.came_at if self.arrived_at is not None else timedelta()
+
+    @property
+    def said_sent_at(self) -> datetime | None:
+        """Its Date; a time in the future (a clock that runs wrong) counts as now."""
+        return min(self.sent_at, self.fetched_at) if self.sent_at is not None else None
+
+    @property
+    def is_wordless(self) -> bool:
+        """A requester's mail without new words and without anything else to look at: its subject stands for them."""
+        if self.kind != Kind.INBOUND or self.new_text.strip() or self.reaction or self.invitation:
+            return False
+        return "<img" not in self.html and not self.attachments
 
     @property
     def new_text(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, Index, String, text
+from sqlalchemy import JSON, ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.agent import Agent
@@ -67,9 +67,13 @@ class Ticket(Base):
     tags: Mapped[list[str]] = mapped_column(JSON, default=list)
     # What a list shows of the last mail, so that it needs no look at the messages.
     snippet: Mapped[str] = mapped_column(String(200), default="")
+    wordless: Mapped[bool] = mapped_column(default=False, server_default=false())  # that mail has no text
     has_attachments: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     last_message_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    # When the mails behind these two arrived at their server; lists show that, and keep to our own order.
+    arrived_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    last_arrived_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     last_inbound_id: Mapped[int] = mapped_column(default=0)  # message id, for unread and for collisions
     resolved_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -93,6 +97,14 @@ class Ticket(Base):
         Index("ix_ticket_status_last", "status", "last_message_at"),
         Index("ix_ticket_assignee_status", "assignee_id", "status", "last_message_at"),
     )
+
+    @property
+    def came_at(self) -> datetime:
+        return self.arrived_at or self.created_at
+
+    @property
+    def last_came_at(self) -> datetime:
+        return self.last_arrived_at or self.last_message_at
 
 
 class TicketMove(Base):

@@ -47,6 +47,19 @@ def full_time(moment: datetime | None) -> str:
     return format_datetime(moment, "short")
 
 
+def lay_for(age: timedelta) -> str:
+    """A sentence where a mail lay on its server for a day or longer before it came here, else nothing."""
+    return (
+        ngettext(
+            "This mail lay on its server for %(num)s day before it came here.",
+            "This mail lay on its server for %(num)s days before it came here.",
+            age.days,
+        )
+        if age.days >= 1
+        else ""
+    )
+
+
 def file_size(size: int) -> str:
     """Bytes in the unit that a person reads: 184 kB, 1.2 MB."""
     if size < 1000:

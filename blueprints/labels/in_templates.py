@@ -10,10 +10,10 @@ from flask_babel import format_number
 from blueprints.labels import attached_parts, codes, connection_advice, decisions, events, ledger
 from blueprints.labels.channel_history import braked
 from blueprints.labels.channels import way_out as channel_way_out
-from blueprints.labels.formats import file_size, full_time, initials, relative_time
+from blueprints.labels.formats import file_size, full_time, initials, lay_for, relative_time
 from blueprints.labels.notices import PURPOSE, event_word
 from desk.receiving.explanations import Explanation
-from desk.tickets import thread
+from desk.tickets import list_lines, thread
 from models import Channel, InboundEvent, Incident, Message, NoticeItem, TicketEvent, Trouble
 
 
@@ -33,7 +33,11 @@ class Labels:
         return str(decisions.WHY.get(code) or decisions.REASON.get(code, ""))
 
     def own_subject(self, message: Message) -> str:
-        return thread.own_subject(message)
+        return list_lines.own_subject(message, message.ticket)
+
+    def lay(self, message: Message) -> str:
+        """Of a mail that was not fetched for a day or longer."""
+        return lay_for(message.lay_for)
 
     def reactions(self, entries: Sequence[Message | TicketEvent]) -> dict[int, list[Message]]:
         return thread.reactions(entries)

@@ -16,12 +16,14 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u206
 
 @dataclass(frozen=True, slots=True)
 class RawView:
-    """`files`: name and size in bytes of what is attached. `cut`: only the beginning of the source is shown."""
+    """`files`: name and size in bytes of what is attached. `report`: of a spam filter that had wrapped it.
+    `cut`: only the beginning of the source is shown."""
 
     sender: str
     to: str
     text: str
     files: tuple[tuple[str, int], ...]
+    report: str
     headers: str
     source: str
     cut: bool
@@ -39,6 +41,7 @@ def view(row: InboundMail) -> RawView | None:
         to=shown(", ".join(str(address) for address in (*mail.to, *mail.cc)[:50])),
         text=shown(mail.text[:LONGEST_TEXT]),
         files=tuple((part.name, len(part.data)) for part in mail.attachments),
+        report=shown(mail.spam_report),
         headers=_text(raw[: end.start() if end else LONGEST_HEADERS]),
         source=_text(raw[:LONGEST_SOURCE]),
         cut=len(raw) > LONGEST_SOURCE,

@@ -40,6 +40,7 @@ def ours(notice: str, locale: str) -> Words:
             from_name="{{sender.name}}",
             from_address="{{sender.address}}",
             new_text="{{message.text}}",
+            is_wordless=False,
             text="{{message.text}}",
             subject="",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import cache
 
 from sqlalchemy.orm.attributes import set_committed_value
@@ -17,8 +18,11 @@ from desk.texts import requester_languages
 from desk.tickets import search, tickets, undeliverable
 from desk.tickets.attachments import add_attachments
 from desk.tickets.contacts import as_rows, contact_of
+from desk.tickets.list_lines import note_last
+from mail import arrival
+from mail.providers.lookup import address_of
 from mail.safe_reading import Reading
-from mail.showing.clean import finish, one_line
+from mail.showing.clean import finish
 from mail.showing.forwarded_mail import read_forward
 from mail.showing.quotes import fold_text, is_forward
 from mail.types import Address, Mail, Part
@@ -29,7 +33,6 @@ from models import (
     Message,
     Outcome,
     Ticket,
-    now,
 )
 from models.base import insert_now, update_now
 from models.ticket import after_customer_mail
@@ -39,8 +42,9 @@ def file_mail(row: InboundMail, reading: Reading, decision: Decision) -> None:
     """Add the mail to the running transaction: message, ticket, and what is told. The row gets its ticket."""
     match = decision.match
     assert match is not None, "it goes into no ticket"
-    ticket = match.ticket or _open(row, reading.mail, match)
-    message = _add_message(row, reading, ticket, match, decision)
+    came = arrived_at(row, reading.mail)
+    ticket = match.ticket or _open(row, reading.mail, match, came)
+    message = _add_message(row, reading, ticket, match, decision, came)
     if decision.outcome == Outcome.REPLY:
         tickets.move(ticket, after_customer_mail(ticket.status), None)
     update_now(ticket)
@@ -63,7 +67,13 @@ def unreadable(raw: bytes, sender: Address, subject: str, fault: str) -> tuple[R
     return Reading(mail), Decision(Outcome.QUIET, "unreadable", fault, match, speaker)
 
 
-def _open(row: InboundMail, mail: Mail, match: Match) -> Ticket:
+def arrived_at(row: InboundMail, mail: Mail) -> datetime:
+    """When it arrived at its server, which is ours for what a stranger brought to our receiver."""
+    ours = row.via == "smtp" and (peer := address_of(row.peer)) is not None and peer.is_global
+    return arrival.arrived(mail, row.arrived_at, row.received_at, by_last_hop=not ours)
+
+
+def _open(row: InboundMail, mail: Mail, match: Match, came: datetime) -> Ticket:
     contact = contact_of(mail)
     return tickets.open_ticket(
         subject=mail.subject,
@@ -72,11 +82,12 @@ def _open(row: InboundMail, mail: Mail, match: Match) -> Ticket:
         locale=requester_languages.of_requester(contact, row.channel),
         continues=match.continues,
         maybe=match.maybe,
+        arrived_at=came,
     )
 
 
 def _add_message(
-    row: InboundMail, reading: Reading, ticket: Ticket, match: Match, decision: Decision
+    row: InboundMail, reading: Reading, ticket: Ticket, match: Match, decision: Decision, came: datetime
 ) -> Message:
     """The message with its files and its place in the search; the list shows it as the ticket's last."""
     mail = reading.mail
@@ -84,6 +95,7 @@ def _add_message(
     folded = fold_text(mail.text, forwarded=is_forward(mail.subject), sent=sent)
     message = _described(row, mail, decision)
     message.ticket_id, message.visible, message.opening = ticket.id, len(folded.visible), folded.opening
+    message.arrived_at = came
     if match.ticket is None:
         message.forwarded_from = _forwarded_from(mail, reading.attached)
     attachments = add_attachments(mail.attachments)
@@ -99,8 +111,7 @@ def _add_message(
     if numbered:  # the addresses of pictures in the HTML are made of numbers
         _clean(message, reading, attachments, sent)
     search.index_message(message, *(attachment.name for attachment in attachments))
-    ticket.last_message_at = now()
-    ticket.snippet = one_line(folded.visible[folded.opening :] or mail.text)
+    note_last(ticket, message)
     ticket.has_attachments = ticket.has_attachments or any(not part.inline for part in mail.attachments)
     if not message.quiet:
         ticket.last_inbound_id = message.id
@@ -126,6 +137,7 @@ def _described(row: InboundMail, mail: Mail, decision: Decision) -> Message:
         message_id=mail.message_id[:998],
         references=list(mail.references or mail.in_reply_to),
         sent_at=mail.date,
+        spam_report=mail.spam_report,
         quiet=decision.outcome in (Outcome.QUIET, Outcome.BOUNCE),
         why=match.why,
         newcomer=match.newcomer,

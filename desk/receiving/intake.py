@@ -269,6 +269,8 @@ def _describe(row: InboundMail, mail: Mail) -> None:
     row.message_id = mail.message_id[:998]
     row.sender = mail.sender.key[:320]
     row.subject = mail.subject[:1000]
+    if row.arrived_at is None and (came := filing.arrived_at(row, mail)) != row.received_at:
+        row.arrived_at = came
 
 
 def _failed(inbound_id: int, raw: bytes | None, fault: str, head: Mail | None = None) -> Outcome:

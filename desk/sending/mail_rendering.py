@@ -20,7 +20,7 @@ from desk.channels import channels
 from desk.office import office, signing_key, the_account
 from desk.texts import mail_designs, notice_placeholders, notice_texts, requester_languages, strangers_words
 from desk.texts.notice_table import of_mail
-from mail import ids
+from mail import arrival, ids
 from mail.showing.clean import markup, with_breaks
 from mail.types import Address, Outgoing, Part
 from mail.writing.compose import compose, quote_text
@@ -190,9 +190,8 @@ def _design_of(purpose: str, ticket: Ticket | None) -> mail_designs.FilledDesign
 def _quote_line(words: notice_texts.Words | None, answered: Message | None) -> str:
     if answered is None:
         return ""
-    return notice_texts.quote_line(
-        words, in_words(answered.created_at), answered.from_name or answered.from_address
-    )
+    sent_at = arrival.sent(answered.sent_at, answered.came_at)  # as mail programs do
+    return notice_texts.quote_line(words, in_words(sent_at), answered.from_name or answered.from_address)
 
 
 def our_words(purpose: str, locale: str, **context: Any) -> tuple[str, str]:
@@ -266,6 +265,7 @@ def one_line(text: str) -> str:
 FILTERS = {
     "in_words": in_words,
     "quoted": quote_text,
+    "words": notice_placeholders.words_of,
     "shortened": notice_placeholders.shortened,
     "cleaned": markup,
     "line": one_line,

@@ -18,9 +18,10 @@ from desk.texts import requester_languages
 from desk.tickets import drafts, participants, search, thread, tickets, uploads
 from desk.tickets.attachments import add_attachments
 from desk.tickets.contacts import as_rows
+from desk.tickets.list_lines import note_last
 from mail import ids
 from mail.reading.plaintext import text_of
-from mail.showing.clean import clean_reply_html, snippet
+from mail.showing.clean import clean_reply_html
 from mail.types import Address, Outgoing, Part
 from mail.writing.compose import compose, reply_subject
 from models import (
@@ -133,8 +134,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     before_reply = ticket.status
     tickets.move(ticket, then or after_reply(ticket.status), agent)
     who_hears.moved(ticket, before_reply, agent)
-    ticket.last_message_at = now()
-    ticket.snippet = snippet(text)[:200]
+    note_last(ticket, message)
     ticket.has_attachments = ticket.has_attachments or bool(parts)
     update_now(ticket)
     drafts.drop(ticket, agent, Kind.REPLY)

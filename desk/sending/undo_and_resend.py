@@ -11,8 +11,8 @@ from desk.office import office
 from desk.sending import outbox
 from desk.sending.replies import freeze
 from desk.tickets import drafts, participants, search, tickets
+from desk.tickets.list_lines import note_last
 from desk.tickets.thread import events, messages_of
-from mail.showing.clean import snippet
 from mail.types import Address, Part
 from models import Agent, Draft, Kind, Message, Status, Ticket, db, now
 
@@ -27,7 +27,7 @@ def undo(message: Message, agent: Agent) -> bool:
     search.forget_message(message)
     newest = messages_of(ticket, (Kind.INBOUND, Kind.REPLY), 1)
     if newest:
-        ticket.snippet, ticket.last_message_at = snippet(newest[0].new_text)[:200], newest[0].created_at
+        note_last(ticket, newest[0])
     tickets.note_event(ticket, "undone", agent, message=str(message.id))
     db.session.commit()
     return True

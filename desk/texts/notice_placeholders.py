@@ -9,6 +9,7 @@ from flask import render_template
 from flask_babel import get_locale, gettext
 
 from config import LOCALES
+from models import Message
 
 EXCERPT = 2000  # characters of a mail that a notice to agents shows
 
@@ -39,13 +40,20 @@ MEANING: dict[str, Callable[[dict[str, Any]], str]] = {
     "colleague.name": lambda given: given["actor"],
     "sender.name": lambda given: given["message"].from_name or given["message"].from_address,
     "sender.address": lambda given: given["message"].from_address,
-    "message.text": lambda given: shortened(given["message"].new_text),
+    "message.text": lambda given: shortened(words_of(given["message"])),
     "recipient.address": lambda given: given["details"].get("to", ""),
     "server.words": lambda given: given["details"].get("words", ""),
     "reply.body": lambda given: given["reply_text"].strip(),
     "quoted_history": lambda given: render_template("mail/_quoted.txt", **given).strip(),
 }
 BLOCKS = ("reply.body", "quoted_history", "message.text")  # paragraphs of their own
+
+
+def words_of(message: Message) -> str:
+    """The new words of a message; of a mail without any its subject, and that this is all."""
+    if not message.is_wordless:
+        return message.new_text
+    return gettext("(no text) %(subject)s", subject=message.subject).strip()
 
 
 def shortened(text: str) -> str:

@@ -13,7 +13,7 @@ from desk.office import nothing_stored_after
 from desk.refusal import Refusal
 from desk.texts import requester_languages
 from desk.tickets import participants, requester, tickets
-from mail.showing.clean import snippet
+from desk.tickets.list_lines import note_last
 from models import (
     Agent,
     Draft,
@@ -94,6 +94,7 @@ def split(message: Message, by: Agent) -> Ticket:
         locale=requester_languages.of_requester(contact, source.channel),
         continues=None,
         maybe=None,
+        arrived_at=message.arrived_at,
     )
     move = _carry("split", [message], source, target, by)
     tickets.note_event(source, "split_off", by, number=str(target.number), move=str(move.id))
@@ -243,8 +244,7 @@ def _look_again(*changed: Ticket) -> None:
         last = db.session.scalar(loud.order_by(Message.id.desc()).limit(1))
         ticket.last_inbound_id = last.id if last else 0
         if newest is not None:
-            ticket.last_message_at = newest.created_at
-            ticket.snippet = snippet(newest.new_text or newest.text)[:200]
+            note_last(ticket, newest)
         with_files = select(Message.id).where(Message.ticket_id == ticket.id, Message.attachments.any())
         ticket.has_attachments = db.session.scalar(with_files.limit(1)) is not None
 

@@ -13,8 +13,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from desk.channels import channels
 from desk.tickets import drafts, participants, undeliverable
-from mail.writing.compose import bare_subject
-from models import Agent, Kind, MailState, Message, OutboundMail, Ticket, TicketEvent, db
+from models import Agent, InboundMail, Kind, MailState, Message, OutboundMail, Ticket, TicketEvent, db
 
 # Beside the mails of the tab »Antwort« only what concerns them; the rest stands under »Verlauf«.
 BESIDE_MAILS = (
@@ -55,14 +54,6 @@ def reactions(entries: Sequence[Message | TicketEvent]) -> dict[int, list[Messag
         if message.reaction and answered is not None:
             placed.setdefault(answered, []).append(message)
     return placed
-
-
-def own_subject(message: Message) -> str:
-    """What a requester's mail has as its subject, where the ticket is called otherwise."""
-    if message.kind != Kind.INBOUND:
-        return ""
-    bare = bare_subject(message.subject)
-    return bare if bare.casefold() != bare_subject(message.ticket.subject).casefold() else ""
 
 
 def shown(ticket: Ticket, agent: Agent, tab: str, added: Added | None = None) -> dict[str, Any]:
@@ -147,6 +138,7 @@ def messages_of(
         .options(
             selectinload(Message.attachments),
             joinedload(Message.agent),
+            joinedload(Message.inbound).load_only(InboundMail.received_at, InboundMail.via),
             joinedload(Message.outbound).selectinload(OutboundMail.recipients),
         )
         .order_by(Message.id.desc())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import joinedload
@@ -95,8 +95,9 @@ def open_ticket(
     locale: str,
     continues: Ticket | None,
     maybe: Ticket | None,
+    arrived_at: datetime | None = None,
 ) -> Ticket:
-    """Add a ticket to the running transaction (the caller commits)."""
+    """Add a ticket to the running transaction (the caller commits). `arrived_at`: its first mail, at its server."""
     number = db.session.connection().scalar(NEXT_NUMBER)
     ticket = Ticket(
         number=number,
@@ -108,6 +109,7 @@ def open_ticket(
         maybe_id=maybe.id if maybe else None,
         status=Status.NEW,
         tags=[],
+        arrived_at=arrived_at,
     )
     insert_now(ticket)
     set_committed_value(ticket, "channel", channel)

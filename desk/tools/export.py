@@ -23,6 +23,7 @@ _MAIL = (
     InboundMail.subject,
     InboundMail.outcome,
     InboundMail.reason,
+    InboundMail.arrived_at,
     InboundMail.received_at,
     InboundMail.filed_at,
     InboundMail.server_copy,
@@ -123,6 +124,7 @@ def _mail(row: Any) -> dict[str, Any]:
         "received_at": _time(row.received_at),
         "filed_at": _time(row.filed_at),
         "server_copy": str(row.server_copy),
+        "arrived_at": _time(row.arrived_at),
     }
 
 
@@ -155,6 +157,7 @@ def _ticket(row: Ticket, messages: list[Message]) -> dict[str, Any]:
         "assignee": row.assignee.email if row.assignee else None,
         "tags": row.tags,
         "created_at": _time(row.created_at),
+        "arrived_at": _time(row.came_at),
         "messages": [_message(message) for message in messages],
     }
 
@@ -172,6 +175,9 @@ def _message(row: Message) -> dict[str, Any]:
         "message_id": row.message_id,
         "sha256": row.inbound.sha256 if row.inbound else None,
         "created_at": _time(row.created_at),
+        "arrived_at": _time(row.arrived_at),
+        "sent_at": _time(row.sent_at),
+        "fetched_at": _time(row.inbound.received_at) if row.inbound else None,
         "attachments": [
             {"name": file.name, "type": file.type, "size": file.size, "sha256": file.sha256}
             for file in row.attachments

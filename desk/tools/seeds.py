@@ -201,6 +201,7 @@ def _arrive(stage: _Stage, scene: Scene, raw: bytes, envelope_from: str, moment:
         source_id=f"demo:{scene.address}:{moment.isoformat()}",
         envelope_from=envelope_from,
         envelope_to=channel.address,
+        arrived_at=moment,
         predates_channel=True,  # nobody is told: neither the customer nor the agents
     )
     inbound_id = arrivals.receive(channel.id, arrival)

@@ -176,7 +176,7 @@ def _covered(mail: Mail, passed: list[Result]) -> dict[str, frozenset[str]]:
     alone = all(result.method == "dmarc" for result in passed)
     covers: dict[str, frozenset[str]] = {}
     for result in passed:
-        if "from" in (fields := _vouches_for(mail, result, alone)):
+        if "from" in (fields := _vouches_for(mail, result, alone) - mail.only_inside):
             method = result.method.upper()
             covers[method] = covers.get(method, NOTHING) | fields
     # DMARC rests on one of the others.

@@ -16,7 +16,7 @@ from tests.support.mails import arrive, mail, ticket_of
 
 FIELDS = [
     "channel", "via", "source_id", "sha256", "message_id", "from", "subject", "verdict", "reason", "ticket",
-    "received_at", "filed_at", "server_copy",
+    "received_at", "filed_at", "server_copy", "arrived_at",
 ]  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def test_a_line_per_mail_seen_with_every_field(app: Flask, channel: Channel) -> 
         "channel": expected, "via": "smtp", "source_id": "", "sha256": digest,
         "message_id": message_id, "from": "carol@customer.example", "subject": "Grüße",
         "verdict": "new_ticket", "reason": "person", "ticket": number, "received_at": "", "filed_at": "",
-        "server_copy": "none",
+        "server_copy": "none", "arrived_at": None,
     }  # fmt: skip
     assert (second["verdict"], second["sha256"], second["message_id"], second["from"]) == (
         "duplicate", digest, message_id, "carol@customer.example",
