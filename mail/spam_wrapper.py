@@ -3,7 +3,7 @@
 It is read as the mail inside, with the report beside it. The wrapper's header stays the one that speaks for the way
 here, for spam and for the sender check: it is what servers wrote. What stands inside is a stranger's, so it is taken
 only where the wrapper names the same writer, readers and Message-ID, as SpamAssassin's does; and nothing that was
-found about the wrapper vouches for a field that has no equal outside (docs/decisions/029).
+found about the wrapper vouches for a field that has no equal outside (docs/decisions/027).
 """
 
 from __future__ import annotations
