@@ -161,7 +161,7 @@ class _DryRun:
         return Foreseen(
             mail.subject,
             name,
-            glimpse.arrived_at,
+            min(glimpse.arrived_at, now()) if glimpse.arrived_at is not None else None,
             explanations.explain(decided) if decided is not None else None,
             glimpse.cut,
             decided is not None and self._may_answer_unseen(mail, decided),

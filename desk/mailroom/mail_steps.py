@@ -25,7 +25,7 @@ def of(row: InboundMail) -> Sequence[MailStep]:
     """In the order of time."""
     steps = [MailStep(row.received_at, "received")]
     if row.arrived_at:
-        steps.insert(0, MailStep(row.arrived_at, "arrived"))
+        steps.insert(0, MailStep(row.came_at, "arrived"))
     if row.filed_at:
         steps.append(MailStep(row.filed_at, "decided"))
     if row.removed_at and row.server_copy in (ServerCopy.DELETED, ServerCopy.MOVED, ServerCopy.KEPT):

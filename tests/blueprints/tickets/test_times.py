@@ -51,7 +51,7 @@ def test_the_message_has_the_time_of_its_arrival_and_its_menu_the_others(
     head = page.split('class="sheet-time', 1)[1]
     assert times(head)[:4] == [one.isoformat() for one in (came, sent, came, got)]
     assert f"{LAY} 3 days before it came here." in page
-    assert "Sent</dt>" in page and "On its server</dt>" in page and "Fetched</dt>" in page
+    assert "Sent</dt>" in page and "Arrived</dt>" in page and "Fetched</dt>" in page
     created = page.split("Created</dt>", 1)[1]
     assert times(created)[0] == came.isoformat()
     db.session.rollback()
