@@ -44,7 +44,7 @@ png
 """
 FIELDS = ["sha256", "message_id", "subject", "from", "reply_to", "to", "cc", "date", "text", "visible_text", "opening_text",
  "quoted_text", "html",
- "attachments", "leaves", "invitation", "seals", "verdict", "machine", "bounce", "forward_check", "clues", "defects", "seconds"]  # fmt: skip
+ "attachments", "leaves", "invitation", "seals", "spam_report", "verdict", "machine", "bounce", "forward_check", "clues", "defects", "seconds"]  # fmt: skip
 
 
 def run(app: Flask, *arguments: str, names: bytes = b"") -> tuple[int, list[dict[str, Any]]]:
@@ -81,6 +81,7 @@ def test_what_is_said_of_a_mail() -> None:
         "leaves": 2,
         "invitation": None,
         "seals": [],
+        "spam_report": None,
         "verdict": {"action": "file", "reason": "person", "detail": ""},
         "machine": {"is": False, "reason": ""},
         "bounce": {"is": False, "permanent": False, "recipients": [], "returned_message_id": ""},

@@ -224,13 +224,14 @@ def reply_address(got: Got) -> str:
 def check_export(company: Company, reply_id: str, request: bytes) -> None:
     (ticket,) = company.serving.tickets()
     assert list(ticket) == ["number", "subject", "status", "priority", "channel", "requester", "assignee",
-                            "tags", "created_at", "messages"]  # fmt: skip
+                            "tags", "created_at", "arrived_at", "messages"]  # fmt: skip
     assert (ticket["number"], ticket["subject"], ticket["status"]) == (1001, carol.SUBJECT, "open")
     assert (ticket["channel"], ticket["assignee"]) == ("Hilfe", None)
     assert ticket["requester"] == {"name": "Carol Weiß", "email": carol.ADDRESS}
     asked, reply, thanks, note = ticket["messages"]
     assert [message["kind"] for message in ticket["messages"]] == ["inbound", "reply", "inbound", "note"]
     assert set(asked) == {"kind", "from", "to", "cc", "subject", "text", "html", "message_id", "sha256", "created_at",
+                          "arrived_at", "sent_at", "fetched_at",
                           "attachments", "delivery", "reason"}  # fmt: skip
     assert asked["sha256"] and reply["sha256"] is None
     assert asked["message_id"] == Got(request, "", ()).header("Message-ID")
