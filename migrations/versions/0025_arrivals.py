@@ -2,13 +2,13 @@
 
 Of mail that is there, the ledger knows the arrival: what IMAP servers said, and else when we got it.
 
-Revision: 0027, after 0024
+Revision: 0025, after 0024
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0027"
+revision = "0025"
 down_revision = "0024"
 branch_labels = None
 depends_on = None
