@@ -51,6 +51,9 @@ channel_cli = AppGroup("channel", help="Channels.")
 )
 @click.option("--move-to", default="", help="Folder, with --after-fetch move.")
 @click.option("--existing", type=click.Choice(["take", "leave"]), default="take", show_default=True)
+@click.option(
+    "--requester-from-reply-to", is_flag=True, help="Web forms: requesters of new tickets stand in Reply-To."
+)
 @click.option("--allow-plaintext", is_flag=True, help="Allow connections without encryption.")
 @click.option("--inactive", is_flag=True)
 @ready

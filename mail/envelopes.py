@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from mail.types import Mail
+
 MAX_LOCAL = 400  # characters that are looked at
 
 _BATV = re.compile(r"(?:prvs|btv1)=+[\da-z]+=+(.+)", re.I)
@@ -21,6 +23,13 @@ _ROBOT = re.compile(
 )
 _OWNER = re.compile(r"owner-(?P<list>.+)", re.I)
 _VERP = re.compile(r"(?P<list>[^=]+?)[-+][^=+]+=[\w-]+(?:\.[\w-]+)+", re.I)
+
+
+def return_address(mail: Mail, envelope_from: str | None) -> str | None:
+    """That of the envelope; where nobody knows it (None) the Return-Path of the last server (RFC 5321, 4.4)."""
+    if envelope_from is None and (noted := mail.all("return-path")):
+        return noted[0].strip().strip("<>").strip()
+    return envelope_from
 
 
 def unwrapped(address: str) -> str:

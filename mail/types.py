@@ -131,6 +131,7 @@ class Mail:
     `seals` are the signatures and encryptions found, outermost first.
     `spam_report`: what a spam filter says of the mail, where it had wrapped it (mail.spam_wrapper); then nothing that
     is said of the wrapper vouches for the header fields `only_inside`.
+    `through`: who stands in From where `sender` is the person behind (mail/written_for.py), else None.
     `defects` names what was repaired or cut, as codes.
     """
 
@@ -149,6 +150,7 @@ class Mail:
     invitation: Invitation | None = None
     reaction: str = ""
     seals: tuple[Seal, ...] = ()
+    through: Address | None = None
     headers: tuple[tuple[str, str], ...] = ()
     defects: tuple[str, ...] = ()
     spam_report: str = ""

@@ -85,6 +85,9 @@ class Channel(Base):
     smtp_password: Mapped[str] = mapped_column(Secret, default="")
     keep_sent: Mapped[bool] = mapped_column(default=False)  # a copy of every answer goes to the Sent folder
 
+    # Web forms: the customer stands in Reply-To, and is the requester of new tickets.
+    requester_from_reply_to: Mapped[bool] = mapped_column(default=False, server_default="0")
+
     # An address elsewhere whose provider forwards to this one, and the mail that checks whether it does.
     forwarded_from: Mapped[str] = mapped_column(String(254), default="")
     forward_probe: Mapped[str] = mapped_column(String(255), default="")  # its Message-ID

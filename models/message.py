@@ -43,6 +43,8 @@ class Message(Base):
     agent_id: Mapped[int | None] = mapped_column(ForeignKey("agent.id"))  # who wrote a reply or a note
     from_name: Mapped[str] = mapped_column(String(320), default="")
     from_address: Mapped[str] = mapped_column(String(320), default="")
+    # The list, form or provider that stands in From where the author is the person behind it; else empty.
+    through: Mapped[str] = mapped_column(String(320), default="", server_default="")
     to: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)
     cc: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)
     bcc: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)

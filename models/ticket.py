@@ -62,6 +62,8 @@ class Ticket(Base):
     priority: Mapped[Priority] = mapped_column(Code(Priority), default=Priority.NORMAL)
     channel_id: Mapped[int] = mapped_column(ForeignKey("channel.id"), index=True)
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
+    # As the mail that began it called them; empty: as the contact is called. One address may be of many people.
+    requester_name: Mapped[str] = mapped_column(String(200), default="", server_default="")
     assignee_id: Mapped[int | None] = mapped_column(ForeignKey("agent.id"), index=True)
     locale: Mapped[str] = mapped_column(String(5))  # the customer's language
     tags: Mapped[list[str]] = mapped_column(JSON, default=list)
@@ -92,6 +94,10 @@ class Ticket(Base):
     continues: Mapped[Ticket | None] = relationship(remote_side=[id], foreign_keys=[continues_id])
     maybe: Mapped[Ticket | None] = relationship(remote_side=[id], foreign_keys=[maybe_id])
     merged_into: Mapped[Ticket | None] = relationship(remote_side=[id], foreign_keys=[merged_into_id])
+
+    @property
+    def shown_requester(self) -> str:
+        return self.requester_name or self.contact.shown_name
 
     __table_args__ = (
         Index("ix_ticket_status_last", "status", "last_message_at"),

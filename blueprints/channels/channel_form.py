@@ -118,6 +118,7 @@ class ChannelForm(FlaskForm):
     )
     forwarded_from = StringField(_l("Forwarded address"))
     ask_database = BooleanField(_l("Also ask Thunderbird's public database"))
+    requester_from_reply_to = BooleanField(_l("Requesters from Reply-To"))
     sender_name = StringField(_l("Sender name"))
 
     protocol = RadioField(_l("Server type (protocol)"), choices=choices(*PROTOCOL.items()), default="imap")

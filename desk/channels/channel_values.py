@@ -76,6 +76,7 @@ class ChannelValues:
     smtp_user: str = ""
     smtp_password: str = field(default="", repr=False)
     keep_sent: bool = False
+    requester_from_reply_to: bool = False
 
     @property
     def is_own(self) -> bool:
@@ -128,6 +129,7 @@ def completed(values: ChannelValues) -> ChannelValues:
             locale=values.locale,
             group_id=values.group_id,
             forwarded_from=text["forwarded_from"],
+            requester_from_reply_to=values.requester_from_reply_to,
         )
     port, smtp_port = values.port, values.smtp_port
     if port is None and values.protocol in tuple(Protocol):

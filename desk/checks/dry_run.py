@@ -20,6 +20,7 @@ from desk.checks.foreseen import ForeseenFacts
 from desk.office import in_background, office
 from desk.receiving import arrivals, deciding, explanations, speakers
 from desk.receiving.deciding import Decision, Delivery
+from desk.receiving.decision_facts import as_written
 from desk.receiving.explanations import Explanation
 from mail.safe_reading import Reading, read
 from mail.types import Mail
@@ -148,6 +149,7 @@ class _DryRun:
             address_key=address_key(values.address),
             server=values.server,
             group_id=values.group_id,
+            requester_from_reply_to=values.requester_from_reply_to,
             authserv_id=values.authserv_id or (stored.authserv_id if stored is not None else ""),
         )
         self._facts = ForeseenFacts()
@@ -179,6 +181,7 @@ class _DryRun:
         predates = deciding.predates(glimpse.arrived_at, self._activated_at, self.first)
         checked = speakers.foreseen(self._channel, its.mail)
         delivery = Delivery(self._channel, predates_channel=predates, results=checked)
+        its = as_written(its, delivery)
         decision = deciding.decide(its, delivery, self._facts)
         self._facts.remember(its.mail, delivery, decision)
         return decision

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from desk.receiving.deciding import Decision, Delivery, Reported
 from desk.receiving.decision_facts import DatabaseFacts
 from desk.receiving.matching import SAME_ID, KnownTickets, Match
+from desk.receiving.speakers import Speaker
 from desk.tickets import participants
 from mail.domains import mailbox_key
 from mail.types import Bounce, Clue, ClueKind, Mail
@@ -61,6 +62,7 @@ class ForeseenTickets(KnownTickets):
         self._with_mail: defaultdict[str, list[Ticket]] = defaultdict(list)
         self._by_number: dict[int, Ticket] = {}
         self._writers: defaultdict[int, set[str]] = defaultdict(set)
+        self._through: defaultdict[int, set[tuple[str, str]]] = defaultdict(set)
         self._copies: defaultdict[int, set[tuple[str, str, str]]] = defaultdict(set)
         counter = db.session.scalar(select(Counter.value).where(Counter.name == "ticket"))
         self._next = (counter or 0) + 1
@@ -74,6 +76,8 @@ class ForeseenTickets(KnownTickets):
             self._writers[ticket.number].add(mailbox_key(mail.sender.address[:320] or "unknown@invalid"))
         if not match.newcomer and match.why != "bounce":
             self._writers[ticket.number].add(mailbox_key(mail.sender.address[:320]))
+            if mail.through is not None:
+                self._through[ticket.number].add((mail.sender.key, mail.through.key))
         if mail.message_id:
             self._with_mail[mail.message_id[:998]].append(ticket)
             self._copies[ticket.number].add((mail.message_id, mail.sender.address, mail.text))
@@ -89,6 +93,11 @@ class ForeseenTickets(KnownTickets):
     def participants(self, ticket: Ticket) -> set[str]:
         known = participants.participants(ticket) if ticket.id is not None else set()
         return known | self._writers.get(ticket.number, set())
+
+    def came_through(self, ticket: Ticket, speaker: Speaker) -> bool:
+        if (speaker.key, speaker.through) in self._through[ticket.number]:
+            return True
+        return ticket.id is not None and super().came_through(ticket, speaker)
 
     def has_copy(self, ticket: Ticket, mail: Mail) -> bool:
         if (mail.message_id, mail.sender.address, mail.text) in self._copies[ticket.number]:

@@ -19,7 +19,6 @@ from mail.writing.compose import compose
 from models import (
     Agent,
     Bell,
-    Kind,
     Message,
     NoticeItem,
     OutboundMail,
@@ -190,13 +189,7 @@ def _tell_requester(ticket_id: int) -> bool:
             NoticeItem.ticket_id == ticket_id, NoticeItem.agent_id.is_(None), NoticeItem.mail_id.is_(None)
         )
     )
-    asked = db.session.scalar(
-        select(Message)
-        .where(Message.ticket_id == ticket_id, Message.kind == Kind.INBOUND, Message.quiet.is_(False))
-        .order_by(Message.id.desc())
-        .limit(1)
-    )
-    address = ticket.contact.address
+    address, asked = participants.requesters_reader(ticket)
     done = ticket.status in (Status.RESOLVED, Status.CLOSED) and ticket.merged_into_id is None
     if not gone or not done or asked is None or refusal(address, asked.refuted):
         db.session.commit()

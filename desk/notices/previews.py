@@ -32,7 +32,11 @@ def ours(notice: str, locale: str) -> Words:
     contact = SimpleNamespace(name="{{requester.name}}", address="{{requester.address}}")
     channel = SimpleNamespace(address="{{channel.address}}")
     ticket = SimpleNamespace(
-        number="{{ticket.number}}", subject="{{ticket.subject}}", contact=contact, channel=channel
+        number="{{ticket.number}}",
+        subject="{{ticket.subject}}",
+        contact=contact,
+        shown_requester=contact.name,
+        channel=channel,
     )
     given = {
         "ticket": ticket,
@@ -82,6 +86,8 @@ def preview(
         shown = given["ticket"]
         given["message"] = SimpleNamespace(subject=reply_subject(shown.subject, shown.number, shown.locale))
     with db.session.no_autoflush:
+        if isinstance(given["ticket"], Ticket) and of_mail(notice).audience == "requester":
+            given["reader"] = _reader(notice, given["ticket"], given["answered"])
         left_out = _left_out(notice, given["ticket"], given["message"])
         return mail_rendering.render(notice, locale, words=words, design=design, left_out=left_out, **given)
 
@@ -90,18 +96,23 @@ def _left_out(notice: str, ticket: Any, message: Any) -> frozenset[str]:
     """What its reader would not be shown of a real ticket."""
     if not of_mail(notice).withholds or not isinstance(ticket, Ticket):
         return frozenset()
-    reader = participants.first_reader(message.reply_to, message.from_address)
-    return strangers_words.left_out(
-        ticket, message, reader if notice == "confirmation" else ticket.contact.address
-    )
+    return strangers_words.left_out(ticket, message, _reader(notice, ticket, message))
+
+
+def _reader(notice: str, ticket: Ticket, message: Message) -> Address:
+    if notice == "confirmation":
+        address = participants.first_reader(message.reply_to, message.from_address)
+    else:
+        address, _ = participants.requesters_reader(ticket)
+    return participants.named(ticket, message, address)
 
 
 def addresses(audience: str, locale: str, agent: Agent, ticket: Ticket | None = None) -> tuple[str, str]:
     """From and to whom such a notice goes; agents' notices to who asks."""
     channel = channels.sending_channel(ticket) if ticket is not None else channels.default()
-    contact = ticket.contact if ticket is not None else invented(locale)["ticket"].contact
+    shown = ticket if ticket is not None else invented(locale)["ticket"]
     reader = (
-        Address(contact.name, contact.address)
+        Address(shown.requester_name or shown.contact.name, shown.contact.address)
         if audience == "requester"
         else Address(agent.name, agent.email)
     )
@@ -144,6 +155,8 @@ def invented(locale: str) -> dict[str, Any]:
         number=1042,
         subject="Lieferung unvollständig" if german else "Delivery incomplete",
         contact=contact,
+        requester_name=contact.name,
+        shown_requester=contact.name,
         channel=channels.default(),
         locale=locale,
     )

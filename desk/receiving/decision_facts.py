@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import bindparam, func, select
 
+from desk.channels import channels
 from desk.notices import notice_mails
 from desk.office import signing_key
 from desk.receiving import blocking, delivery_reports, matching, speakers
@@ -16,8 +18,9 @@ from desk.receiving.speakers import Speaker
 from desk.telling import who_hears
 from desk.tickets import participants, tickets
 from desk.tickets.contacts import as_rows
-from mail import ids
+from mail import ids, written_for
 from mail.judging import limits, ticket_clues
+from mail.safe_reading import Reading
 from mail.showing.forwarded_mail import says_forwarded
 from mail.types import Bounce, Clue, Facts, Mail
 from models import Channel, InboundMail, OutboundMail, Ticket, db, now
@@ -28,6 +31,30 @@ RECENT_FROM_SENDER = select(func.count()).where(
     InboundMail.sender == bindparam("sender"),
     InboundMail.received_at > bindparam("since"),
 )
+
+
+def as_written(reading: Reading, delivery: Delivery) -> Reading:
+    """As of the person who wrote it, where a list of the channel's own, a form or certified mail stands in From.
+
+    Asked before anything is decided, and after the check of the sender, which speaks of who stands in From.
+    """
+    mail, channel = reading.mail, delivery.channel
+    by_reply_to = bool(channel.requester_from_reply_to and mail.reply_to) and not _answers_us(mail, delivery)
+    arrival = written_for.Arrival(
+        delivery.own_addresses, delivery.envelope_from, channels.own_addresses, by_reply_to
+    )
+    written = written_for.as_written(mail, arrival)
+    return reading if written is mail else replace(reading, mail=written)
+
+
+def _answers_us(mail: Mail, delivery: Delivery) -> bool:
+    """Whether it is an answer to a mail of ours, by a signature: then no form sent it."""
+    return any(clue.proves_itself for clue in _clues(mail, delivery))
+
+
+def _clues(mail: Mail, delivery: Delivery) -> tuple[Clue, ...]:
+    recipients = [delivery.envelope_to] if delivery.envelope_to else []
+    return ticket_clues.find_clues(mail, signing_key(), recipients)
 
 
 class DatabaseFacts:
@@ -65,9 +92,7 @@ class DatabaseFacts:
         return speakers.speaker_of(mail, verdict, delivery.channel)
 
     def clues(self, mail: Mail, delivery: Delivery) -> Iterable[Clue]:
-        return ticket_clues.find_clues(
-            mail, signing_key(), [delivery.envelope_to] if delivery.envelope_to else []
-        )
+        return _clues(mail, delivery)
 
     def match(self, mail: Mail, found: Iterable[Clue], speaker: Speaker, channel: Channel) -> Match:
         return matching.find_ticket(found, speaker, channel, self._known, says_forwarded(mail))

@@ -9,8 +9,9 @@ from sqlalchemy import ScalarSelect, select
 from desk.notices import notice_mails
 from desk.receiving import deciding, speakers
 from desk.receiving.deciding import Decision, Delivery
-from desk.receiving.decision_facts import DatabaseFacts
+from desk.receiving.decision_facts import DatabaseFacts, as_written
 from desk.tickets.participants import CLUES
+from mail.domains import mailbox_key
 from mail.safe_reading import Reading
 from models import (
     Channel,
@@ -36,7 +37,8 @@ class Explanation:
 
     `ticket` is the number of the ticket that the mail joins, None where it opens one or goes into none; then
     `continues` and `maybe` may name others. `why` is the clue that decided, »Warum hier?«. `speaker` is the
-    address of From as it is compared. The rest as in Decision, Match, SenderVerdict and Told.
+    address of who wrote it as it is compared, `through` that of a list or service in From. The rest as in Decision,
+    Match, SenderVerdict and Told.
     """
 
     end: str
@@ -49,6 +51,7 @@ class Explanation:
     continues: int | None = None
     maybe: int | None = None
     speaker: str = ""
+    through: str = ""
     sender_state: str = ""
     sender_proof: str = ""
     refuted: bool = False
@@ -76,6 +79,7 @@ def explain(decision: Decision) -> Explanation:
         continues=_number(match.continues),
         maybe=_number(match.maybe),
         speaker=decision.speaker.key,
+        through=decision.speaker.through,
         sender_state=str(verdict.state),
         sender_proof=verdict.proof,
         refuted=verdict.refuted,
@@ -92,7 +96,7 @@ def _number(ticket: Ticket | None) -> int | None:
 def if_it_came(reading: Reading, channel: Channel) -> Explanation:
     """What would become of a mail if it came to the channel now, by a mailbox. Changes nothing."""
     delivery = Delivery(channel, results=speakers.foreseen(channel, reading.mail))
-    return explain(deciding.decide(reading, delivery, DatabaseFacts(locks=False)))
+    return explain(deciding.decide(as_written(reading, delivery), delivery, DatabaseFacts(locks=False)))
 
 
 def stored(row: InboundMail, message: Message | None) -> Explanation:
@@ -115,6 +119,7 @@ def stored(row: InboundMail, message: Message | None) -> Explanation:
         continues=_number(ticket.continues) if opened else None,
         maybe=_number(ticket.maybe) if opened else None,
         speaker=row.described.sender,
+        through=mailbox_key(message.through),
         sender_state=message.sender_state,
         sender_proof=message.sender_proof,
         refuted=message.refuted,

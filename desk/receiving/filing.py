@@ -14,14 +14,14 @@ from desk.receiving.deciding import Decision
 from desk.receiving.matching import Match
 from desk.receiving.speakers import Speaker
 from desk.telling import who_hears
-from desk.texts import requester_languages
 from desk.tickets import search, tickets, undeliverable
 from desk.tickets.attachments import add_attachments
-from desk.tickets.contacts import as_rows, contact_of
+from desk.tickets.contacts import as_rows, contact_of, language_of
 from desk.tickets.list_lines import note_last
 from mail import arrival
 from mail.providers.lookup import address_of
 from mail.safe_reading import Reading
+from mail.shared_addresses import is_service, person_named
 from mail.showing.clean import finish
 from mail.showing.forwarded_mail import read_forward
 from mail.showing.quotes import fold_text, is_forward
@@ -49,7 +49,7 @@ def file_mail(row: InboundMail, reading: Reading, decision: Decision) -> None:
         tickets.move(ticket, after_customer_mail(ticket.status), None)
     update_now(ticket)
     row.ticket_id = ticket.id
-    if not (row.predates_channel or message.refuted or match.why == "bounce"):
+    if not (row.predates_channel or message.refuted or message.through or match.why == "bounce"):
         undeliverable.heard_from(message.from_address, ticket.contact)
     if message.quiet or row.predates_channel:
         return
@@ -79,7 +79,10 @@ def _open(row: InboundMail, mail: Mail, match: Match, came: datetime) -> Ticket:
         subject=mail.subject,
         channel=row.channel,
         contact=contact,
-        locale=requester_languages.of_requester(contact, row.channel),
+        locale=language_of(mail, contact, row.channel),
+        requester_name=person_named(mail.sender.name)
+        if is_service(mail.sender.address)
+        else mail.sender.name,
         continues=match.continues,
         maybe=match.maybe,
         arrived_at=came,
@@ -127,6 +130,7 @@ def _described(row: InboundMail, mail: Mail, decision: Decision) -> Message:
         kind=Kind.INBOUND,
         from_name=mail.sender.name[:320],
         from_address=mail.sender.address[:320],
+        through=mail.through.address[:320] if mail.through is not None else "",
         to=as_rows(mail.to),
         cc=as_rows(mail.cc),
         bcc=[],

@@ -17,7 +17,7 @@ from desk.office import office
 from desk.receiving import arrivals, blocking, deciding, delivery_reports, filing, speakers
 from desk.receiving.arrivals import Arrival
 from desk.receiving.deciding import Decision, Delivery
-from desk.receiving.decision_facts import DatabaseFacts
+from desk.receiving.decision_facts import DatabaseFacts, as_written
 from desk.receiving.speakers import Route
 from desk.trouble import is_trouble
 from mail.judging.authentication_results import NO_ANSWER, Result
@@ -226,7 +226,9 @@ def _decide(inbound_id: int, reading: Reading, results: Results) -> Outcome:
         db.session.rollback()
         return row.outcome if row else Outcome.PENDING
     with db.session.no_autoflush:  # nothing is written before something asks for its number
-        decision = deciding.decide(reading, delivery_of(row, results), DatabaseFacts())
+        delivery = delivery_of(row, results)
+        reading = as_written(reading, delivery)
+        decision = deciding.decide(reading, delivery, DatabaseFacts())
         _describe(row, reading.mail)
         _enter(row, decision)
         _carry_out(row, reading, decision)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import joinedload
 from desk.office import the_account
 from desk.receiving.speakers import Speaker
 from desk.tickets import participants, tickets
+from mail.domains import mailbox_key
 from mail.judging.authentication_results import NOT_ANSWERED
 from mail.types import Clue, ClueKind, Mail
 from models import Channel, Message, Status, Ticket, db, now
@@ -32,6 +33,14 @@ TICKETS_WITH_MAIL = (
 
 SAME_MAIL = select(Message.from_address, Message.text).where(
     Message.ticket_id == bindparam("ticket_id"), Message.message_id == bindparam("message_id")
+)
+
+
+CAME_THROUGH = select(Message.from_address, Message.through).where(
+    Message.ticket_id == bindparam("ticket_id"),
+    Message.through != "",
+    Message.newcomer.is_(False),
+    Message.refuted.is_(False),
 )
 
 
@@ -79,6 +88,11 @@ class KnownTickets:
         """The keys of the addresses that take part."""
         return participants.participants(ticket)
 
+    def came_through(self, ticket: Ticket, speaker: Speaker) -> bool:
+        """Whether mail of this person came into the ticket by the same list or service before."""
+        rows = db.session.connection().execute(CAME_THROUGH, {"ticket_id": ticket.id})
+        return any((mailbox_key(one), mailbox_key(by)) == (speaker.key, speaker.through) for one, by in rows)
+
     def has_copy(self, ticket: Ticket, mail: Mail) -> bool:
         """Whether it has this mail: the same Message-ID, author and words."""
         known = db.session.connection().execute(
@@ -121,10 +135,14 @@ def _takes_part(speaker: Speaker, ticket: Ticket, clue: Clue, known: KnownTicket
     if speaker.is_ours or speaker.verdict.refuted or speaker.verdict == NOT_ANSWERED:
         return False
     if not clue.proves_itself:
+        if clue.kind in speaker.unheard:
+            return False
         if speaker.is_agent and not speaker.confirmed:
             return False
         if not speaker.verdict.unproven.isdisjoint(FIELDS[clue.kind]):
             return False
+    if speaker.through and not known.came_through(ticket, speaker):
+        return False  # whoever writes through it can name anybody
     return speaker.key in known.participants(ticket)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -12,11 +12,17 @@ from desk.channels import channels
 from desk.office import office
 from mail.domains import mailbox_key
 from mail.judging import authentication_results
-from mail.judging.authentication_results import Result, SenderState, SenderVerdict
-from mail.types import Mail
+from mail.judging.authentication_results import NOT_ANSWERED, Result, SenderState, SenderVerdict
+from mail.judging.proven_fields import ALL, asks_elsewhere
+from mail.shared_addresses import is_service, is_shared, says_via
+from mail.types import ClueKind, Mail
 from models import Channel, InboundMail, OutboundMail, OutboundRecipient, db
 from wire import sender_check
 
+# What leads into no ticket if it comes from an address of many people, or from a form: a number can be typed by
+# anybody. Programs repeat besides what others wrote.
+FROM_MANY = frozenset({ClueKind.SUBJECT})
+FROM_PROGRAMS = frozenset({ClueKind.SUBJECT, ClueKind.MARKER, ClueKind.FOREIGN_ID})
 WAITS = timedelta(seconds=55)  # from its arrival on, for an answer about its sender: a minute with the filing
 
 
@@ -28,6 +34,10 @@ class Speaker:
     verdict: SenderVerdict = authentication_results.UNCHECKED
     is_agent: bool = False  # an agent's address, which by itself proves nothing
     is_ours: bool = False  # the address of a channel: we do not write to ourselves
+    through: str = (
+        ""  # the list or the service that stands in From, as it is compared; `key` is then only its word
+    )
+    unheard: frozenset[ClueKind] = frozenset()  # clues that say nothing from such an address
 
     @property
     def confirmed(self) -> bool:
@@ -47,7 +57,14 @@ def speaker_of(mail: Mail, verdict: SenderVerdict, channel: Channel) -> Speaker:
         channel.address.casefold(),
         channel.address_key,
     )
-    return Speaker(key, verdict, key in accounts.agent_addresses(), is_ours)
+    through = mail.through.key if mail.through is not None else ""
+    return Speaker(key, verdict, key in accounts.agent_addresses(), is_ours, through, _unheard(mail))
+
+
+def _unheard(mail: Mail) -> frozenset[ClueKind]:
+    if is_service(mail.sender.address) or says_via(mail.sender.name):
+        return FROM_PROGRAMS
+    return FROM_MANY if is_shared(mail.sender.address) or asks_elsewhere(mail) else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +107,19 @@ def foreseen(channel: Channel, mail: Mail) -> tuple[Result, ...]:
 
 
 def verdict_of(channel: Channel, mail: Mail, results: tuple[Result, ...] = ()) -> SenderVerdict:
-    """By the results of `check`, else by what the receiving server wrote on top, if the channel knows its name."""
-    return (
-        authentication_results.verdict(mail, results)
+    """By the results of `check`, else by what the receiving server wrote on top, if the channel knows its name.
+
+    Of a list or a service that stands in From it proves that alone: whom it names is checked by nobody.
+    """
+    checked = mail if mail.through is None else replace(mail, sender=mail.through)
+    verdict = (
+        authentication_results.verdict(checked, results)
         if results
-        else authentication_results.verdict_by_header(mail, server_name(channel))
+        else authentication_results.verdict_by_header(checked, server_name(channel))
     )
+    if mail.through is None or verdict == NOT_ANSWERED:
+        return verdict
+    return replace(verdict, unproven=ALL) if verdict.refuted else SenderVerdict(unproven=ALL)
 
 
 def learn(channel: Channel, mail: Mail) -> None:

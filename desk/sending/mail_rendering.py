@@ -20,6 +20,7 @@ from desk.channels import channels
 from desk.office import office, signing_key, the_account
 from desk.texts import mail_designs, notice_placeholders, notice_texts, requester_languages, strangers_words
 from desk.texts.notice_table import of_mail
+from desk.tickets import participants
 from mail import arrival, ids
 from mail.showing.clean import markup, with_breaks
 from mail.types import Address, Outgoing, Part
@@ -48,16 +49,22 @@ def compose_queued(mail: OutboundMail) -> bytes:
     message = db.session.get_one(Message, mail.about_id)
     channel = channels.sending_channel(ticket)
     marker = ids.sign_marker(signing_key(), ticket.number)
-    reader = mail.recipients[0].address
+    reader = participants.named(ticket, message, mail.recipients[0].address)
     left_out = strangers_words.left_out(ticket, message, reader)
     rendered = render(
-        mail.purpose, ticket.locale, ticket=ticket, message=message, marker=marker, left_out=left_out
+        mail.purpose,
+        ticket.locale,
+        ticket=ticket,
+        message=message,
+        reader=reader,
+        marker=marker,
+        left_out=left_out,
     )
-    known_name = "" if "requester.name" in left_out else ticket.contact.name
+    known_name = "" if "requester.name" in left_out else reader.name
     return compose(
         Outgoing(
             sender=channels.sender_address(channel),
-            to=(Address(known_name, reader),),
+            to=(Address(known_name, reader.address),),
             subject=rendered.subject,
             text=rendered.text,
             html=rendered.html,

@@ -236,6 +236,7 @@ def freeze(
         ticket=ticket,
         message=message,
         agent=agent,
+        reader=next((Address(**entry) for entry in message.to), None),
         reply_text=message.text,
         reply_html=message.html,
         answered=quoted,

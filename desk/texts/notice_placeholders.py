@@ -9,6 +9,7 @@ from flask import render_template
 from flask_babel import get_locale, gettext
 
 from config import LOCALES
+from mail.types import Address
 from models import Message
 
 EXCERPT = 2000  # characters of a mail that a notice to agents shows
@@ -31,7 +32,7 @@ MEANING: dict[str, Callable[[dict[str, Any]], str]] = {
     "ticket.number": lambda given: str(given["ticket"].number),
     "ticket.subject": lambda given: given["ticket"].subject or no_subject(),
     "ticket.link": lambda given: given["ticket_url"],
-    "requester.name": lambda given: given["ticket"].contact.name or given["ticket"].contact.address,
+    "requester.name": lambda given: reader_named(given.get("reader")) or given["ticket"].shown_requester,
     "requester.address": lambda given: given["ticket"].contact.address,
     "channel.address": lambda given: given["ticket"].channel.address,
     "channel.signature": lambda given: given["design"].signature,
@@ -54,6 +55,11 @@ def words_of(message: Message) -> str:
     if not message.is_wordless:
         return message.new_text
     return gettext("(no text) %(subject)s", subject=message.subject).strip()
+
+
+def reader_named(reader: Address | None) -> str:
+    """Whom the mail goes to, where that is no agent."""
+    return (reader.name or reader.address) if reader is not None else ""
 
 
 def shortened(text: str) -> str:

@@ -13,14 +13,16 @@ from mail.domains import ascii_domain, folded
 from mail.judging.web_addresses import has_web_address
 from mail.providers import dmarc
 from mail.providers.lookup import Unanswered
+from mail.types import Address
 from models import Message, Ticket
 
 
-def left_out(ticket: Ticket, message: Message, reader: str) -> frozenset[str]:
-    """The placeholders that stay empty in an automatic mail about `message` to this address."""
-    if message.sender_state != "confirmed" or not _are_one(message.from_address, reader):
+def left_out(ticket: Ticket, message: Message, reader: Address) -> frozenset[str]:
+    """The placeholders that stay empty in an automatic mail about `message` to this reader."""
+    if message.sender_state != "confirmed" or not _are_one(message.from_address, reader.address):
         return frozenset(STRANGERS)
-    return frozenset(name for name in STRANGERS if has_web_address(MEANING[name]({"ticket": ticket})))
+    given = {"ticket": ticket, "reader": reader}
+    return frozenset(name for name in STRANGERS if has_web_address(MEANING[name](given)))
 
 
 def _are_one(author: str, reader: str) -> bool:

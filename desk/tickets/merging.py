@@ -95,6 +95,7 @@ def split(message: Message, by: Agent) -> Ticket:
         continues=None,
         maybe=None,
         arrived_at=message.arrived_at,
+        requester_name=message.from_name,
     )
     move = _carry("split", [message], source, target, by)
     tickets.note_event(source, "split_off", by, number=str(target.number), move=str(move.id))

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, exists, or_, select
 from desk.channels import channels
 from mail.domains import mailbox_key
 from mail.reading.addresses import valid_address
+from mail.shared_addresses import is_service, is_shared
 from mail.types import Address, ClueKind
 from models import Kind, MailState, Message, OutboundMail, OutboundRecipient, Ticket, db
 
@@ -36,13 +37,14 @@ def participants(ticket: Ticket) -> set[str]:
     """Keys of the addresses that take part: the requester, who wrote here by right, whom we wrote to.
 
     The Cc of an incoming mail does not count: it is only a claim of its sender. Neither do mails that a
-    check found to be somebody else's.
+    check found to be somebody else's, and programs that write what many people tell them.
     """
     people = {ticket.contact.address_key}
     rows = db.session.execute(WRITERS, {"ticket_id": ticket.id})
     for kind, author, to, cc, bcc in rows:
         if kind == Kind.INBOUND:
-            people.add(mailbox_key(author))
+            if not is_service(author):
+                people.add(mailbox_key(author))
         else:
             people.update(mailbox_key(entry["address"]) for entry in (*to, *cc, *bcc))
     return people
@@ -71,7 +73,7 @@ class Circle:
         """
         last, contact = self.last, self.ticket.contact
         if last is None or _passed_on(last):
-            return self._writable([{"name": contact.name, "address": contact.address}])
+            return self._writable([{"name": self.ticket.requester_name, "address": contact.address}])
         strangers = {mailbox_key(entry["address"]) for entry in _unknown_wishes(last, self.may_read)}
         wished = [entry for entry in last.reply_to if mailbox_key(entry["address"]) not in strangers]
         author = [{"name": last.from_name, "address": last.from_address}]
@@ -106,7 +108,7 @@ class Circle:
     def _writable(self, people: Sequence[dict[str, str]]) -> tuple[Address, ...]:
         """Those that a mail can be written to, without ourselves."""
         return tuple(
-            Address(person["name"], person["address"])
+            named(self.ticket, self.last, person["address"], person["name"])
             for person in people
             if _is_writable(person["address"], self.own)
         )
@@ -114,6 +116,44 @@ class Circle:
 
 def _is_writable(address: str, own: frozenset[str]) -> bool:
     return valid_address(address) and channels.untagged(address) not in own
+
+
+def named(ticket: Ticket, mail: Message | None, address: str, name: str = "") -> Address:
+    """Whom a mail goes to, by the name that they have in the mail that it answers, else in the ticket.
+
+    Another address that a person wants to be answered at is theirs; what many share is nobody's.
+    """
+    key = mailbox_key(address)
+    if not name and mail is not None:
+        wished = [one["name"] for one in mail.reply_to if mailbox_key(one["address"]) == key]
+        is_author = key == mailbox_key(mail.from_address) or (wished and not is_shared(mail.from_address))
+        name = next(filter(None, wished), "") or (mail.from_name if is_author else "")
+    if not name and key == ticket.contact.address_key:
+        name = ticket.requester_name or ticket.contact.name
+    return Address(name, address)
+
+
+def requesters_reader(ticket: Ticket) -> tuple[str, Message | None]:
+    """To which address a notice to the requester goes, where their answers go, and the mail that it speaks of.
+
+    That is the last mail of the requester that a person wrote, else of anybody; the address may be empty.
+    """
+    written = (
+        select(Message)
+        .where(
+            Message.ticket_id == ticket.id,
+            Message.kind == Kind.INBOUND,
+            Message.quiet.is_(False),
+            Message.newcomer.is_(False),
+        )
+        .order_by((Message.from_address != ticket.contact.address), Message.id.desc())
+        .limit(1)
+    )
+    asked = db.session.scalar(written)
+    if asked is None or mailbox_key(asked.from_address) != ticket.contact.address_key:
+        return ticket.contact.address, asked
+    to = replace(around(ticket), last=asked).recipients()
+    return (to[0].address if to else ""), asked
 
 
 def first_reader(wished: Sequence[dict[str, str]], author: str) -> str:

@@ -68,6 +68,7 @@ def author_of(message: Message, name: str, address: str) -> Contact:
 def _change_requester(message: Message, name: str, address: str, by: Agent) -> None:
     ticket = message.ticket
     before, contact = ticket.contact, author_of(message, name, address)
+    ticket.requester_name = name[:200]
     if contact.id != before.id:
         ticket.contact = contact
         ticket.locale = contact.locale or ticket.locale

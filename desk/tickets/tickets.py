@@ -12,6 +12,7 @@ from desk.office import nothing_stored_after, the_account
 from desk.refusal import Refusal
 from desk.telling import who_hears
 from desk.texts import requester_languages
+from mail.shared_addresses import is_shared
 from models import (
     Agent,
     Channel,
@@ -56,19 +57,15 @@ def locked(number: int) -> Ticket | None:
 
 
 def earlier(ticket: Ticket, limit: int = 5) -> list[Ticket]:
-    """Other tickets of the same requester, newest first."""
-    return list(
-        db.session.scalars(
-            select(Ticket)
-            .where(
-                Ticket.contact_id == ticket.contact_id,
-                Ticket.id != ticket.id,
-                Ticket.merged_into_id.is_(None),
-            )
-            .order_by(Ticket.created_at.desc())
-            .limit(limit)
-        )
+    """Other tickets of the same requester, newest first; where many share the address, of the same name."""
+    others = select(Ticket).where(
+        Ticket.contact_id == ticket.contact_id,
+        Ticket.id != ticket.id,
+        Ticket.merged_into_id.is_(None),
     )
+    if is_shared(ticket.contact.address):
+        others = others.where(Ticket.requester_name == ticket.requester_name)
+    return list(db.session.scalars(others.order_by(Ticket.created_at.desc()).limit(limit)))
 
 
 def standing(ticket: Ticket) -> Ticket:
@@ -96,14 +93,20 @@ def open_ticket(
     continues: Ticket | None,
     maybe: Ticket | None,
     arrived_at: datetime | None = None,
+    requester_name: str = "",
 ) -> Ticket:
-    """Add a ticket to the running transaction (the caller commits). `arrived_at`: its first mail, at its server."""
+    """Add a ticket to the running transaction (the caller commits).
+
+    `arrived_at`: its first mail, at its server. `requester_name`: as the mail calls who wrote it; empty: as the
+    contact is called.
+    """
     number = db.session.connection().scalar(NEXT_NUMBER)
     ticket = Ticket(
         number=number,
         subject=subject[:1000],
         channel_id=channel.id,
         contact_id=contact.id,
+        requester_name=requester_name[:200],
         locale=locale,
         continues_id=continues.id if continues else None,
         maybe_id=maybe.id if maybe else None,

@@ -64,6 +64,7 @@ VENDOR_HEADERS = {
     "x-github-reason": r".+",
     "x-gitlab-notificationreason": r".+",
     "x-jira-fingerprint": r".+",
+    "x-ricevuta": r".+",  # receipts of Italian certified mail
     "x-precedence": r"(bulk|junk|list|auto[_-]?reply)\b.*",
     "x-mailer": r".*\b(vacation|autorespon\w*|auto-?reply)\b.*",
     "delivered-to": r"autoresponder",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mail.domains import related
-from mail.envelopes import is_robots, list_behind, unwrapped
+from mail.envelopes import is_robots, list_behind, return_address, unwrapped
 from mail.judging import limits
 from mail.judging.forward_requests import read_forward_check
 from mail.judging.machine_signs import (
@@ -171,6 +171,8 @@ def from_a_robot(mail: Mail, envelope_from: str | None, own_addresses: frozenset
 
     A list of our own in front says nothing of the writer, and a form names the person who asks in Reply-To.
     """
+    if mail.through is not None:
+        return False
     envelope = _case(mail, Facts(), None, envelope_from).envelope_from or ""
     if not is_robots(envelope) or list_behind(envelope) in own_addresses:
         return False
@@ -277,9 +279,7 @@ MACHINE_RULES = tuple(
 
 
 def _case(mail: Mail, facts: Facts, bounce: Bounce | None, envelope_from: str | None) -> Case:
-    if envelope_from is None and (noted := mail.all("return-path")):
-        envelope_from = noted[0].strip().strip("<>").strip()
-    return Case(mail, facts, bounce, envelope_from)
+    return Case(mail, facts, bounce, return_address(mail, envelope_from))
 
 
 def _first_opinion(rules: Iterable[Rule], case: Case) -> Verdict | None:

@@ -42,10 +42,10 @@ def test_what_points_to_a_row_is_still_there_afterwards(settings):
     assert counts == {"ticket": 1, "message": 1, "attachment": 1}
 
 
-def _one_row(table: str) -> None:
-    """A row with the number 1, pointing to the number 1 of every other table."""
+def _one_row(table: str, **given: object) -> None:
+    """A row with the number 1, pointing to the number 1 of every other table, but for what is given."""
     columns = [column for column in inspect(db.engine).get_columns(table) if not column["nullable"]]
-    values = {column["name"]: _value(column["name"], str(column["type"])) for column in columns}
+    values = {column["name"]: _value(column["name"], str(column["type"])) for column in columns} | given
     names = ", ".join(f'"{name}"' for name in values)
     with db.engine.begin() as connection:
         connection.execute(
@@ -62,3 +62,32 @@ def _value(name: str, kind: str) -> object:
 
 def _count(table: str) -> int:
     return db.session.execute(text(f'SELECT count(*) FROM "{table}"')).scalar_one()
+
+
+def test_a_ticket_keeps_the_name_of_its_own_mail(settings):
+    """Two people of one address, and a requester whom an agent chose."""
+    if not settings.is_sqlite:
+        pytest.skip("the rows are made without their keys")
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    app = create_app(settings)
+    with app.app_context():
+        upgrade(directory=str(schema.MIGRATIONS), revision="0024")
+        with db.engine.begin() as connection:
+            connection.execute(text("PRAGMA foreign_keys = OFF"))
+        for table in ("contact", "channel"):
+            _one_row(table)
+        with db.engine.begin() as connection:
+            connection.execute(text("UPDATE contact SET address = 'info@x.example', name = 'Anna'"))
+        for number, (name, address) in enumerate(
+            [("Anna", "info@x.example"), ("Bernd", "info@x.example"), ("Tina", "tina@y.example")], 1
+        ):
+            _one_row("ticket", id=number, number=number)
+            _one_row(
+                "message", id=number, ticket_id=number, kind="inbound", from_name=name, from_address=address
+            )
+        schema.bring_up_to_date()
+        with db.engine.begin() as connection:
+            names = connection.scalars(text("SELECT requester_name FROM ticket ORDER BY id")).all()
+        db.session.remove()
+        db.engine.dispose()
+    assert names == ["Anna", "Bernd", ""]

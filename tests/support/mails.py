@@ -28,10 +28,23 @@ def mail(
     return message.as_bytes()
 
 
-def arrive(channel: Channel, raw: bytes, to: str = "", predates_channel: bool = False) -> InboundMail:
+def arrive(
+    channel: Channel,
+    raw: bytes,
+    to: str = "",
+    predates_channel: bool = False,
+    envelope_from: str | None = None,
+    peer: str = "",
+) -> InboundMail:
     """Through the receiver and to its end; answers the ledger's row."""
     arrival = arrivals.Arrival(
-        raw, "smtp", f"test:{next(_numbers)}", envelope_to=to, predates_channel=predates_channel
+        raw,
+        "smtp",
+        f"test:{next(_numbers)}",
+        envelope_from=envelope_from,
+        envelope_to=to,
+        predates_channel=predates_channel,
+        peer=peer,
     )
     inbound_id = arrivals.receive(channel.id, arrival)
     assert inbound_id is not None

@@ -414,6 +414,22 @@ def test_the_dry_run_lists_what_would_become_of_the_mails(as_alice, mailbox, tru
     assert as_alice.client.get("/system/channels/dry-runs/unknown").text.count("was interrupted") == 1
 
 
+# --- forms ---
+
+
+def test_a_form_for_forms(as_alice, channel):
+    page = f"/system/channels/{channel.id}"
+    assert "Requesters from Reply-To" in as_alice.get(page).text and not channel.requester_from_reply_to
+    for typed in ({"requester_from_reply_to": "y"}, {}):
+        as_alice.post(page, {"key": channel.key} | typed)
+        db.session.refresh(channel)
+        assert channel.requester_from_reply_to == bool(typed)
+    assert (
+        "checked"
+        not in re.search(r'<input[^>]*name="requester_from_reply_to"[^>]*>', as_alice.get(page).text)[0]
+    )
+
+
 # --- forwarding ---
 
 

@@ -92,3 +92,19 @@ def test_a_sign_stands_at_the_mail_and_opens_nothing(as_bob, channel, bob):
 def test_words_are_no_sign(as_bob, channel, sign):
     row = arrive(channel, reaction_to("<none@customer.example>", sign))
     assert row.reason != "reaction"
+
+
+def test_the_person_behind_a_list_is_shown_with_it(as_bob, channel):
+    channel.forwarded_from = "liste@lists.example.org"
+    db.session.commit()
+    through = mail(
+        "Max Muster über Liste <liste@lists.example.org>",
+        list_post="<mailto:liste@lists.example.org>",
+        reply_to="max@example.net",
+    )
+    page = page_of(as_bob, ticket_of(arrive(channel, through)))
+    assert re.search(
+        r'address">max@example\.net</span>.*?through.*?address">liste@lists\.example\.org</span>', page
+    )
+    assert "Max Muster über Liste" not in page and "Max Muster" in as_bob.get("/tickets").text
+    assert ">through<" not in page_of(as_bob, ticket_of(arrive(channel, mail())))

@@ -9,10 +9,11 @@ import pytest
 
 from desk import files
 from desk.channels import channels
-from desk.channels.channel_values import InvalidChannel, values_of
+from desk.channels.channel_values import ChannelValues, InvalidChannel, values_of
 from desk.receiving import arrivals, fetching, intake
 from desk.sending import outbox, replies, sent_copies
 from desk.texts import mail_designs
+from desk.tools import export
 from models import InboundMail, MailState, Message, OutboundMail, Outcome, Ticket, db
 from tests.desk.channels.test_channels import OWN, at_home  # noqa: F401
 from tests.servers.smtp_sink import CLOSE
@@ -53,8 +54,19 @@ def test_settings_are_kept_and_shown_again(app):
         True,
     )
     assert again.authserv_id == "mx.acme"
+    assert not again.requester_from_reply_to
     channels.update(channel, replace(again, server="elsewhere.example", password="x", smtp_password="y"))
     assert channel.authserv_id == ""  # the name of another server means nothing
+
+
+@pytest.mark.parametrize("values", [OWN, ChannelValues("Forms", "forms-acme@poststelle.example")])
+def test_a_channel_of_forms(app, values):
+    channel = channels.create(replace(values, requester_from_reply_to=True))
+    db.session.expire_all()
+    assert values_of(channel).requester_from_reply_to
+    assert export.channel(channel)["requester_from_reply_to"] is True
+    channels.update(channel, replace(values_of(channel), requester_from_reply_to=False))
+    assert export.channel(channel)["requester_from_reply_to"] is False
 
 
 @pytest.mark.parametrize(("change", "errors"), [

@@ -204,12 +204,27 @@ def test_web_addresses_go_to_nobody(
 def test_the_end_of_a_ticket_tells_no_more(channel: Channel, alice: Agent, subject: str, shown: bool) -> None:
     who_hears.switch("resolved", True)
     notice_texts.save("resolved", "en", "Done: {{ticket.subject}}", EVERYTHING)
-    came(channel, subject=subject, reply_to="victim@victim.example")
+    came(channel, subject=subject)
     ticket = ticket_of_last()
     tickets.set_status(ticket, Status.RESOLVED, alice)
     notice_mails.gather(at_once=True)
     address, made = automatic("resolved")
     assert address == "carol@customer.example" and (subject in everything(made)) == shown
+
+
+@pytest.mark.parametrize(
+    ("reader", "shown"), [("office@customer.example", True), ("victim@victim.example", False)]
+)
+def test_the_end_of_a_ticket_is_told_where_the_answers_go(
+    channel: Channel, alice: Agent, reader: str, shown: bool
+) -> None:
+    who_hears.switch("resolved", True)
+    notice_texts.save("resolved", "en", "Done: {{ticket.subject}}", EVERYTHING)
+    came(channel, reply_to=reader)
+    tickets.set_status(ticket_of_last(), Status.RESOLVED, alice)
+    notice_mails.gather(at_once=True)
+    address, made = automatic("resolved")
+    assert (address, SUBJECT in everything(made)) == (reader, shown)
 
 
 def ticket_of_last() -> Any:
