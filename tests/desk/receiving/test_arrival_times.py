@@ -173,7 +173,7 @@ def test_exports_say_all_three_times(channel: Channel) -> None:
 
 
 def test_the_migration_fills_in_what_the_ledger_knows(channel: Channel, bob: Agent) -> None:
-    migration = importlib.import_module("migrations.versions.0027_arrivals")
+    migration = importlib.import_module("migrations.versions.0025_arrivals")
     known = by(channel, "imap", mail(), arrived_at=EARLIER)
     unknown = by(channel, "pop3", mail(sender="Dora <dora@other.example>"))
     ahead = by(channel, "imap", mail(sender="Eva <eva@third.example>"), arrived_at=now() + 90 * HOURS)
