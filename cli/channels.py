@@ -27,6 +27,9 @@ channel_cli = AppGroup("channel", help="Channels.")
 @click.option("--id", "key", required=True, help="The channel's name.")
 @click.option("--address", required=True)
 @click.option("--provider", type=click.Choice(["standard", "own"]), required=True)
+@click.option(
+    "--alias", "aliases", multiple=True, help="A further address of the same mailbox; several times."
+)
 @click.option("--protocol", type=click.Choice(["imap", "pop3"]), default="imap", show_default=True)
 @click.option("--server", "host", default="")
 @click.option("--port", type=int)
@@ -58,7 +61,12 @@ channel_cli = AppGroup("channel", help="Channels.")
 @click.option("--inactive", is_flag=True)
 @ready
 def channel_create(
-    password_stdin: bool, smtp_password_stdin: bool, host: str, inactive: bool, **values: Any
+    password_stdin: bool,
+    smtp_password_stdin: bool,
+    host: str,
+    inactive: bool,
+    aliases: tuple[str, ...],
+    **values: Any,
 ) -> None:
     """Create a channel."""
     require_account()
@@ -69,6 +77,7 @@ def channel_create(
             ChannelValues(
                 server=host,
                 active=not inactive,
+                aliases="\n".join(aliases),
                 password=password,
                 smtp_password=smtp_password,
                 **values,

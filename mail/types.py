@@ -195,6 +195,7 @@ class Facts:
     """The questions to the database that the rules need, asked once before judging."""
 
     own_message_id: bool = False  # Message-ID carries our valid signature: we wrote this mail
+    names_this_channel: bool = False  # a reply of ours that left by another channel and names this one
     own_loop_header: bool = False  # our loop header with a valid signature
     sender_blocked: bool = False
     holds_a_link: bool = False  # answers or quotes our mail with somebody's link for a password

@@ -4,7 +4,7 @@ from models.account import Account, Counter, Lease
 from models.agent import Agent, Role
 from models.base import db, now
 from models.blocked import BlockedSender
-from models.channel import AfterFetch, Channel, Existing, Protocol, Provider
+from models.channel import AfterFetch, Channel, ChannelAlias, Existing, Protocol, Provider
 from models.contact import Contact
 from models.dkim import DkimKey
 from models.group import AgentGroup, GroupMember
@@ -28,6 +28,7 @@ __all__ = [
     "Bell",
     "BlockedSender",
     "Channel",
+    "ChannelAlias",
     "Contact",
     "Counter",
     "DkimKey",

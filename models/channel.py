@@ -117,6 +117,14 @@ class Channel(Base):
 
     grant: Mapped[OauthGrant | None] = relationship()
     group: Mapped[AgentGroup | None] = relationship()
+    further: Mapped[list[ChannelAlias]] = relationship(
+        order_by="ChannelAlias.id", cascade="all, delete-orphan"
+    )
+
+    @property
+    def aliases(self) -> str:
+        """The further addresses of the same mailbox, one in a line, as the form shows them."""
+        return "\n".join(alias.address for alias in self.further)
 
     @property
     def is_own(self) -> bool:
@@ -140,3 +148,14 @@ class Channel(Base):
     def encryption(self) -> str:
         """How the incoming connection is protected; without SSL it must be STARTTLS."""
         return "ssl" if self.ssl else "starttls"
+
+
+class ChannelAlias(Base):
+    """A further address of a channel's mailbox: mail to it is the channel's, and is answered in its name."""
+
+    __tablename__ = "channel_alias"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    channel_id: Mapped[int] = mapped_column(ForeignKey("channel.id"), index=True)
+    address: Mapped[str] = mapped_column(String(254))
+    address_key: Mapped[str] = mapped_column(String(254), unique=True)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text
+from sqlalchemy import text as sql_text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.agent import Agent
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from models.outbound import OutboundMail
 
 
+COPIES = sql_text("copy_of_id IS NOT NULL")  # few of all messages
 LONG_TEXT = 60_000  # characters; of longer texts a page shows the beginning and the way to the rest
 
 
@@ -79,6 +81,10 @@ class Message(Base):
     posing: Mapped[bool] = mapped_column(default=False)  # an agent's address in From, and nothing proves it
     # Whom a forwarded mail is from, {"name", "address"}; an agent may make them the requester.
     forwarded_from: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    # Which further address of its channel a mail was written to; empty: the channel's own, or nobody knows.
+    written_to: Mapped[str] = mapped_column(String(254), default="", server_default="")
+    # The first message that the same mail became: in another channel, or the reply of ours that it is.
+    copy_of_id: Mapped[int | None] = mapped_column(ForeignKey("message.id", ondelete="SET NULL"))
     # The composer that wrote it: the same form sent twice (a double click, a retry) is one message.
     once: Mapped[str | None] = mapped_column(String(64), unique=True)
     # Unique: the database itself refuses to file a mail twice.
@@ -96,7 +102,17 @@ class Message(Base):
     )
     inbound: Mapped[InboundMail | None] = relationship(foreign_keys=[inbound_id])
 
-    __table_args__ = (Index("ix_message_ticket_id_id", "ticket_id", "id"),)
+    __table_args__ = (
+        Index("ix_message_ticket_id_id", "ticket_id", "id"),
+        Index("ix_message_copy_of", "copy_of_id", "ticket_id", sqlite_where=COPIES, postgresql_where=COPIES),
+        Index(
+            "ix_message_ticket_copies",
+            "ticket_id",
+            "copy_of_id",
+            sqlite_where=COPIES,
+            postgresql_where=COPIES,
+        ),
+    )
 
     @property
     def came_at(self) -> datetime:

@@ -15,6 +15,7 @@ from wtforms import (
     RadioField,
     SelectField,
     StringField,
+    TextAreaField,
 )
 from wtforms.validators import Optional
 from wtforms.widgets import HiddenInput
@@ -73,6 +74,18 @@ ERRORS: dict[str | tuple[str, str], Any] = {
     ),
     ("forwarded_from", "syntax"): _l("This is not a valid e-mail address."),
     ("forwarded_from", "ours"): _l("This is an address of this Poststelle: it would forward to itself."),
+    ("aliases", "syntax"): _l("This is not a valid e-mail address: %(address)s"),
+    ("aliases", "taken"): _l("Another channel already has this address: %(address)s"),
+    ("aliases", "same"): _l("This is the address of the channel itself: %(address)s"),
+    ("aliases", "plus"): _l(
+        "What stands behind a + belongs to the address before it, so it needs no entry: %(address)s"
+    ),
+    ("aliases", "domain"): _l(
+        "An address of Poststelle's domain belongs to a standard channel, all others to a mailbox of your own: "
+        "%(address)s"
+    ),
+    ("aliases", "too_long"): _l("This address is too long: %(address)s"),
+    ("aliases", "too_many"): _l("A channel can have 50 further addresses."),
     ("address", "taken"): _l("There already is a channel with this address."),
     ("address", "syntax"): _l("This is not a valid e-mail address."),
     ("address", "whole"): _l("Enter the whole address first, for example support@your-company.example."),
@@ -117,6 +130,7 @@ class ChannelForm(FlaskForm):
         default="",
     )
     forwarded_from = StringField(_l("Forwarded address"))
+    aliases = TextAreaField(_l("Further addresses"))
     ask_database = BooleanField(_l("Also ask Thunderbird's public database"))
     requester_from_reply_to = BooleanField(_l("Requesters from Reply-To"))
     sender_name = StringField(_l("Sender name"))
@@ -176,7 +190,7 @@ class ChannelForm(FlaskForm):
     def show_errors(self, errors: dict[str, str]) -> None:
         """Put the desk's codes beside the fields, in words; the first of them gets the focus."""
         for name, code in errors.items():
-            self[name].errors = [ERRORS.get((name, code)) or ERRORS[code]]
+            self[name].errors = [_said(name, code)]
         first = next(field for field in self if field.errors)
         first.render_kw = {"autofocus": True}
 
@@ -184,10 +198,14 @@ class ChannelForm(FlaskForm):
 def refusals(errors: dict[str, str]) -> list[str]:
     """The desk's codes in words, each with the name of its field."""
     form = ChannelForm(formdata=None)
-    return [
-        f"{form[name].label.text}: {ERRORS.get((name, code)) or ERRORS[code]}"
-        for name, code in errors.items()
-    ]
+    return [f"{form[name].label.text}: {_said(name, code)}" for name, code in errors.items()]
+
+
+def _said(name: str, code: str) -> str:
+    """A code of the desk in words; some speak of one address of several, `code: address`."""
+    code, _, address = code.partition(": ")
+    words = str(ERRORS.get((name, code)) or ERRORS[code])
+    return words % {"address": address} if address else words
 
 
 def posted_form(channel: Channel | None) -> ChannelForm:
@@ -213,7 +231,10 @@ def form_of(channel: Channel) -> ChannelForm:
 def clone_form(channel: Channel) -> ChannelForm:
     """A new channel like this one: its servers and settings; what is its alone is to be entered."""
     typed = form_of(channel).data
-    alone = {name: "" for name in ("key", "address", "user", "user_default", "smtp_user", "forwarded_from")}
+    alone = {
+        name: ""
+        for name in ("key", "address", "user", "user_default", "smtp_user", "forwarded_from", "aliases")
+    }
     return ChannelForm(formdata=None, data=typed | alone | {"active": True, "grant_id": None})
 
 

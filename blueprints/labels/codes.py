@@ -50,6 +50,15 @@ RELATION = {
     "maybe_here": lazy_gettext("Perhaps"),
     "split_from": lazy_gettext("Origin"),
     "split_off": lazy_gettext("Split off"),
+    "same_mail": lazy_gettext("Same mail"),
+    "our_answer": lazy_gettext("Answered there"),
+    "answer_there": lazy_gettext("Answer is there too"),
+}
+# Before the number of the other ticket.
+SAME_MAIL = {
+    "same_mail": lazy_gettext("The same mail is"),
+    "our_answer": lazy_gettext("An answer of yours that was written in"),
+    "answer_there": lazy_gettext("This answer is also"),
 }
 FAILURE = oauth_failures.FAILURE | {
     "name_not_found": lazy_gettext("The server name does not exist."),

@@ -25,6 +25,10 @@ WHY = {
     "other_channel": lazy_gettext(
         "It points to a ticket of another address of ours, so it opens one of its own that is linked to it."
     ),
+    "our_answer": lazy_gettext("An answer of yours named this channel, so it opens a ticket here."),
+    "our_answer_again": lazy_gettext(
+        "An answer of yours named this channel, and this ticket belongs to the one that it was written in."
+    ),
     "merge": lazy_gettext("An agent merged its ticket into this one."),
     "split": lazy_gettext("An agent split it off from another ticket."),
     "bounce": lazy_gettext("A mail server reports on a message that we sent in this ticket."),
@@ -54,6 +58,7 @@ DOUBTED = {
 # persons.
 REASON = {
     "person": lazy_gettext("A person wrote this mail."),
+    "our_answer": lazy_gettext("An answer of yours, which named this channel as well."),
     "own_mail": lazy_gettext("We wrote this mail ourselves."),
     "bounce": lazy_gettext("A mail server reports that a message could not be delivered."),
     "delayed": lazy_gettext("A mail server reports that a message is delayed."),

@@ -70,6 +70,24 @@ EVENTS: dict[str, tuple[str, Words]] = {
         "split",
         lambda who, d: gettext("%(who)s split this ticket off from #%(number)s", who=who, number=d["number"]),
     ),
+    "same_mail": (
+        "copy",
+        lambda who, d: gettext(
+            "The same mail came to %(channel)s: ticket #%(number)s", channel=d["channel"], number=d["number"]
+        ),
+    ),
+    "our_answer": (
+        "copy",
+        lambda who, d: gettext("An answer from ticket #%(number)s was filed here", number=d["number"]),
+    ),
+    "answer_there": (
+        "copy",
+        lambda who, d: gettext(
+            "The answer was filed in %(channel)s too: ticket #%(number)s",
+            channel=d["channel"],
+            number=d["number"],
+        ),
+    ),
     "admitted": (
         "user-round-check",
         lambda who, d: gettext("%(who)s let %(address)s take part", who=who, address=d["address"]),

@@ -45,6 +45,9 @@ class Labels:
     def relation(self, code: str) -> str:
         return str(codes.RELATION[code])
 
+    def same_mail(self, code: str) -> str:
+        return str(codes.SAME_MAIL[code])
+
     def sender(self, code: str, proof: str = "") -> str:
         return decisions.verdict(code, proof)
 

@@ -22,7 +22,8 @@ def save(number: int, kind: str) -> ResponseReturnValue:
         abort(404)
     keep(ticket, KINDS[kind])
     draft = drafts.of(ticket, me(), KINDS[kind])
-    return page("tickets/_draft.html", draft=draft)
+    named = drafts.named_channels(draft)
+    return page("tickets/draft.swap.html", ticket=ticket, draft=draft, named_channels=named)
 
 
 def keep(ticket: Ticket, kind: Kind) -> None:

@@ -14,6 +14,7 @@ from blueprints.page.numbers import whole_number
 from blueprints.tickets import drafts as draft_views
 from blueprints.tickets.tickets import ticket_page
 from desk.batch_cache import same_for_a_batch
+from desk.channels import channels
 from desk.office import let_go, reading, relay
 from desk.sending import outbox, replies, undo_and_resend
 from desk.sending.replies import ReplyRefused, Written
@@ -35,7 +36,7 @@ def create(number: int) -> ResponseReturnValue:
         sent = replies.send_reply(ticket, me(), _written(Kind.REPLY), then)
     except ReplyRefused as error:
         return _refused(ticket, "reply", error)
-    return _done(ticket, "reply", sent.added)
+    return _done(ticket, "reply", sent.added, _also_filed(sent.message))
 
 
 @blueprint.post("/tickets/<int:number>/notes")
@@ -93,9 +94,20 @@ def resend(message_id: int) -> ResponseReturnValue:
     return change("replies/delivery.swap.html", back, said, message=message)
 
 
-def _done(ticket: Ticket, tab: str, added: Added) -> Response:
+def _also_filed(reply: Message) -> str:
+    """Where else an answer is filed whose readers are channels of ours."""
+    named = channels.named_by(entry["address"] for entry in (*reply.cc, *reply.bcc))
+    others = ", ".join(channel.key for channel in named if channel.id != reply.ticket.channel_id)
+    return (
+        gettext("The answer is filed in %(channels)s too; nobody is notified.", channels=others)
+        if others
+        else ""
+    )
+
+
+def _done(ticket: Ticket, tab: str, added: Added, said: str = "") -> Response:
     message = added.message
-    said = "" if tab == "reply" else gettext("The note was saved.")
+    said = said if tab == "reply" else gettext("The note was saved.")
     back = url_for(
         "tickets.show",
         number=ticket.number,

@@ -18,7 +18,7 @@ from desk.checks import first_message
 from desk.office import in_background, the_account
 from desk.telling.bell import read_ticket
 from desk.texts import requester_languages
-from desk.tickets import merging, thread, ticket_list, tickets
+from desk.tickets import copies, merging, thread, ticket_list, tickets
 from desk.tickets.thread import Added
 from desk.tickets.tickets import MoveRefused
 from models import Priority, Status, Ticket
@@ -92,7 +92,9 @@ def earlier(number: int) -> ResponseReturnValue:
     before = request.args.get("before", 0, type=whole_number)
     entries, more = thread.conversation(ticket, tab, before)
     template = "tickets/_earlier.html" if wants_fragment() else "tickets/earlier.html"
-    return page(template, ticket=ticket, tab=tab, entries=entries, earlier_messages=more)
+    return page(
+        template, ticket=ticket, tab=tab, entries=entries, earlier_messages=more, same_mails=copies.of(ticket)
+    )
 
 
 @blueprint.post("/tickets/<int:number>/status")
@@ -165,7 +167,7 @@ def first() -> ResponseReturnValue:
 
 def ticket_page(ticket: Ticket, tab: str, added: Added | None = None, **more: Any) -> dict[str, Any]:
     """Everything that the ticket page shows; the swaps use parts of it. `added`: see `thread.shown`."""
-    spoken = requester_languages.offered()
+    spoken, same = requester_languages.offered(), copies.of(ticket)
     return {
         **thread.shown(ticket, me(), tab, added),
         "ticket": ticket,
@@ -177,7 +179,8 @@ def ticket_page(ticket: Ticket, tab: str, added: Added | None = None, **more: An
         # One that was removed meanwhile is answered in the company's.
         "language": ticket.locale if ticket.locale in spoken else the_account().locale,
         "earlier": tickets.earlier(ticket),
-        "related": merging.related(ticket),
+        "same_mails": same,
+        "related": merging.related(ticket, same),
         "open_moves": merging.open_moves(ticket) if added is None else set(),
         **more,
     }

@@ -16,7 +16,7 @@ from desk.refusal import Refusal
 from desk.texts import mail_designs
 from mail.domains import ascii_domain
 from mail.reading.addresses import local_part_of_company, valid_address
-from models import Account, Agent, Channel, Counter, Provider, Role, db, now
+from models import Account, Agent, Channel, ChannelAlias, Counter, Provider, Role, db, now
 from models.base import unless_taken
 
 FIRST_TICKET = 1000  # the number before the first one
@@ -265,7 +265,8 @@ def _checked_person(name: str, email: str) -> dict[str, str]:
         raise AccountRefused("email_invalid")
     if agent_by_email(email) is not None:
         raise AccountRefused("email_taken")
-    if db.session.scalar(select(Channel.id).where(Channel.address_key == email.casefold())):
+    of_channels = (Channel.address_key, ChannelAlias.address_key)
+    if any(db.session.scalar(select(key).where(key == email.casefold())) for key in of_channels):
         raise AccountRefused("email_of_channel")  # notices to this agent would become tickets
     return {"name": name, "email": email, "email_key": email.casefold()}
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import select
 
 from desk.agents import groups
-from desk.channels import oauth, oauth_providers
+from desk.channels import addresses, oauth, oauth_providers
+from desk.channels.addresses import address_key as address_key
 from desk.channels.oauth import PASSWORD
-from desk.office import the_account
 from desk.refusal import Invalid
 from desk.texts import mail_designs, requester_languages
 from mail.providers.presets import MailServers
-from mail.reading.addresses import ascii_address, valid_address
+from mail.reading.addresses import valid_address
 from models import AfterFetch, Channel, Existing, OauthGrant, Protocol, Provider, db
 
 SMTP_ENCRYPTIONS = ("starttls", "ssl", "none")
@@ -23,9 +23,6 @@ BY_TOKEN = ("auto", "xoauth2")  # where the mailbox itself is opened by tokens
 PORTS = {("imap", True): 993, ("imap", False): 143, ("pop3", True): 995, ("pop3", False): 110}
 SMTP_PORTS = {"none": 25, "starttls": 587, "ssl": 465}
 
-# A signed reply address adds "+", the ticket number, "-" and 26 letters; a local part has 64 octets.
-LONGEST_LOCAL_PART = 30
-LOCAL_PART = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.))*(?<!\.)")
 LONGEST = {"key": 80, "address": 254, "sender_name": 200, "server": 255, "user": 255, "move_to": 255,
            "smtp_server": 255, "smtp_user": 255, "password": 1000, "smtp_password": 1000,
            "authserv_id": 255, "forwarded_from": 254}  # fmt: skip
@@ -40,10 +37,10 @@ OUTGOING_LOGIN = ("smtp_server", "smtp_port", "smtp_encryption", "smtp_user")
 class ChannelValues:
     """All that a person may say of a channel.
 
-    A »Standard« address may be given as its local part. Ports that are None, and an empty user, follow
-    from the rest. An empty password keeps the stored one; an empty outgoing user or password is the
-    incoming one. `oauth` is "password", or the number of the provider whose tokens open the mailbox; then
-    `grant_id` names a sign-in there, or is None for the one that is stored.
+    A »Standard« address may be given as its local part. `aliases` has one in a line. Ports that are
+    None, and an empty user, follow from the rest. An empty password keeps the stored one; an empty outgoing
+    user or password is the incoming one. `oauth` is "password", or the number of the provider whose tokens
+    open the mailbox; then `grant_id` names a sign-in there, or is None for the one that is stored.
     """
 
     key: str
@@ -55,6 +52,7 @@ class ChannelValues:
     locale: str = ""
     group_id: int | None = None
     forwarded_from: str = ""
+    aliases: str = ""
     protocol: str = Protocol.IMAP
     server: str = ""
     port: int | None = None
@@ -87,7 +85,8 @@ class InvalidChannel(Invalid):
     """`errors` maps a field of ChannelValues to a code.
 
     Codes: required, taken, syntax, too_long, domain, control, range, choice, plaintext, pop3_move,
-    password_again, connect, oauth_host, oauth_first.
+    password_again, connect, oauth_host, oauth_first; of aliases too_many, plus and same as well, each with
+    ": " and the address that it speaks of.
     """
 
 
@@ -101,11 +100,6 @@ def smtp_port_for(encryption: str) -> int:
     return SMTP_PORTS[encryption]
 
 
-def address_key(address: str) -> str:
-    """One spelling for one address, whatever its case or the writing of its domain."""
-    return ascii_address(address.strip()).casefold()
-
-
 def values_of(channel: Channel) -> ChannelValues:
     """What is stored, as the form shows it: without the passwords."""
     names = ChannelValues.__dataclass_fields__.keys() - {"password", "smtp_password"}
@@ -115,10 +109,9 @@ def values_of(channel: Channel) -> ChannelValues:
 def completed(values: ChannelValues) -> ChannelValues:
     """Trimmed, and with what follows from the rest filled in. Knows nothing of right and wrong."""
     text = {name: getattr(values, name).strip() for name in LONGEST if not name.endswith("password")}
-    address = text["address"]
+    address = addresses.completed(text["address"], values.provider)
+    aliases = addresses.completed_aliases(values.aliases, values.provider)
     if values.provider == Provider.STANDARD:
-        address = address.lower()
-        address = address if "@" in address or not address else f"{address}@{the_account().mail_domain}"
         # What belongs to a mailbox elsewhere is not kept for an address of our own.
         return ChannelValues(
             text["key"],
@@ -130,6 +123,7 @@ def completed(values: ChannelValues) -> ChannelValues:
             group_id=values.group_id,
             forwarded_from=text["forwarded_from"],
             requester_from_reply_to=values.requester_from_reply_to,
+            aliases=aliases,
         )
     port, smtp_port = values.port, values.smtp_port
     if port is None and values.protocol in tuple(Protocol):
@@ -139,7 +133,9 @@ def completed(values: ChannelValues) -> ChannelValues:
     user = text["user"] or address
     same_user = text["smtp_user"] == user
     text |= {"user": user, "smtp_user": "" if same_user else text["smtp_user"]}
-    return replace(values, **text | {"forwarded_from": ""}, port=port, smtp_port=smtp_port)
+    return replace(
+        values, **text | {"forwarded_from": "", "aliases": aliases}, port=port, smtp_port=smtp_port
+    )
 
 
 def with_servers(values: ChannelValues, servers: MailServers) -> ChannelValues:
@@ -184,7 +180,18 @@ def refused(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
 
 def _errors(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
     errors: dict[str, str] = {}
-    for problem in (_key, _address, _language, _design, _group, _forward, _incoming, _outgoing, _passwords):
+    for problem in (
+        _key,
+        _address,
+        _aliases,
+        _language,
+        _design,
+        _group,
+        _forward,
+        _incoming,
+        _outgoing,
+        _passwords,
+    ):
         for name, code in problem(values, channel).items():
             errors.setdefault(name, code)
     for name, longest in LONGEST.items():
@@ -246,17 +253,18 @@ def _address(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
     key = address_key(values.address)
     if channel is not None and channel.address_key == key and channel.provider == values.provider:
         return {}
-    local, _, domain = values.address.rpartition("@")
-    if values.is_own:
-        if not valid_address(values.address):
-            return {"address": "syntax"}
-    elif address_key(f"x@{domain}") != address_key(f"x@{the_account().mail_domain}"):
-        return {"address": "domain"}
-    elif not LOCAL_PART.fullmatch(local):
-        return {"address": "syntax"}
-    elif len(local) > LONGEST_LOCAL_PART:
-        return {"address": "too_long"}
-    return {"address": "taken"} if _other(Channel.address_key == key, channel) else {}
+    if code := addresses.problem(values.address, values.provider):
+        return {"address": code}
+    return {"address": "taken"} if addresses.taken([key], channel) else {}
+
+
+def _aliases(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
+    code = addresses.problem_of_aliases(values.aliases, values.provider, values.address)
+    if not code and (
+        taken := addresses.taken([address_key(alias) for alias in values.aliases.splitlines()], channel)
+    ):
+        code = f"taken: {taken}"
+    return {"aliases": code} if code else {}
 
 
 def _language(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
@@ -280,7 +288,8 @@ def _forward(values: ChannelValues, _channel: Channel | None) -> dict[str, str]:
     if not valid_address(values.forwarded_from):
         return {"forwarded_from": "syntax"}
     key = address_key(values.forwarded_from)
-    ours = key == address_key(values.address) or _other(Channel.address_key == key, None)
+    typed = (values.address, *values.aliases.splitlines())
+    ours = key in map(address_key, typed) or addresses.taken([key])
     return {"forwarded_from": "ours"} if ours else {}
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, case, exists, false, func, or_, select, true, union_all
 from sqlalchemy.exc import IntegrityError
 
 from desk.batch_cache import asked_once
-from desk.channels import health, oauth
+from desk.channels import addresses, health, oauth
+from desk.channels.addresses import untagged as untagged
 from desk.channels.channel_values import (
     BY_TOKEN,
     INCOMING_LOGIN,
@@ -26,7 +29,8 @@ from desk.channels.channel_values import (
 from desk.office import office, the_account
 from desk.refusal import Refusal
 from mail.types import Address, Mail
-from models import Channel, Provider, Ticket, db, now
+from models import Channel, ChannelAlias, Message, Provider, Ticket, db, now
+from models.base import one_at_a_time
 from wire.discovery import Discovery, discover
 
 # A password typed for the incoming server only serves the outgoing one too; it is stored once.
@@ -37,6 +41,7 @@ class Protected(Refusal):
     """The default address cannot be deactivated, deleted or moved elsewhere (S33, S52)."""
 
 
+ADDRESSES = "addresses of channels"  # each is one channel's, as its own or as an alias: decided one at a time
 PAGE = 50  # channels of one page of the list
 
 
@@ -75,12 +80,17 @@ def living() -> list[Channel]:
 
 
 def listing(words: str = "", number: int = 1) -> ChannelListing:
-    """Page `number` of the living channels whose ID or address contains `words`, in the order of `living`."""
+    """Page `number` of the living channels whose ID or addresses contain `words`, in the order of `living`."""
     matches: list[ColumnElement[bool]] = [Channel.deleted_at.is_(None)]
     for word in words.split():
         like = f"%{word.casefold().replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
+        named = ChannelAlias.channel_id == Channel.id, ChannelAlias.address_key.like(like, escape="!")
         matches.append(
-            or_(Channel.key_fold.like(like, escape="!"), Channel.address_key.like(like, escape="!"))
+            or_(
+                Channel.key_fold.like(like, escape="!"),
+                Channel.address_key.like(like, escape="!"),
+                exists().where(*named),
+            )
         )
     total = db.session.scalar(select(func.count()).where(*matches)) or 0
     start = min(max(number - 1, 0) * PAGE, max(total - 1, 0) // PAGE * PAGE)
@@ -112,26 +122,60 @@ def for_recipient(address: str) -> Channel | None:
     `support+anything@domain` goes to `support@domain`, as the signed reply addresses need.
     """
     key = address_key(address)
-    local, _, domain = key.rpartition("@")
-    keys = {key, f"{local.partition('+')[0]}@{domain}"}
     query = select(Channel).where(
-        Channel.address_key.in_(keys), Channel.provider == Provider.STANDARD, Channel.active
+        addresses.of_key({key, untagged(key)}), Channel.provider == Provider.STANDARD, Channel.active
     )
     return db.session.scalar(query)
 
 
+class _Entry(NamedTuple):
+    channel_id: int
+    active: bool
+    is_alias: bool
+    address: str  # as typed
+    key: str  # as it is compared
+
+
+@asked_once
+def _book() -> list[_Entry]:
+    """Every living channel with each of its addresses."""
+    of_channel = (Channel.id, Channel.active)
+    own = select(*of_channel, false().label("is_alias"), Channel.address, Channel.address_key)
+    further = select(*of_channel, true(), ChannelAlias.address, ChannelAlias.address_key).join(
+        ChannelAlias, ChannelAlias.channel_id == Channel.id
+    )
+    both = union_all(*(query.where(Channel.deleted_at.is_(None)) for query in (own, further)))
+    return [
+        _Entry(channel_id, active, is_alias, address, key or "")
+        for channel_id, active, is_alias, address, key in db.session.execute(both)
+    ]
+
+
 @asked_once
 def own_addresses() -> frozenset[str]:
-    """Every living channel's address, casefolded, as typed and with its domain in ASCII: never written to."""
-    query = select(Channel.address, Channel.address_key).where(Channel.deleted_at.is_(None))
-    spellings = (spelling for row in db.session.execute(query) for spelling in row)
-    return frozenset(spelling.casefold() for spelling in spellings if spelling)
+    """Every living channel's addresses, casefolded, as typed and with their domain in ASCII: never written to."""
+    return frozenset(
+        spelling.casefold() for one in _book() for spelling in (one.address, one.key) if spelling
+    )
 
 
-def untagged(address: str) -> str:
-    """The mailbox behind `support+anything@domain`, casefolded as `own_addresses` are."""
-    local, _, domain = address.casefold().rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
+@asked_once
+def aliases_of(channel_id: int) -> tuple[str, ...]:
+    """The further addresses of a channel, as they are compared."""
+    return tuple(one.key for one in _book() if one.is_alias and one.channel_id == channel_id)
+
+
+@asked_once
+def is_alone() -> bool:
+    """Whether there is one living channel only: no mail comes to two."""
+    return len({one.channel_id for one in _book()}) < 2
+
+
+def named_by(people: Iterable[str]) -> list[Channel]:
+    """The active channels that have one of these addresses."""
+    named = {untagged(address_key(address)) for address in people}
+    found = {one.channel_id for one in _book() if one.active and one.key in named}
+    return [channel for number in sorted(found) if (channel := by_id(number)) is not None]
 
 
 def sending_channel(ticket: Ticket) -> Channel:
@@ -139,8 +183,17 @@ def sending_channel(ticket: Ticket) -> Channel:
     return ticket.channel if ticket.channel.living and ticket.channel.active else default()
 
 
-def sender_address(channel: Channel) -> Address:
-    return Address(channel.sender_name or the_account().company, channel.address)
+def sender_address(channel: Channel, address: str = "") -> Address:
+    """Who a mail of the channel is from; `address` is an alias of it that was written to."""
+    return Address(channel.sender_name or the_account().company, address or channel.address)
+
+
+def written_to(channel: Channel, answered: Message | None) -> str:
+    """The address of the channel that an answer to this mail is from: the one that it was written to."""
+    if answered is None or not answered.written_to:
+        return channel.address
+    known = {one.key: one.address for one in _book() if one.is_alias and one.channel_id == channel.id}
+    return known.get(answered.written_to, channel.address)
 
 
 def note_forward_return(channel: Channel, mail: Mail) -> None:
@@ -155,8 +208,10 @@ def note_forward_return(channel: Channel, mail: Mail) -> None:
 def create(values: ChannelValues) -> Channel:
     """Raises InvalidChannel."""
     values = completed(values)
+    one_at_a_time([ADDRESSES])
     check(values, None)
     channel = Channel(deactivated_at=None if values.active else now(), **_columns(values, None))
+    addresses.keep_aliases(channel, values.aliases)
     db.session.add(channel)
     _commit(values)
     return channel
@@ -171,6 +226,7 @@ def update(channel: Channel, values: ChannelValues) -> None:
         and address_key(values.address) == channel.address_key
     ):
         raise Protected
+    one_at_a_time([ADDRESSES])
     check(values, channel)
     columns = _columns(values, channel)
     elsewhere = any(
@@ -197,6 +253,7 @@ def update(channel: Channel, values: ChannelValues) -> None:
     old_grant = channel.grant_id if columns["grant_id"] != channel.grant_id else None
     for name, value in columns.items():
         setattr(channel, name, value)
+    addresses.keep_aliases(channel, values.aliases)
     oauth.forget(old_grant)
     channel.next_try_at = now()
     channel.edition += 1
@@ -221,6 +278,7 @@ def delete(channel: Channel) -> None:
     channel.deleted_at = now()
     channel.active = False
     channel.key_fold = channel.address_key = None
+    channel.further.clear()
     channel.password = channel.smtp_password = ""
     grant_id, channel.grant_id = channel.grant_id, None
     oauth.forget(grant_id)
@@ -262,6 +320,7 @@ def _columns(values: ChannelValues, channel: Channel | None) -> dict[str, object
     """The columns that the values decide."""
     names = ChannelValues.__dataclass_fields__.keys() - {
         "active",
+        "aliases",
         "password",
         "smtp_password",
         "oauth",

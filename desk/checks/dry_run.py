@@ -180,7 +180,8 @@ class _DryRun:
             return same
         predates = deciding.predates(glimpse.arrived_at, self._activated_at, self.first)
         checked = speakers.foreseen(self._channel, its.mail)
-        delivery = Delivery(self._channel, predates_channel=predates, results=checked)
+        aliases = tuple(address_key(alias) for alias in self._values.aliases.splitlines())
+        delivery = Delivery(self._channel, predates_channel=predates, results=checked, aliases=aliases)
         its = as_written(its, delivery)
         decision = deciding.decide(its, delivery, self._facts)
         self._facts.remember(its.mail, delivery, decision)

@@ -12,14 +12,14 @@ from dataclasses import replace
 
 from sqlalchemy import select
 
-from desk.receiving.deciding import Decision, Delivery, Reported
+from desk.receiving.deciding import Copy, Decision, Delivery, Reported
 from desk.receiving.decision_facts import DatabaseFacts
 from desk.receiving.matching import SAME_ID, KnownTickets, Match
 from desk.receiving.speakers import Speaker
 from desk.tickets import participants
 from mail.domains import mailbox_key
 from mail.types import Bounce, Clue, ClueKind, Mail
-from models import Channel, Counter, Outcome, Status, Ticket, db
+from models import Channel, Counter, Kind, Message, Outcome, Status, Ticket, db
 
 
 class ForeseenFacts(DatabaseFacts):
@@ -32,6 +32,8 @@ class ForeseenFacts(DatabaseFacts):
         self._confirmed: list[str] = []
         self._failed: set[int] = set()  # recipients, by number, that reports before have spoken of
         self._failing: frozenset[int] = frozenset()  # and those of the report that is just decided
+        self._answers: set[int] = set()  # replies of ours, by number, that will be filed
+        self._beside: dict[int, Ticket] = {}  # the ticket here that has a mail of that ticket elsewhere
 
     def remember(self, mail: Mail, delivery: Delivery, decision: Decision) -> None:
         """What the mails that follow find."""
@@ -40,8 +42,16 @@ class ForeseenFacts(DatabaseFacts):
             self._confirmed.append(decision.told.confirmation)
         if decision.outcome == Outcome.BOUNCE:
             self._failed |= self._failing
-        if decision.match is not None:
-            self._tickets.add(mail, delivery.channel, decision.match)
+        if decision.match is None:
+            return
+        first = db.session.get(Message, decision.copy.message_id) if decision.copy is not None else None
+        reader = next(iter(first.to), None) if first is not None and first.kind == Kind.REPLY else None
+        ticket = self._tickets.add(
+            mail, delivery.channel, decision.match, reader["address"] if reader else ""
+        )
+        if first is not None:
+            self._answers.add(first.id)
+            self._beside[first.ticket_id] = ticket
 
     def recent(self, sender: str, channel: Channel) -> int:
         return super().recent(sender, channel) + self._counted[sender]
@@ -50,6 +60,13 @@ class ForeseenFacts(DatabaseFacts):
         found = super().reported(bounce)
         self._failing = found.failed - self._failed if found is not None else frozenset()
         return replace(found, failed=self._failing) if found is not None else None
+
+    def our_answer(self, mail: Mail, delivery: Delivery) -> Copy | None:
+        found = super().our_answer(mail, delivery)
+        if found is None or found.message_id in self._answers:
+            return None
+        written_in = db.session.get_one(Message, found.message_id).ticket_id
+        return replace(found, ticket=self._beside.get(written_in, found.ticket))
 
     def confirmed_before(self) -> Sequence[str]:
         return self._confirmed
@@ -67,13 +84,16 @@ class ForeseenTickets(KnownTickets):
         counter = db.session.scalar(select(Counter.value).where(Counter.name == "ticket"))
         self._next = (counter or 0) + 1
 
-    def add(self, mail: Mail, channel: Channel, match: Match) -> None:
+    def add(self, mail: Mail, channel: Channel, match: Match, requester: str = "") -> Ticket:
+        """The ticket that the mail goes into; of a new one, `requester` is another than the mail's author."""
         ticket = match.ticket
         if ticket is None:
             ticket = Ticket(number=self._next, channel_id=channel.id, status=Status.NEW)
             self._by_number[self._next] = ticket
             self._next += 1
-            self._writers[ticket.number].add(mailbox_key(mail.sender.address[:320] or "unknown@invalid"))
+            self._writers[ticket.number].add(
+                mailbox_key(requester or mail.sender.address[:320] or "unknown@invalid")
+            )
         if not match.newcomer and match.why != "bounce":
             self._writers[ticket.number].add(mailbox_key(mail.sender.address[:320]))
             if mail.through is not None:
@@ -81,6 +101,7 @@ class ForeseenTickets(KnownTickets):
         if mail.message_id:
             self._with_mail[mail.message_id[:998]].append(ticket)
             self._copies[ticket.number].add((mail.message_id, mail.sender.address, mail.text))
+        return ticket
 
     def named_by(self, clue: Clue, channel: Channel) -> list[Ticket]:
         if clue.kind != ClueKind.FOREIGN_ID:

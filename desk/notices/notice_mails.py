@@ -224,7 +224,7 @@ def _queue_for_requester(purpose: str, ticket: Ticket, about: Message, address: 
             subject=f"[#{ticket.number}]",
             recipients=[address],
             message_id=mail_rendering.new_message_id(ticket),
-            envelope_from=mail_rendering.automatic_envelope(channel),
+            envelope_from=mail_rendering.automatic_envelope(channel, channels.written_to(channel, about)),
             channel=channel,
             ticket=ticket,
             about=about,

@@ -28,7 +28,8 @@ class Delivery:
 
     `envelope_from` is empty for the null sender and None where nobody knows it (fetched mail).
     `predates_channel`: older than the channel's connection, so nobody is told of it. `released`: a person let it in
-    from the quarantine. `results`: of the check of the sender, as `speakers.check` answers them.
+    from the quarantine. `results`: of the check of the sender, as `speakers.check` answers them. `aliases`: the
+    further addresses of the channel, as they are compared. `sha256`: of the bytes, where they are stored.
     """
 
     channel: Channel
@@ -37,13 +38,33 @@ class Delivery:
     predates_channel: bool = False
     released: bool = False
     results: tuple[Result, ...] = ()
+    aliases: tuple[str, ...] = ()
+    sha256: str = ""
 
     @property
     def own_addresses(self) -> frozenset[str]:
         """What the mail may be addressed to as ours, casefolded; a group of the company's own among them."""
+        return self.channel_addresses | frozenset({self.envelope_to.casefold()} - {""})
+
+    @property
+    def channel_addresses(self) -> frozenset[str]:
+        """The addresses of the channel itself, however the mail came."""
         channel = self.channel
-        ours = (channel.address, channel.forwarded_from or "", self.envelope_to)
+        ours = (channel.address, channel.address_key, channel.forwarded_from, *self.aliases)
         return frozenset(address.casefold() for address in ours if address)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The message that the same mail has become already: in another channel, or as the reply of ours that it is.
+
+    `message_id` is the number of the first one. `confirmed`: its sender got an acknowledgement of one of them.
+    `ticket`: where a reply of ours is filed, if its ticket has one in this channel.
+    """
+
+    message_id: int
+    confirmed: bool = False
+    ticket: Ticket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +86,7 @@ class Decision:
 
     `reason` is a stable code, translated on screen; `details` the words of the mail behind it. `match` says
     which ticket gets it, None for what goes into none. `speaker` is None for what no ticket gets. `sent`: the
-    mail of ours that a delivery report speaks of.
+    mail of ours that a delivery report speaks of. `copy`: what the same mail has become elsewhere.
     """
 
     outcome: Outcome
@@ -75,6 +96,7 @@ class Decision:
     speaker: Speaker | None = None
     told: Told = Told()
     sent: OutboundMail | None = None
+    copy: Copy | None = None
 
     @property
     def end(self) -> InboundState:
@@ -152,6 +174,12 @@ class Asked(Protocol):
     def has_copy(self, ticket: Ticket, mail: Mail) -> bool:
         """Whether the ticket has the same mail already, by another of our addresses."""
 
+    def same_mail(self, mail: Mail, delivery: Delivery) -> Copy | None:
+        """What the same mail has become in another channel."""
+
+    def our_answer(self, mail: Mail, delivery: Delivery) -> Copy | None:
+        """The reply of ours that it is, if that left by another channel, names this one and is not here yet."""
+
     def reported(self, bounce: Bounce) -> Reported | None:
         """What a delivery report speaks of; None for nothing of ours."""
 
@@ -180,6 +208,8 @@ def decide(reading: Reading, delivery: Delivery, asked: Asked) -> Decision:
             return _ends(Outcome.HELD, verdict)
         case Action.BOUNCE:
             return _report(reading, delivery, asked, verdict)
+        case Action.QUIET if verdict.reason == "our_answer":
+            return _our_answer(reading.mail, delivery, asked, verdict)
         case Action.FILE | Action.QUIET:
             return _for_a_ticket(reading.mail, delivery, asked, verdict)
 
@@ -212,6 +242,15 @@ def _report(reading: Reading, delivery: Delivery, asked: Asked, verdict: Verdict
     return _ends(Outcome.HELD, verdict)
 
 
+def _our_answer(mail: Mail, delivery: Delivery, asked: Asked, verdict: Verdict) -> Decision:
+    """Beside the ticket that it was written in, for who reads this channel; nobody is answered or told."""
+    copy = asked.our_answer(mail, delivery)
+    ticket = copy.ticket if copy is not None else None
+    match = Match(ticket, "our_answer" if ticket is None else "our_answer_again")
+    speaker = asked.speaker(mail, delivery)
+    return Decision(Outcome.QUIET, verdict.reason, verdict.detail, match, speaker, copy=copy)
+
+
 def _for_a_ticket(mail: Mail, delivery: Delivery, asked: Asked, verdict: Verdict) -> Decision:
     decision = _filed(mail, delivery, asked, verdict, asked.clues(mail, delivery))
     is_new = decision.match is not None and decision.match.ticket is None
@@ -225,10 +264,14 @@ def _filed(mail: Mail, delivery: Delivery, asked: Asked, verdict: Verdict, clues
     match = asked.match(mail, clues, speaker, delivery.channel)
     if match.ticket is not None and asked.has_copy(match.ticket, mail):
         return Decision(Outcome.QUIET, "copy", verdict.detail, match, speaker)
+    copy = asked.same_mail(mail, delivery)
     if verdict.action == Action.QUIET:
-        return Decision(Outcome.QUIET, verdict.reason, verdict.detail, match, speaker)
+        return Decision(Outcome.QUIET, verdict.reason, verdict.detail, match, speaker, copy=copy)
     outcome = Outcome.NEW_TICKET if match.ticket is None else Outcome.REPLY
     told = Told() if delivery.predates_channel else asked.told(mail, match.ticket, speaker, delivery.channel)
-    if told.confirmation and rules.from_a_robot(mail, delivery.envelope_from, delivery.own_addresses):
+    confirmed = copy is not None and copy.confirmed
+    if told.confirmation and (
+        confirmed or rules.from_a_robot(mail, delivery.envelope_from, delivery.own_addresses)
+    ):
         told = replace(told, confirmation="")
-    return Decision(outcome, verdict.reason, verdict.detail, match, speaker, told)
+    return Decision(outcome, verdict.reason, verdict.detail, match, speaker, told, copy=copy)

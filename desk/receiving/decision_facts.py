@@ -12,11 +12,11 @@ from desk.channels import channels
 from desk.notices import notice_mails
 from desk.office import signing_key
 from desk.receiving import blocking, delivery_reports, matching, speakers
-from desk.receiving.deciding import Delivery, Reported, Told
+from desk.receiving.deciding import Copy, Delivery, Reported, Told
 from desk.receiving.matching import KnownTickets, Match
 from desk.receiving.speakers import Speaker
 from desk.telling import who_hears
-from desk.tickets import participants, tickets
+from desk.tickets import copies, participants, tickets
 from desk.tickets.contacts import as_rows
 from mail import ids, written_for
 from mail.judging import limits, ticket_clues
@@ -69,9 +69,11 @@ class DatabaseFacts:
 
     def facts(self, mail: Mail, delivery: Delivery) -> Facts:
         key, sender = signing_key(), mail.sender.key[:320]
+        is_ours = ids.read_message_id(key, mail.message_id) is not None
         return Facts(
             own_addresses=delivery.own_addresses,
-            own_message_id=ids.read_message_id(key, mail.message_id) is not None,
+            own_message_id=is_ours,
+            names_this_channel=is_ours and self.our_answer(mail, delivery) is not None,
             own_loop_header=any(ids.read_loop(key, value) for value in mail.all(ids.LOOP_HEADER)),
             holds_a_link=delivery_reports.holds_a_link(mail),
             sender_blocked=blocking.stops(sender),
@@ -89,7 +91,7 @@ class DatabaseFacts:
 
     def speaker(self, mail: Mail, delivery: Delivery) -> Speaker:
         verdict = speakers.verdict_of(delivery.channel, mail, delivery.results)
-        return speakers.speaker_of(mail, verdict, delivery.channel)
+        return speakers.speaker_of(mail, verdict, delivery.channel, delivery.aliases)
 
     def clues(self, mail: Mail, delivery: Delivery) -> Iterable[Clue]:
         return _clues(mail, delivery)
@@ -99,6 +101,20 @@ class DatabaseFacts:
 
     def has_copy(self, ticket: Ticket, mail: Mail) -> bool:
         return bool(mail.message_id) and self._known.has_copy(ticket, mail)
+
+    def same_mail(self, mail: Mail, delivery: Delivery) -> Copy | None:
+        if channels.is_alone():
+            return None
+        found = copies.same_mail(mail, delivery.sha256, delivery.channel.id or 0, self._locks)
+        return Copy(found, copies.is_confirmed(found)) if found is not None else None
+
+    def our_answer(self, mail: Mail, delivery: Delivery) -> Copy | None:
+        reply = copies.our_answer(mail, delivery.channel_addresses, delivery.channel.id or 0, self._locks)
+        if reply is None:
+            return None
+        beside = copies.beside(reply.ticket, delivery.channel.id or 0)
+        ended = beside is not None and matching.closed_for_good(beside)
+        return Copy(reply.id, ticket=None if ended else beside)
 
     def reported(self, bounce: Bounce) -> Reported | None:
         if not bounce.returned_message_id:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import ScalarSelect, select
 
+from desk.channels import channels
 from desk.notices import notice_mails
 from desk.receiving import deciding, speakers
 from desk.receiving.deciding import Decision, Delivery
@@ -27,7 +28,7 @@ from models import (
     now,
 )
 
-JOINED = (*CLUES, "bounce")  # the clues that led into a ticket which was there before
+JOINED = (*CLUES, "bounce", "our_answer_again")  # the clues that led into a ticket which was there before
 WITHHELD = "confirmation_"  # begins the ticket's event that says why there was no confirmation
 
 
@@ -95,7 +96,8 @@ def _number(ticket: Ticket | None) -> int | None:
 
 def if_it_came(reading: Reading, channel: Channel) -> Explanation:
     """What would become of a mail if it came to the channel now, by a mailbox. Changes nothing."""
-    delivery = Delivery(channel, results=speakers.foreseen(channel, reading.mail))
+    results = speakers.foreseen(channel, reading.mail)
+    delivery = Delivery(channel, results=results, aliases=channels.aliases_of(channel.id))
     return explain(deciding.decide(as_written(reading, delivery), delivery, DatabaseFacts(locks=False)))
 
 

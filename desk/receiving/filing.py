@@ -8,17 +8,20 @@ from functools import cache
 
 from sqlalchemy.orm.attributes import set_committed_value
 
+from desk.channels import channels
+from desk.channels.addresses import address_key
 from desk.notices import notice_mails
 from desk.receiving import attached_parts
 from desk.receiving.deciding import Decision
 from desk.receiving.matching import Match
 from desk.receiving.speakers import Speaker
 from desk.telling import who_hears
-from desk.tickets import search, tickets, undeliverable
+from desk.tickets import copies, search, tickets, undeliverable
 from desk.tickets.attachments import add_attachments
-from desk.tickets.contacts import as_rows, contact_of, language_of
+from desk.tickets.contacts import as_rows, contact_for, contact_of, language_of
 from desk.tickets.list_lines import note_last
 from mail import arrival
+from mail.judging.ticket_clues import DELIVERY_HEADERS
 from mail.providers.lookup import address_of
 from mail.safe_reading import Reading
 from mail.shared_addresses import is_service, person_named
@@ -28,11 +31,13 @@ from mail.showing.quotes import fold_text, is_forward
 from mail.types import Address, Mail, Part
 from models import (
     Attachment,
+    Contact,
     InboundMail,
     Kind,
     Message,
     Outcome,
     Ticket,
+    db,
 )
 from models.base import insert_now, update_now
 from models.ticket import after_customer_mail
@@ -43,12 +48,14 @@ def file_mail(row: InboundMail, reading: Reading, decision: Decision) -> None:
     match = decision.match
     assert match is not None, "it goes into no ticket"
     came = arrived_at(row, reading.mail)
-    ticket = match.ticket or _open(row, reading.mail, match, came)
+    ticket = match.ticket or _open(row, reading.mail, match, came, _answered(decision))
     message = _add_message(row, reading, ticket, match, decision, came)
     if decision.outcome == Outcome.REPLY:
         tickets.move(ticket, after_customer_mail(ticket.status), None)
     update_now(ticket)
     row.ticket_id = ticket.id
+    if message.copy_of_id is not None:
+        copies.note(message, ticket)
     if not (row.predates_channel or message.refuted or message.through or match.why == "bounce"):
         undeliverable.heard_from(message.from_address, ticket.contact)
     if message.quiet or row.predates_channel:
@@ -73,8 +80,17 @@ def arrived_at(row: InboundMail, mail: Mail) -> datetime:
     return arrival.arrived(mail, row.arrived_at, row.received_at, by_last_hop=not ours)
 
 
-def _open(row: InboundMail, mail: Mail, match: Match, came: datetime) -> Ticket:
-    contact = contact_of(mail)
+def _answered(decision: Decision) -> Contact | None:
+    """Whom our own answer is for, which is filed here: who reads this channel may write to them as well."""
+    if decision.copy is None or decision.reason != "our_answer":
+        return None
+    reply = db.session.get_one(Message, decision.copy.message_id)
+    reader = next(iter(reply.to), {"name": "", "address": reply.ticket.contact.address})
+    return contact_for(reader["name"], reader["address"], lambda: reply.ticket.locale)
+
+
+def _open(row: InboundMail, mail: Mail, match: Match, came: datetime, answered: Contact | None) -> Ticket:
+    contact = answered or contact_of(mail)
     return tickets.open_ticket(
         subject=mail.subject,
         channel=row.channel,
@@ -134,7 +150,8 @@ def _described(row: InboundMail, mail: Mail, decision: Decision) -> Message:
         to=as_rows(mail.to),
         cc=as_rows(mail.cc),
         bcc=[],
-        reply_to=as_rows(mail.reply_to),
+        # Of our own answer it is the signed address of its ticket, where nobody here is to write to.
+        reply_to=as_rows(mail.reply_to) if decision.reason != "our_answer" else [],
         subject=mail.subject,
         text=mail.text,
         reaction=mail.reaction,
@@ -150,9 +167,27 @@ def _described(row: InboundMail, mail: Mail, decision: Decision) -> Message:
         refuted=speaker.verdict.refuted,
         posing=speaker.is_agent and not (match.proved and speaker.confirmed),
         inbound_id=row.id,
+        copy_of_id=decision.copy.message_id if decision.copy is not None else None,
+        written_to=_written_to(row, mail),
         invitation=attached_parts.invitation_row(mail.invitation),
         seals=[seal.value for seal in mail.seals] or None,
     )
+
+
+def _written_to(row: InboundMail, mail: Mail) -> str:
+    """Which further address of its channel a mail was written to, as it is compared; empty: the channel's own.
+
+    What the writer chose counts first; else where it was delivered, by the envelope or by what a server noted.
+    """
+    aliases = channels.aliases_of(row.channel_id)
+    if not aliases:
+        return ""
+    own = (address_key(row.channel.address), *aliases)
+    noted = (value.strip(" <>") for name in DELIVERY_HEADERS for value in mail.all(name))
+    named = (*(mailbox.address for mailbox in (*mail.to, *mail.cc)), row.envelope_to, *noted)
+    found = (channels.untagged(address_key(address)) for address in named)
+    first = next((key for key in found if key in own), own[0])
+    return "" if first == own[0] else first
 
 
 def _clean(

@@ -243,7 +243,16 @@ def _decide(inbound_id: int, reading: Reading, results: Results) -> Outcome:
 def delivery_of(row: InboundMail, results: Results = ()) -> Delivery:
     """How a mail of the ledger came."""
     released = row.reason == "released"
-    return Delivery(row.channel, row.envelope_from, row.envelope_to, row.predates_channel, released, results)
+    return Delivery(
+        row.channel,
+        row.envelope_from,
+        row.envelope_to,
+        row.predates_channel,
+        released,
+        results,
+        channels.aliases_of(row.channel_id),
+        row.sha256,
+    )
 
 
 def _enter(row: InboundMail, decision: Decision) -> None:

@@ -124,7 +124,7 @@ def find_ticket(
                 # WG:/Fwd: to another of our addresses is a matter of its own, linked to the first.
                 hints.append((ticket, "other_channel"))
                 continue
-            if _closed_for_good(ticket):
+            if closed_for_good(ticket):
                 return Match(None, "reopened_late", continues=ticket)
             return Match(ticket, clue.kind.value, newcomer=not takes_part)
     maybe, why = hints[0] if hints else (None, "new")
@@ -146,7 +146,8 @@ def _takes_part(speaker: Speaker, ticket: Ticket, clue: Clue, known: KnownTicket
     return speaker.key in known.participants(ticket)
 
 
-def _closed_for_good(ticket: Ticket) -> bool:
+def closed_for_good(ticket: Ticket) -> bool:
+    """Whether it was closed too long ago to be opened again."""
     if ticket.status != Status.CLOSED or ticket.closed_at is None:
         return False
     return ticket.closed_at < now() - timedelta(days=the_account().reopen_days)

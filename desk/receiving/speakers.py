@@ -49,13 +49,16 @@ def server_name(channel: Channel) -> str:
     return channel.authserv_id or authentication_results.KNOWN_SERVERS.get(channel.server.lower(), "")
 
 
-def speaker_of(mail: Mail, verdict: SenderVerdict, channel: Channel) -> Speaker:
-    """`channel` may not be stored yet (the dry run): its address is one of ours already."""
+def speaker_of(
+    mail: Mail, verdict: SenderVerdict, channel: Channel, aliases: tuple[str, ...] = ()
+) -> Speaker:
+    """`channel` may not be stored yet (the dry run): its addresses are ours already."""
     key = mail.sender.key
     mailbox = channels.untagged(key)
     is_ours = mailbox in channels.own_addresses() or mailbox in (
         channel.address.casefold(),
         channel.address_key,
+        *aliases,
     )
     through = mail.through.key if mail.through is not None else ""
     return Speaker(key, verdict, key in accounts.agent_addresses(), is_ours, through, _unheard(mail))
@@ -136,5 +139,6 @@ def learn(channel: Channel, mail: Mail) -> None:
         .join(OutboundMail, OutboundMail.id == OutboundRecipient.mail_id)
         .where(OutboundMail.message_id == mail.message_id)
     ).all()
-    if recipients and {mailbox_key(channel.address)} == set(recipients):
+    own = {mailbox_key(channel.address), *channels.aliases_of(channel.id)}
+    if recipients and own.issuperset(recipients):
         channel.authserv_id = authentication_results.read_results(written[0])[0][:255]

@@ -48,6 +48,7 @@ def compose_queued(mail: OutboundMail) -> bytes:
     assert ticket is not None and mail.about_id is not None
     message = db.session.get_one(Message, mail.about_id)
     channel = channels.sending_channel(ticket)
+    address = channels.written_to(channel, message)
     marker = ids.sign_marker(signing_key(), ticket.number)
     reader = participants.named(ticket, message, mail.recipients[0].address)
     left_out = strangers_words.left_out(ticket, message, reader)
@@ -59,18 +60,19 @@ def compose_queued(mail: OutboundMail) -> bytes:
         reader=reader,
         marker=marker,
         left_out=left_out,
+        channel_address=address,
     )
     known_name = "" if "requester.name" in left_out else reader.name
     return compose(
         Outgoing(
-            sender=channels.sender_address(channel),
+            sender=channels.sender_address(channel, address),
             to=(Address(known_name, reader.address),),
             subject=rendered.subject,
             text=rendered.text,
             html=rendered.html,
             message_id=mail.message_id,
             date=mail.created_at,
-            reply_to=reply_addresses(ticket, channel),
+            reply_to=reply_addresses(ticket, channel, address),
             in_reply_to=message.message_id,
             references=(message.message_id,) if message.message_id else (),
             automatic=True,
@@ -160,12 +162,12 @@ def render(
 
     In `words`, in those that were saved, else in ours; without any in their language in the company's.
     In this `design`, else in that of the ticket's channel; mails to agents have the default one. `left_out`: the
-    placeholders that stay empty.
+    placeholders that stay empty. `channel_address` in the context: the address of the channel that it is from.
     """
     if words is None:
         locale = requester_languages.of_mail(purpose, locale)
         words = notice_texts.text_of(purpose, locale)
-    design = design or _design_of(purpose, context.get("ticket"))
+    design = design or _design_of(purpose, context.get("ticket"), context.get("channel_address", ""))
     context |= {
         "account": the_account(),
         "design": design,
@@ -188,9 +190,9 @@ def render(
     return RenderedMail(" ".join(subject.split()), text.strip() + "\n", html, pictures)
 
 
-def _design_of(purpose: str, ticket: Ticket | None) -> mail_designs.FilledDesign:
+def _design_of(purpose: str, ticket: Ticket | None, address: str) -> mail_designs.FilledDesign:
     if of_mail(purpose).audience == "requester" and ticket is not None:
-        return mail_designs.of_channel(channels.sending_channel(ticket))
+        return mail_designs.of_channel(channels.sending_channel(ticket), address)
     return mail_designs.of_agents(channels.default())
 
 
@@ -216,11 +218,14 @@ def _our_words(purpose: str, context: dict[str, Any]) -> tuple[str, str]:
     )
 
 
-def reply_addresses(ticket: Ticket, channel: Channel) -> tuple[Address, ...]:
-    """The signed reply address of a »Standard« channel; other servers may not know plus-addressing."""
+def reply_addresses(ticket: Ticket, channel: Channel, address: str) -> tuple[Address, ...]:
+    """The signed reply address of a »Standard« channel; other servers may not know plus-addressing.
+
+    `address`: the channel's that the mail is from.
+    """
     if channel.is_own:
         return ()
-    signed = ids.sign_reply_address(signing_key(), ticket.number, channel.address)
+    signed = ids.sign_reply_address(signing_key(), ticket.number, address)
     return (Address(channel.sender_name or the_account().company, signed),) if signed else ()
 
 
@@ -235,9 +240,12 @@ def system_message_id() -> str:
     return ids.system_message_id(signing_key(), ids.new_token(secrets.token_bytes), the_account().mail_domain)
 
 
-def automatic_envelope(channel: Channel) -> str:
-    """The null sender by our relay, so that nothing is answered; providers refuse it (mail rules, 3)."""
-    return channel.address if channel.is_own else ""
+def automatic_envelope(channel: Channel, address: str = "") -> str:
+    """The null sender by our relay, so that nothing is answered; providers refuse it (mail rules, 3).
+
+    `address`: the channel's that the mail is from, if that is an alias.
+    """
+    return (address or channel.address) if channel.is_own else ""
 
 
 def loop_header() -> tuple[tuple[str, str], ...]:

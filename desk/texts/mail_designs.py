@@ -162,9 +162,9 @@ def checked(values: DesignValues) -> DesignValues:
 # --- a design filled for the mails of a channel
 
 
-def of_channel(channel: Channel) -> FilledDesign:
-    """For mails to requesters."""
-    return filled(_chosen(channel.design_id), channel)
+def of_channel(channel: Channel, address: str = "") -> FilledDesign:
+    """For mails to requesters; `address`: the channel's that they are from, if that is an alias."""
+    return filled(_chosen(channel.design_id), channel, address)
 
 
 def of_agents(channel: Channel) -> FilledDesign:
@@ -172,9 +172,13 @@ def of_agents(channel: Channel) -> FilledDesign:
     return filled(default(), channel)
 
 
-def filled(design: MailDesign, channel: Channel) -> FilledDesign:
+def filled(design: MailDesign, channel: Channel, address: str = "") -> FilledDesign:
     company = the_account().company
-    values = {"company.name": company, "channel.address": channel.address, "channel.name": channel.key}
+    values = {
+        "company.name": company,
+        "channel.address": address or channel.address,
+        "channel.name": channel.key,
+    }
     logo, width, height = _logo(design)
     return FilledDesign(
         accent=design.accent,

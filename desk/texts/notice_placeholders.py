@@ -34,7 +34,7 @@ MEANING: dict[str, Callable[[dict[str, Any]], str]] = {
     "ticket.link": lambda given: given["ticket_url"],
     "requester.name": lambda given: reader_named(given.get("reader")) or given["ticket"].shown_requester,
     "requester.address": lambda given: given["ticket"].contact.address,
-    "channel.address": lambda given: given["ticket"].channel.address,
+    "channel.address": lambda given: given.get("channel_address") or given["ticket"].channel.address,
     "channel.signature": lambda given: given["design"].signature,
     "company.name": lambda given: given["account"].company,
     "agent.name": lambda given: given["agent"].name,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
 
+from desk.channels import channels
 from desk.office import office
 from mail.reading.plaintext import text_of
 from mail.showing.clean import clean_reply_html
 from mail.types import Part
-from models import Agent, Draft, Kind, Ticket, db, now
+from models import Agent, Channel, Draft, Kind, Ticket, db, now
+
+ADDRESS = re.compile(r"[^\s<>,;\"]+@[^\s<>,;\"]+")  # also in what is not finished yet
 
 
 def save(ticket: Ticket, agent: Agent, kind: Kind, body: str, cc: str = "", bcc: str = "") -> datetime:
@@ -76,6 +80,12 @@ def files_of(
 
 def of(ticket: Ticket, agent: Agent, kind: Kind) -> Draft | None:
     return db.session.get(Draft, (agent.id, ticket.id, kind))
+
+
+def named_channels(draft: Draft | None) -> list[Channel]:
+    """The channels of ours that its Cc and Bcc name, as far as they are typed."""
+    typed = ADDRESS.findall(f"{draft.cc} {draft.bcc}") if draft is not None else []
+    return channels.named_by(typed) if typed else []
 
 
 def drop(ticket: Ticket, agent: Agent, kind: Kind) -> None:

@@ -12,7 +12,8 @@ from sqlalchemy import or_, select, update
 from desk.office import nothing_stored_after
 from desk.refusal import Refusal
 from desk.texts import requester_languages
-from desk.tickets import participants, requester, tickets
+from desk.tickets import copies, participants, requester, tickets
+from desk.tickets.copies import Same
 from desk.tickets.list_lines import note_last
 from models import (
     Agent,
@@ -158,9 +159,12 @@ def open_moves(ticket: Ticket) -> set[int]:
     return set(rows)
 
 
-def related(ticket: Ticket) -> list[tuple[str, Ticket]]:
+def related(ticket: Ticket, same: Same | None = None) -> list[tuple[str, Ticket]]:
     """What hangs together with this ticket, each with the code of how: continues, continued_by, maybe,
-    maybe_here, split_from, split_off. One statement."""
+    maybe_here, split_from, split_off, and those of `same`. One statement.
+
+    `same`: what `copies.of` answers, which is asked where it is not given.
+    """
     splits = select(TicketMove.source_id, TicketMove.target_id).where(
         TicketMove.kind == "split", TicketMove.undone_at.is_(None)
     )
@@ -180,7 +184,11 @@ def related(ticket: Ticket) -> list[tuple[str, Ticket]]:
         .order_by(Ticket.id.desc())
         .limit(20)
     )
-    return [(_relation(ticket, other, off, whence), other) for other, off, whence in rows]
+    found = [(_relation(ticket, other, off, whence), other) for other, off, whence in rows]
+    known = {other.id for _, other in found}
+    mails = (copies.of(ticket) if same is None else same).values()
+    named = {other.id: (code, other) for one in mails for code, other in one}
+    return [*found, *(one for number, one in named.items() if number not in known)]
 
 
 # --- below

@@ -77,6 +77,10 @@ class Circle:
         strangers = {mailbox_key(entry["address"]) for entry in _unknown_wishes(last, self.may_read)}
         wished = [entry for entry in last.reply_to if mailbox_key(entry["address"]) not in strangers]
         author = [{"name": last.from_name, "address": last.from_address}]
+        if (
+            channels.untagged(last.from_address) in self.own
+        ):  # our own answer, that came here from another channel
+            author = [{"name": contact.name, "address": contact.address}]
         return self._writable(wished)[:MOST_WISHED] or self._writable(author)
 
     def offered(self) -> list[str]:

@@ -60,10 +60,12 @@ def shown(ticket: Ticket, agent: Agent, tab: str, added: Added | None = None) ->
     """The values of a ticket page for one tab: reply, note or history; after `added` as little as changed."""
     kind = Kind.NOTE if tab == "note" else Kind.REPLY
     counted = counts(ticket)
-    sender = channels.sender_address(channels.sending_channel(ticket))
     circle = (added and added.circle) or participants.around(ticket)
+    channel = channels.sending_channel(ticket)
+    sender = channels.sender_address(channel, channels.written_to(channel, circle.last))
     to = circle.recipients()
     entries, earlier = ([added.message], None) if added is not None else conversation(ticket, tab)
+    draft = None if added and added.circle else drafts.of(ticket, agent, kind)
     return {
         "entries": entries,
         "earlier_messages": earlier,
@@ -71,7 +73,8 @@ def shown(ticket: Ticket, agent: Agent, tab: str, added: Added | None = None) ->
             "reply": counted.get(Kind.INBOUND, 0) + counted.get(Kind.REPLY, 0),
             "note": counted.get(Kind.NOTE, 0),
         },
-        "draft": None if added and added.circle else drafts.of(ticket, agent, kind),
+        "draft": draft,
+        "named_channels": drafts.named_channels(draft),
         "sender": str(sender),
         "elsewhere": ticket.channel.id != channels.sending_channel(ticket).id,
         "recipients": to,

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
+from desk.tickets import copies
 from models import Channel, InboundMail, MailState, Message, OutboundMail, Ticket, db
 from models.base import reading
 
@@ -35,6 +36,7 @@ def channel(row: Channel) -> dict[str, Any]:
     return {
         "id": row.key,
         "address": row.address,
+        "aliases": row.aliases.splitlines(),
         "provider": str(row.provider),
         "active": row.active,
         "default": row.is_default,
@@ -75,8 +77,9 @@ def _tickets_after(number: int) -> list[dict[str, Any]]:
             .order_by(Ticket.number)
             .limit(TICKETS_AT_ONCE)
         ).all()
-        messages = _messages([row.id for row in rows])
-        lines = [_ticket(row, messages.get(row.id, [])) for row in rows]
+        ids = [row.id for row in rows]
+        messages, also_in = _messages(ids), copies.numbers_of(ids)
+        lines = [_ticket(row, messages.get(row.id, []), also_in) for row in rows]
     db.session.expunge_all()
     return lines
 
@@ -147,7 +150,7 @@ def _messages(ticket_ids: list[int]) -> dict[int, list[Message]]:
     return found
 
 
-def _ticket(row: Ticket, messages: list[Message]) -> dict[str, Any]:
+def _ticket(row: Ticket, messages: list[Message], also_in: dict[int, list[int]]) -> dict[str, Any]:
     return {
         "number": row.number,
         "subject": row.subject,
@@ -159,11 +162,11 @@ def _ticket(row: Ticket, messages: list[Message]) -> dict[str, Any]:
         "tags": row.tags,
         "created_at": _time(row.created_at),
         "arrived_at": _time(row.came_at),
-        "messages": [_message(message) for message in messages],
+        "messages": [_message(message, also_in.get(message.id, [])) for message in messages],
     }
 
 
-def _message(row: Message) -> dict[str, Any]:
+def _message(row: Message, also_in: list[int]) -> dict[str, Any]:
     outbound = row.outbound
     return {
         "kind": str(row.kind),
@@ -194,6 +197,7 @@ def _message(row: Message) -> dict[str, Any]:
         if outbound
         else [],
         "reason": row.why or (row.inbound.reason if row.inbound else ""),
+        "also_in": also_in,
     }
 
 

@@ -65,6 +65,13 @@ def as_machine(mail: Mail, bounce: Bounce | None, envelope_from: str | None = No
     return _first_opinion(MACHINE_RULES, _case(mail, Facts(), bounce, envelope_from))
 
 
+def our_answer(case: Case) -> str | None:
+    """An agent put another channel into Cc: who reads that one shall have it. What writes itself is for nobody."""
+    facts = case.facts
+    is_here = facts.own_message_id and facts.names_this_channel and not facts.own_loop_header
+    return case.mail.message_id if is_here else None
+
+
 def own_mail(case: Case) -> str | None:
     if case.facts.own_message_id or case.facts.own_loop_header:
         return case.mail.message_id
@@ -249,6 +256,7 @@ def unreadable(case: Case) -> str | None:
 
 
 RULES: tuple[Rule, ...] = (
+    Rule(Action.QUIET, "our_answer", our_answer),
     Rule(Action.DROP, "own_mail", own_mail),
     Rule(Action.BOUNCE, "bounce", bounced),
     Rule(Action.BOUNCE, "delayed", delayed),

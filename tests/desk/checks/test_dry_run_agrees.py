@@ -36,7 +36,7 @@ from mail import ids, safe_reading
 from mail.judging import limits, rules
 from mail.judging.authentication_results import Result, SenderState
 from mail.safe_reading import read
-from mail.types import ClueKind, Facts
+from mail.types import Address, ClueKind, Facts
 from models import (
     Agent,
     Channel,
@@ -96,6 +96,11 @@ def before(app: Flask, channel: Channel, alice: Agent, bob: Agent) -> dict[str, 
     ticket = ticket_of(arrive(channel, mail(message_id="<first@customer.example>"), predates_channel=True))
     sent = replies.send_reply(ticket, alice, replies.Written(text="We look into it."))
     mark_as_left(sent.mail)
+    # And one that names the channel which is looked into.
+    named = replies.send_reply(
+        ticket, alice, replies.Written(text="Billing writes to you.", cc=(Address("", GROUP),))
+    )
+    mark_as_left(named.mail)
     closed = ticket_of(arrive(channel, mail(message_id="<long-ago@customer.example>"), predates_channel=True))
     link = OutboundMail(
         message_id=ids.system_message_id(signing_key(), "a" * 16, "poststelle.example"),
@@ -108,6 +113,7 @@ def before(app: Flask, channel: Channel, alice: Agent, bob: Agent) -> dict[str, 
         "ticket": ticket.number,
         "other": closed.number,
         "sent": sent.mail.message_id,
+        "named": named.mail.message_id,
         "link": link.message_id,
     }
 
@@ -155,6 +161,7 @@ def generated(there: dict[str, Any], run: str) -> Iterator[bytes]:
         "list": {"list_id": "<news.other.example>"},
         "envelope": {"return_path": "<>"},
         "envelope known": {"return_path": "<somebody@customer.example>"},
+        "robot's envelope": {"return_path": "<news-bounces@%domain%>"},
         "spam": {"x_spam_flag": "YES"},
         "auto": {"auto_submitted": "auto-replied"},
         "bulk": {"precedence": "bulk"},
@@ -183,6 +190,11 @@ def generated(there: dict[str, Any], run: str) -> Iterator[bytes]:
             given = {name: value.replace("%domain%", domain) for name, value in headers.items()}
             given.setdefault("message_id", f"<{run}-{switch.replace(' ', '-')}-{number}@customer.example>")
             yield mail(person, **({"to": GROUP} | given))
+    yield mail(text='{"emoji": "👍", "version": 1}', message_id=f"<{run}-sign@x.example>").replace(
+        b"text/plain", b"text/vnd.google.email-reaction+json"
+    )
+    for text in ("Something else.", "Billing writes to you.", "Billing writes to you. And more."):
+        yield mail("Acme <support-acme@poststelle.example>", text=text, message_id=there["named"], to=GROUP)
     yield mail(text=f"See {office().settings.public_url}/password/abc", message_id=f"<{run}-link@x.example>")
     for number, person in enumerate(people):
         text = f"> {ids.sign_marker(key, there['ticket'])}"
@@ -425,5 +437,7 @@ def test_what_the_receiver_takes_becomes_what_was_decided(
 
 def test_a_new_fact_of_a_delivery_is_not_forgotten_here() -> None:
     """Whoever adds one finds it in one of the two tests above; those of `Facts` are watched by the first."""
-    known = {"channel", "envelope_from", "envelope_to", "predates_channel", "released", "results"}
+    known = {
+        "channel", "envelope_from", "envelope_to", "predates_channel", "released", "results", "aliases", "sha256",
+    }  # fmt: skip
     assert {field.name for field in fields(Delivery)} == known

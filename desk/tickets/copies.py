@@ -1,0 +1,165 @@
+"""One mail in several tickets: it came to two of our channels, or a reply of ours named another channel.
+
+`Message.copy_of_id` leads to the first message of the same mail, so the tickets follow their messages when agents
+merge and split. All agents see all tickets; so each may name the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, or_, select, union
+from sqlalchemy.orm import aliased, joinedload
+
+from desk.channels.addresses import untagged
+from desk.tickets import tickets
+from mail.domains import mailbox_key
+from mail.types import Mail
+from models import InboundMail, Kind, Message, OutboundMail, OutboundRecipient, Ticket, db
+from models.base import one_at_a_time
+
+SAME_ID = 20  # messages that are looked at when many have one Message-ID
+
+# Asked for every mail where there are several channels, so they are put together once.
+_SAME = (
+    select(Message.id, Message.copy_of_id, Message.from_address, Message.text)
+    .join(InboundMail, InboundMail.id == Message.inbound_id)
+    .where(InboundMail.channel_id != bindparam("channel_id"))
+    .order_by(Message.id)
+    .limit(SAME_ID)
+)
+BY_MESSAGE_ID = _SAME.where(Message.message_id == bindparam("message_id"))
+BY_DIGEST = _SAME.where(InboundMail.sha256 == bindparam("sha256"))
+
+
+def same_mail(mail: Mail, sha256: str, channel_id: int, locks: bool) -> int | None:
+    """The first message that this mail has become in another channel, by its number.
+
+    Servers on the way add lines above a mail and a list its footer below; and anybody can copy a Message-ID. So
+    author and words decide. `locks`: two of them that are filed at once see each other.
+    """
+    if not mail.message_id and not sha256:
+        return None
+    if locks:
+        one_at_a_time([f"mail:{mail.message_id or sha256}"])
+    question, values = BY_MESSAGE_ID, {"message_id": mail.message_id[:998]}
+    if not mail.message_id:
+        question, values = BY_DIGEST, {"sha256": sha256}
+    rows = db.session.connection().execute(question, {"channel_id": channel_id, **values})
+    for number, first, author, text in rows:
+        if mailbox_key(author) == mail.sender.key and _same_words(text, mail.text):
+            return int(first or number)
+    return None
+
+
+def is_confirmed(message_id: int) -> bool:
+    """Whether the sender got an acknowledgement of this message or of one that is the same mail."""
+    of_it = or_(Message.id == message_id, Message.copy_of_id == message_id)
+    query = (
+        select(OutboundMail.id)
+        .join(Message, Message.id == OutboundMail.about_id)
+        .where(of_it, OutboundMail.ticket_id == Message.ticket_id, OutboundMail.purpose == "confirmation")
+    )
+    return db.session.scalar(query.limit(1)) is not None
+
+
+def our_answer(mail: Mail, addresses: Set[str], channel_id: int, locks: bool) -> Message | None:
+    """The reply of ours that this mail is, if it went to one of these addresses of the channel as well.
+
+    None where it left by this very channel or is here already. Whoever got our mail knows its Message-ID: its words
+    have to be ours too.
+    """
+    rows = db.session.execute(
+        select(OutboundMail.message_fk, OutboundMail.channel_id, OutboundRecipient.address_key)
+        .join(OutboundRecipient, OutboundRecipient.mail_id == OutboundMail.id)
+        .where(OutboundMail.message_id == mail.message_id, OutboundMail.message_fk.is_not(None))
+    ).all()
+    named = any(
+        untagged(key) in addresses or key in addresses for _, left_by, key in rows if left_by != channel_id
+    )
+    reply = db.session.get(Message, rows[0][0]) if named else None
+    if reply is None or mail.sender.key != mailbox_key(reply.from_address):
+        return None
+    if " ".join(reply.text.split()) not in " ".join(mail.text.split()):
+        return None
+    if locks:
+        one_at_a_time([f"mail:{mail.message_id}"])
+    here = (
+        select(Message.id)
+        .join(InboundMail, InboundMail.id == Message.inbound_id)
+        .where(Message.copy_of_id == reply.id, InboundMail.channel_id == channel_id)
+    )
+    return reply if db.session.scalar(here.limit(1)) is None else None
+
+
+def beside(ticket: Ticket, channel_id: int) -> Ticket | None:
+    """The newest ticket of a channel that has a mail of this one."""
+    found = {
+        other.id: other for one in of(ticket).values() for _, other in one if other.channel_id == channel_id
+    }
+    return found[max(found)] if found else None
+
+
+class Copied(NamedTuple):
+    """`code`: same_mail; of a reply of ours our_answer where it was filed, answer_there where it was written."""
+
+    code: str
+    ticket: Ticket
+
+
+Same = dict[int, list[Copied]]
+
+
+def of(ticket: Ticket) -> Same:
+    """The other tickets that have a mail of this one, by the number of the message here. Two statements at most."""
+    rows = _same([ticket.id])
+    numbers = {row.ticket_id for row in rows}
+    query = select(Ticket).where(Ticket.id.in_(numbers)).options(joinedload(Ticket.channel))
+    others = {other.id: other for other in db.session.scalars(query)} if numbers else {}
+    found: Same = {}
+    for row in rows:
+        found.setdefault(row.id, []).append(Copied(_code(row.kind, row.kind_there), others[row.ticket_id]))
+    return found
+
+
+def numbers_of(ticket_ids: Sequence[int]) -> dict[int, list[int]]:
+    """By message: the numbers of the other tickets that have the same mail. Two statements at most."""
+    rows = _same(ticket_ids)
+    query = select(Ticket.id, Ticket.number).where(Ticket.id.in_({row.ticket_id for row in rows}))
+    numbers = {number_id: number for number_id, number in db.session.execute(query)} if rows else {}
+    found: dict[int, list[int]] = {}
+    for row in rows:
+        found.setdefault(row.id, []).append(numbers[row.ticket_id])
+    return found
+
+
+def note(message: Message, ticket: Ticket) -> None:
+    """Each of the tickets names the other, in the running transaction; `message` was just filed in this one."""
+    for code, other in of(ticket).get(message.id, ()):
+        back = "answer_there" if code == "our_answer" else code
+        tickets.note_event(ticket, code, number=str(other.number), channel=other.channel.key)
+        tickets.note_event(other, back, number=str(ticket.number), channel=ticket.channel.key)
+
+
+def _same(ticket_ids: Sequence[int]) -> Sequence[Any]:
+    """Each message of these tickets beside each of the same mail in another one, in the order of their numbers."""
+    here, there = aliased(Message), aliased(Message)
+    both = select(here.id, here.kind, there.kind.label("kind_there"), there.ticket_id).where(
+        here.ticket_id.in_(ticket_ids), there.ticket_id != here.ticket_id
+    )
+    ways = (there.id == here.copy_of_id, there.copy_of_id == here.id, there.copy_of_id == here.copy_of_id)
+    rows = db.session.execute(union(*(both.join(there, way) for way in ways)))
+    return sorted(rows, key=lambda row: (row.id, row.ticket_id))
+
+
+def _code(here: Kind, there: Kind) -> str:
+    if here == Kind.REPLY:
+        return "answer_there"
+    return "our_answer" if there == Kind.REPLY else "same_mail"
+
+
+def _same_words(one: str, other: str) -> bool:
+    """Whether one is the other, but for blanks and for what a list writes below."""
+    shorter, longer = sorted((one.split(), other.split()), key=len)
+    return longer[: len(shorter)] == shorter if shorter else not longer
