@@ -6,7 +6,7 @@ from flask import Flask
 from flask_wtf import CSRFProtect
 
 from blueprints import health, help
-from blueprints.agents import agents, groups, profile, sessions, setup
+from blueprints.agents import agents, company_settings, groups, profile, sessions, setup
 from blueprints.channels import channels, deliverability, oauth
 from blueprints.labels import in_templates
 from blueprints.mailroom import blocked_senders, ledger, outbox_page, quarantine
@@ -51,6 +51,7 @@ def init_app(app: Flask) -> None:
         bell.blueprint,
         blocked_senders.blueprint,
         channels.blueprint,
+        company_settings.blueprint,
         deliverability.blueprint,
         drafts.blueprint,
         groups.blueprint,

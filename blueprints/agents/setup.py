@@ -9,28 +9,26 @@ from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 from flask_babel import lazy_gettext as _l
-from wtforms import Field, IntegerField, PasswordField, SelectField, StringField
-from wtforms.validators import Length, NumberRange, Optional, Regexp
+from wtforms import Field, SelectField
 
+from blueprints.agents.relay_fields import RelayFields
 from blueprints.agents.sessions import sign_in
 from blueprints.labels.agents import refuse
 from blueprints.page import forms
 from blueprints.page.access import open_to_all
 from blueprints.page.htmx import go, invalid, page
 from blueprints.page.limits import WRONG_SETUP_LINKS, limiter
-from config import Relay
 from desk.agents import accounts
 from desk.office import account, office
 
 blueprint = Blueprint("setup", __name__)
 
-PORTS = {"starttls": 587, "ssl": 465, "none": 25}
 FALLBACK_ZONE = "Europe/Vienna"
 
 wrong_tokens = limiter.limit(WRONG_SETUP_LINKS, deduct_when=lambda response: response.status_code == 404)
 
 
-class SetupForm(forms.Form):
+class SetupForm(RelayFields):
     company = forms.text(
         _l("Company"), _l("Enter the name of your company."), autocomplete="organization", autofocus=True
     )
@@ -41,44 +39,6 @@ class SetupForm(forms.Form):
     name = forms.text(_l("Your name"), _l("Enter a name."), autocomplete="name")
     email = forms.email()
     password = forms.new_password(_l("Password"))
-    relay_host = StringField(
-        _l("Server name"),
-        [
-            Optional(),
-            Length(max=255),
-            Regexp(r"\s*[^\s/@:]+\s*$", message=_l("Enter only the name of the server: mail.acme.example")),
-        ],
-        render_kw={"autocapitalize": "off", "spellcheck": "false"},
-    )
-    relay_encryption = SelectField(
-        _l("Encryption"),
-        choices=forms.choices(("starttls", "STARTTLS"), ("ssl", "SSL/TLS"), ("none", _l("None"))),
-    )
-    relay_port = IntegerField(
-        _l("Port"),
-        [Optional(), NumberRange(1, 65535, _l("A port is a number from 1 to 65535."))],
-        render_kw={"class": "input-short"},
-    )
-    relay_user = StringField(_l("User name"), [Length(max=255)], render_kw={"autocomplete": "off"})
-    relay_password = PasswordField(
-        _l("Password"), [Length(max=1000)], render_kw={"autocomplete": "new-password"}
-    )
-
-    def relay(self) -> Relay | None:
-        """What was entered; None means trial operation, or that the environment has decided."""
-        if office().settings.relay:
-            return None
-        host = (self.relay_host.data or "").strip()
-        if not host:
-            return None
-        encryption = self.relay_encryption.data
-        return Relay(
-            host,
-            self.relay_port.data or PORTS[encryption],
-            encryption,
-            (self.relay_user.data or "").strip(),
-            self.relay_password.data or "",
-        )
 
 
 @blueprint.get("/setup")
@@ -154,9 +114,7 @@ def _form() -> SetupForm:
         del form.mail_domain
     if settings.timezone:
         del form.timezone
-    if settings.relay:
-        for name in [name for name in form._fields if name.startswith("relay_")]:
-            del form[name]
+    form.fixed_by_environment()
     return form
 
 

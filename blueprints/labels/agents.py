@@ -38,6 +38,9 @@ REFUSALS = {
     ),
     "yourself": ("", _l("You cannot take away your own rights. Another administrator can.")),
     "choice_unknown": ("notify", _l("This choice is not available.")),
+    "undo_seconds": ("undo_seconds", _l("This number is not available.")),
+    "close_days": ("close_days", _l("This number is not available.")),
+    "reopen_days": ("reopen_days", _l("This number is not available.")),
     "hours_order": ("work_end", _l("Enter two times of the same day, the earlier one first.")),
     "inactive": ("", _l("This agent is deactivated. Activate the agent first.")),
 }

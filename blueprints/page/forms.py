@@ -80,8 +80,10 @@ def choices(*pairs: tuple[str, Any]) -> list[SelectChoice]:
     return [SelectChoice(code, label) for code, label in pairs]
 
 
-def timezones() -> list[SelectChoice]:
-    return choices(*((zone, zone) for zone in _zones()))
+def timezones(chosen: str = "") -> list[SelectChoice]:
+    """`chosen` is among them, whatever it is."""
+    others = (chosen,) if chosen and chosen not in _zones() else ()
+    return choices(*((zone, zone) for zone in (*others, *_zones())))
 
 
 @cache

@@ -33,7 +33,7 @@ PART_OF = {
 }
 
 # The second stroke of its shortcut (after g), where the first letter of its key is another's.
-STROKES = {"outbox": "p"}
+STROKES = {"outbox": "p", "settings": "s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,7 @@ def _system() -> Iterator[Entry]:
         ("agents", gettext("Agents"), "users"),
         ("outbox", gettext("Outbox"), "send"),
         ("ledger", gettext("Mail ledger"), "book-open-check"),
+        ("settings", gettext("Settings"), "settings"),
     ):
         count = outbox_page.in_trouble() if part == "outbox" else None
         yield Entry(section, part, label, icon, url_for(f"{part}.index"), part == _part(), count)

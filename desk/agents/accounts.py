@@ -59,7 +59,7 @@ def create_account(
         raise AlreadySetUp
     settings = office().settings
     mail_domain = _checked_domain(settings.mail_domain or mail_domain)
-    timezone = _checked_timezone(settings.timezone or timezone)
+    timezone = checked_timezone(settings.timezone or timezone)
     company = checked_name(company, "company")
     if locale not in LOCALES:
         raise AccountRefused("locale_unknown")
@@ -211,7 +211,7 @@ def update_profile(agent: Agent, name: str, locale: str, timezone: str, scheme: 
         raise AccountRefused("locale_unknown")
     if scheme not in SCHEMES:
         raise AccountRefused("scheme_unknown")
-    agent.timezone = _checked_timezone(timezone) if timezone else ""
+    agent.timezone = checked_timezone(timezone) if timezone else ""
     agent.name, agent.locale, agent.scheme, agent.shortcuts = name, locale, scheme, shortcuts
     db.session.commit()
 
@@ -296,7 +296,7 @@ def _checked_domain(domain: str) -> str:
     return domain
 
 
-def _checked_timezone(timezone: str) -> str:
+def checked_timezone(timezone: str) -> str:
     try:
         return ZoneInfo(timezone).key
     except (ZoneInfoNotFoundError, ValueError, OSError):

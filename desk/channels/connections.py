@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from config import Relay
 from desk.channels import health, oauth
 from desk.channels.channel_values import BY_TOKEN, ChannelValues
 from desk.channels.oauth import PASSWORD
@@ -114,9 +115,12 @@ def outgoing_credentials(
     return Credentials(own.smtp_user or own.user, password, own.smtp_auth)
 
 
-def relay_server() -> tuple[ServerAddress, Credentials] | None:
-    """The relay was set by the operator: it may be on this machine and, there, without encryption."""
-    way = relay()
+def relay_server(entered: Relay | None = None) -> tuple[ServerAddress, Credentials] | None:
+    """The relay was set by the operator: it may be on this machine and, there, without encryption.
+
+    `entered`: one that is not stored yet.
+    """
+    way = entered or relay()
     if way is None:
         return None
     server = ServerAddress(

@@ -17,6 +17,7 @@ from typing import Protocol
 from flask import current_app
 from flask_babel import force_locale, gettext
 
+from config import Relay
 from desk.channels.channel_values import (
     INCOMING_LOGIN,
     ChannelValues,
@@ -119,9 +120,15 @@ class RecentChecks:
 
 
 def start(
-    values: ChannelValues, channel: Channel | None, agent_id: int, send_mail: bool = False
+    values: ChannelValues,
+    channel: Channel | None,
+    agent_id: int,
+    send_mail: bool = False,
+    relay: Relay | None = None,
 ) -> ConnectionTest:
     """Try what stands in the form, saved or not. Answers at once; nothing runs longer than 15 seconds.
+
+    `relay`: one that is not stored yet, in the place of the one that is.
 
     A stored password is used only for the very server it was given for. A »Standard« address has no
     incoming server; its way out is the relay. `send_mail` sends one mail from the address to itself and
@@ -141,7 +148,7 @@ def start(
     test_mail = _test_mail(test, values.address) if send_mail and values.address else b""
     if test_mail and not values.is_own:
         test.newest = db.session.scalar(db.select(db.func.max(InboundMail.id))) or 0
-    our_name, relay = the_account().mail_domain, relay_server()
+    our_name, way_out = the_account().mail_domain, relay_server(relay)
     grant = grant_of(values, channel)
     login = incoming_credentials(values, incoming_secret, grant)
     outgoing_login = outgoing_credentials(values, outgoing_secret, grant)
@@ -149,7 +156,7 @@ def start(
     recent_checks().keep(test)
     if not values.is_own:
         test.waits_here = bool(test_mail)
-        _try_sending(test, relay, values.address, our_name, test_mail)
+        _try_sending(test, way_out, values.address, our_name, test_mail)
         return test
     test.provider = provider_name(values.server)
     server = incoming_server(values)

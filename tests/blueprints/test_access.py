@@ -179,6 +179,10 @@ admin   POST outbox.stop
 admin   POST requester_languages.add
 admin   GET  requester_languages.ask
 admin   POST requester_languages.remove
+admin   GET  settings.index
+admin   POST settings.relay_test
+admin   GET  settings.relay_test_steps
+admin   POST settings.update
 """
 RANKS = ("anybody", "agent", "admin")
 # Who asks, and how far they come. Whoever was deactivated is nobody, however good the session was.

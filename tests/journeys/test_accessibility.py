@@ -34,6 +34,7 @@ PAGES = (
     "/system/mail-designs/1",
     "/system/agents",
     "/system/groups",
+    "/system/settings",
     "/system/groups/new",
     "/system/agents/new",
     "/system/outbox",
