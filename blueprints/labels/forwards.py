@@ -63,7 +63,7 @@ STEPS: tuple[tuple[str, Any], ...] = (
 
 REFUSED = {
     "no_address": _l("Enter the forwarded address first and save the channel."),
-    "no_relay": _l("The check needs an outgoing server: an operator sets it with MAIL_SERVER."),
+    "no_relay": _l("The check needs an outgoing server: enter it under “System >> Settings”."),
 }
 
 
