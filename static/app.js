@@ -168,7 +168,12 @@ function setFiles(input, files) {
   listFiles(input);
 }
 
-/** The chosen files as chips, each with its size and a button that takes it off again. */
+function chooseFiles(input, files) {
+  setFiles(input, files);
+  input.dispatchEvent(new Event("files-chosen", { bubbles: true }));
+}
+
+/** The chosen files as chips, each with its size and a button that takes it off again, until the draft has them. */
 function listFiles(input) {
   const list = document.getElementById(input.dataset.files);
   list?.replaceChildren(...[...input.files].map((file, index) => {
@@ -191,12 +196,12 @@ function takeFiles(event, source) {
   if (!input || !files.length) return;
   event.preventDefault();
   event.stopPropagation();
-  setFiles(input, [...input.files, ...files]);
+  chooseFiles(input, [...input.files, ...files]);
 }
 // A second choice adds to the first instead of replacing it.
 document.addEventListener("change", (event) => {
   const input = event.target;
-  if (input.matches?.("[data-files]")) setFiles(input, [...(input._files ?? []), ...input.files]);
+  if (input.matches?.("[data-files]")) chooseFiles(input, [...(input._files ?? []), ...input.files]);
 });
 document.addEventListener("drop", (event) => {
   all(".dragging").forEach((zone) => zone.classList.remove("dragging"));
@@ -216,7 +221,9 @@ document.addEventListener("dragleave", (event) => {
   if (zone && !zone.contains(event.relatedTarget)) zone.classList.remove("dragging");
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || !(event.metaKey || event.ctrlKey)) return;
+  if (event.key !== "Enter") return;
+  if (event.target.matches?.(".composer input")) event.preventDefault(); // an address is typed, nothing is sent
+  if (!(event.metaKey || event.ctrlKey)) return;
   const form = event.target.closest?.("form[data-send]");
   if (!form) return;
   event.preventDefault();

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flask import Blueprint, Response, abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from werkzeug.datastructures import FileStorage
 
 from blueprints.page.access import me
 from blueprints.page.bodies import takes_files
@@ -124,7 +125,8 @@ def _refused(ticket: Ticket, tab: str, error: ReplyRefused) -> Response:
     let_go()  # a wrong address was noticed with the ticket held
     kind = Kind.NOTE if tab == "note" else Kind.REPLY
     draft_views.keep(ticket, kind)
-    drafts.keep_files(ticket, me(), kind, _files())
+    with suppress(drafts.FilesTooLarge):  # the sentence says so, and the browser still has them
+        drafts.keep_files(ticket, me(), kind, draft_views.attached())
     status = 409 if error.code == "newer_message" else 422
     context = ticket_page(ticket, tab, errors={error.field: [_sentence(error)]})
     if wants_fragment():
@@ -141,7 +143,7 @@ def _written(kind: Kind) -> Written:
         html=body if as_html else "",
         cc=_addresses("cc") if kind == Kind.REPLY else (),
         bcc=_addresses("bcc") if kind == Kind.REPLY else (),
-        files=_files(),
+        files=draft_views.attached(),
         kept_files=tuple(form.getlist("kept")),
         seen=form.get("seen", 0, type=whole_number),
         once=form.get("once", "")[:64],
@@ -153,17 +155,6 @@ def _addresses(field: str) -> tuple[uploads.Address, ...]:
         return uploads.addresses(request.form.get(field, ""))
     except uploads.AddressError as error:
         raise ReplyRefused("address", field, error.text) from error
-
-
-def _files() -> tuple[uploads.Part, ...]:
-    given: list[FileStorage] = request.files.getlist("attachments")
-    for storage in given:
-        storage.stream.seek(0)
-    return tuple(
-        uploads.from_form(storage.filename or "", storage.read(), storage.mimetype)
-        for storage in given
-        if storage.filename
-    )
 
 
 def _sentence(error: ReplyRefused) -> str:

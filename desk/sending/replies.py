@@ -267,6 +267,11 @@ def _references(answered: Message | None) -> list[str]:
     return [*answered.references, answered.message_id]
 
 
+def was_sent(ticket: Ticket, agent: Agent, once: str) -> bool:
+    """Whether the composer of that name has sent its answer or note already: nothing belongs into its draft then."""
+    return _sent_before(ticket, agent, once) is not None
+
+
 def _sent_before(ticket: Ticket, agent: Agent, once: str) -> Message | None:
     if not once:
         return None

@@ -6,14 +6,18 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from desk.channels import channels
-from desk.office import office
+from desk.office import nothing_stored_after, office
+from desk.refusal import Refusal
+from desk.tickets import uploads
 from mail.reading.plaintext import text_of
 from mail.showing.clean import clean_reply_html
 from mail.types import Part
 from models import Agent, Channel, Draft, Kind, Ticket, db, now
+from models.base import one_at_a_time
 
 ADDRESS = re.compile(r"[^\s<>,;\"]+@[^\s<>,;\"]+")  # also in what is not finished yet
 
@@ -43,26 +47,47 @@ def _save(ticket: Ticket, agent: Agent, kind: Kind, body: str, cc: str, bcc: str
     return now()
 
 
+class FilesTooLarge(Refusal):
+    """With them the files of the draft are too large for one mail; none of them was kept."""
+
+
+@nothing_stored_after(FilesTooLarge)
 def keep_files(ticket: Ticket, agent: Agent, kind: Kind, files: Sequence[Part]) -> None:
-    """A refused form must not lose what was attached: the files wait in the draft. Commits."""
+    """What is attached waits in the draft, over a restart and on every device. Commits.
+
+    The same file once more under the same name is the same: an upload that was broken off begins anew.
+    """
     if not files:
         return
-    draft = of(ticket, agent, kind)
+    given = [
+        {
+            "sha256": office().blobs.put(part.data),
+            "name": part.name,
+            "type": part.type,
+            "size": str(len(part.data)),
+        }
+        for part in files
+    ]
+    draft = _held(ticket, agent, kind)
     if draft is None:
         draft = Draft(agent_id=agent.id, ticket_id=ticket.id, kind=kind, files=[])
         db.session.add(draft)
-    draft.files = [
-        *(draft.files or []),
-        *(
-            {
-                "sha256": office().blobs.put(part.data),
-                "name": part.name,
-                "type": part.type,
-                "size": str(len(part.data)),
-            }
-            for part in files
-        ),
-    ]
+    known = {(entry["sha256"], entry["name"]) for entry in draft.files or []}
+    fresh = [entry for entry in given if (entry["sha256"], entry["name"]) not in known]
+    draft.files = [*(draft.files or []), *fresh]
+    if sum(int(entry["size"]) for entry in draft.files) > office().settings.max_mail_bytes * uploads.SHARE:
+        raise FilesTooLarge
+    db.session.commit()
+
+
+def drop_file(ticket: Ticket, agent: Agent, kind: Kind, sha256: str, name: str) -> None:
+    """It does not go along any more. Commits."""
+    draft = _held(ticket, agent, kind)
+    if draft is not None:
+        gone = (sha256, name)
+        draft.files = [entry for entry in draft.files if (entry["sha256"], entry["name"]) != gone]
+        if not (draft.body or draft.cc or draft.bcc or draft.files):
+            db.session.delete(draft)
     db.session.commit()
 
 
@@ -76,6 +101,21 @@ def files_of(
         for entry in (draft.files if draft else [])
         if entry["sha256"] in digests
     )
+
+
+def _held(ticket: Ticket, agent: Agent, kind: Kind) -> Draft | None:
+    """The draft, with no other request at its files before this transaction ends."""
+    one_at_a_time([f"draft:{agent.id}:{ticket.id}:{kind}"])
+    return db.session.get(Draft, (agent.id, ticket.id, kind), populate_existing=True)
+
+
+def tickets_with_drafts(agent: Agent, tickets: Sequence[Ticket]) -> set[int]:
+    """In which of these tickets, by their ids, this agent has begun to write something."""
+    ids = [ticket.id for ticket in tickets]
+    if not ids:
+        return set()
+    query = select(Draft.ticket_id).where(Draft.agent_id == agent.id, Draft.ticket_id.in_(ids))
+    return set(db.session.scalars(query))
 
 
 def of(ticket: Ticket, agent: Agent, kind: Kind) -> Draft | None:

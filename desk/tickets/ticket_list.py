@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, case, func, select
 
-from desk.tickets import search
+from desk.tickets import drafts, search
 from desk.tickets.tickets import whole
 from models import Agent, Channel, Status, Ticket, TicketEvent, TicketSeen, db
 from models.ticket import OPEN_STATES
@@ -24,6 +24,7 @@ class TicketListing:
 
     tickets: list[Ticket]
     unread: set[int]  # ticket ids
+    drafts: set[int]  # ticket ids in which the agent has begun to write
     page: int
     more: bool
 
@@ -39,7 +40,8 @@ def listing(
         whole().where(condition).order_by(order, Ticket.id.desc()).limit(PAGE + 1).offset((page - 1) * PAGE)
     ).all()
     tickets = list(rows[:PAGE])
-    return TicketListing(tickets, unread_of(agent, tickets), page, len(rows) > PAGE)
+    begun = drafts.tickets_with_drafts(agent, tickets)
+    return TicketListing(tickets, unread_of(agent, tickets), begun, page, len(rows) > PAGE)
 
 
 def counts(agent: Agent) -> dict[str, int]:

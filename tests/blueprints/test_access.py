@@ -49,6 +49,8 @@ agent   POST attachments.remember_images
 agent   GET  attachments.whole_text
 agent   GET  bell.index
 agent   POST bell.read_all
+agent   POST drafts.add_files
+agent   POST drafts.remove_file
 agent   POST drafts.save
 agent   GET  help.email_channel
 agent   POST merging.admit

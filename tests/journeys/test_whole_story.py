@@ -242,7 +242,7 @@ def write_answer(page: Page, folder: Path) -> None:
     page.get_by_role("button", name="Fett").click()
     page.keyboard.type(" geht alles hinaus.")
     page.locator("input[type=file]").set_input_files(folder / "Preisliste für Sie.pdf")
-    expect(page.locator("#composer-files")).to_contain_text("Preisliste für Sie.pdf")
+    expect(page.locator("#composer-kept")).to_contain_text("Preisliste für Sie.pdf")
     send(page)
 
 

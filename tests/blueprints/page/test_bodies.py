@@ -13,7 +13,7 @@ pytestmark = pytest.mark.one_database
 
 # Whoever adds a form with files adds its route here, and marks it with `takes_files`.
 WITH_FILES = {
-    "replies.create", "replies.create_note",
+    "drafts.add_files", "drafts.remove_file", "replies.create", "replies.create_note",
     "mail_designs.create", "mail_designs.update", "mail_designs.preview", "mail_designs.send_test",
 }  # fmt: skip
 
