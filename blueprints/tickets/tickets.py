@@ -80,7 +80,8 @@ def ticket_news(number: int) -> ResponseReturnValue:
     newer = thread.newer_messages(ticket, me(), seen)
     if newer == ("newer" in request.args) and not _rings():
         return "", 204
-    return page("tickets/ticket_news.swap.html", ticket=ticket, seen=seen, newer=newer)
+    tab = request.args.get("tab", "")
+    return page("tickets/ticket_news.swap.html", ticket=ticket, seen=seen, newer=newer, tab=tab)
 
 
 @blueprint.get("/tickets/<int:number>/earlier")

@@ -59,7 +59,7 @@ def reactions(entries: Sequence[Message | TicketEvent]) -> dict[int, list[Messag
 def shown(ticket: Ticket, agent: Agent, tab: str, added: Added | None = None) -> dict[str, Any]:
     """The values of a ticket page for one tab: reply, note or history; after `added` as little as changed."""
     kind = Kind.NOTE if tab == "note" else Kind.REPLY
-    counted = counts(ticket)
+    counted, newest = counts(ticket)
     circle = (added and added.circle) or participants.around(ticket)
     channel = channels.sending_channel(ticket)
     sender = channels.sender_address(channel, channels.written_to(channel, circle.last))
@@ -84,7 +84,8 @@ def shown(ticket: Ticket, agent: Agent, tab: str, added: Added | None = None) ->
         "last_mail": circle.last,
         "once": secrets.token_urlsafe(16),
         "participants": circle.others(),
-        "seen": max((entry.id for entry in entries if isinstance(entry, Message)), default=0),
+        # Of all tabs: what came before the page was opened is no news, wherever it stands.
+        "seen": newest if added is None else added.message.id,
     }
 
 
@@ -161,17 +162,18 @@ def events(ticket: Ticket) -> list[TicketEvent]:
     )
 
 
-def counts(ticket: Ticket) -> dict[Kind, int]:
+def counts(ticket: Ticket) -> tuple[dict[Kind, int], int]:
+    """How many messages there are of each kind, and the number of the newest (0: none)."""
     rows = db.session.execute(
-        select(Message.kind, func.count())
+        select(Message.kind, func.count(), func.max(Message.id))
         .outerjoin(OutboundMail, OutboundMail.message_fk == Message.id)
         .where(
             Message.ticket_id == ticket.id,
             or_(OutboundMail.state.is_(None), OutboundMail.state != MailState.CANCELLED),
         )
         .group_by(Message.kind)
-    )
-    return {kind: number for kind, number in rows}
+    ).all()
+    return {kind: number for kind, number, _ in rows}, max((newest for _, _, newest in rows), default=0)
 
 
 def newer_messages(ticket: Ticket, agent: Agent, seen: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,7 +12,19 @@ from config import Relay
 from desk.office import Office
 from desk.sending import replies
 from desk.tickets import drafts
-from models import Agent, Channel, Draft, Kind, MailState, OutboundMail, RecipientState, Ticket, db, now
+from models import (
+    Agent,
+    Channel,
+    Draft,
+    Kind,
+    MailState,
+    Message,
+    OutboundMail,
+    RecipientState,
+    Ticket,
+    db,
+    now,
+)
 from tests.support.browsing import PageClient
 from tests.support.mails import arrive, mail, ticket_of
 
@@ -141,3 +154,49 @@ def test_a_field_that_stands_there_twice_is_said_in_the_ticket_and_in_the_ledger
     db.session.rollback()
     shown = as_alice.get(f"/system/ledger/{number}").get_data(as_text=True)
     assert "Sender not verified (more than once: Subject)" in shown
+
+
+def comes_again(channel: Channel, ticket: Ticket) -> None:
+    """Carol answers in her ticket."""
+    subject = f"Re: Delivery [#{ticket.number}]"
+    before = db.session.query(Message).filter_by(ticket_id=ticket.id).first()
+    assert before is not None
+    arrive(channel, mail(subject=subject, text="More of it", in_reply_to=before.message_id))
+    db.session.rollback()
+
+
+def polled(client: PageClient, page: str) -> str:
+    """What the news of a page answer when it asks; empty when nothing happened."""
+    url = re.findall(r'id="ticket-news"[^>]*hx-get="([^"]+)"', page)[0].replace("&amp;", "&")
+    db.session.rollback()
+    answer = client.client.get(url, headers={"HX-Request": "true", "HX-Request-Type": "partial"})
+    db.session.rollback()
+    return answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("tab", ["reply", "note", "history"])
+def test_news_are_what_came_after_the_page_was_opened(
+    as_bob: PageClient, channel: Channel, ticket: Ticket, tab: str
+) -> None:
+    page = page_of(as_bob, ticket, tab)
+    assert polled(as_bob, page) == "", "the mail that opened the ticket is no news, whatever the tab shows"
+    comes_again(channel, ticket)
+    news = polled(as_bob, page)
+    assert news.count("Something new was written") == (1 if tab == "history" else 2)
+    assert ('hx-target="#composer-news"' in news) == (tab != "history")
+
+
+def test_after_a_refused_answer_the_page_is_as_new(
+    as_bob: PageClient, channel: Channel, ticket: Ticket
+) -> None:
+    page = page_of(as_bob, ticket)
+    seen = re.findall(r'name="seen" value="(\d+)"', page)[0]
+    comes_again(channel, ticket)
+    data = {"body": "My answer", "seen": seen}
+    refused = as_bob.post(f"/tickets/{ticket.number}/replies", data, status=409, htmx=True).get_data(
+        as_text=True
+    )
+    for part in ("#ticket-news", "#tabs", "#head", "#side", "#rail-views", "#conversation", "#composer"):
+        assert f'hx-target="{part}"' in refused
+    assert "Something new was written in this ticket – show" not in refused
+    assert "More of it" in refused and "My answer" in refused

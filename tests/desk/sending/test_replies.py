@@ -209,5 +209,5 @@ def test_an_undone_answer_is_seen_and_counted_nowhere(ticket: Ticket, alice: Age
     sent = replies.send_reply(ticket, alice, Written(text="oops"))
     assert undo_and_resend.undo(sent.message, alice)
     assert [message.kind for message in thread.messages_of(ticket, list(Kind))] == [Kind.INBOUND]
-    assert thread.counts(ticket) == {Kind.INBOUND: 1}
+    assert thread.counts(ticket)[0] == {Kind.INBOUND: 1}
     assert not undo_and_resend.undo(sent.message, alice)
