@@ -21,6 +21,7 @@ from blueprints.page import (
     moved,
     numbers,
     our_address,
+    pieces,
     rail,
     security,
     security_txt,
@@ -44,6 +45,7 @@ def init_app(app: Flask) -> None:
     limits.init_app(app)
     in_templates.init_app(app)
     rail.init_app(app)
+    pieces.init_app(app)
     errors.init_app(app)
     for blueprint in (
         agents.blueprint,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from flask import Flask, request, url_for
 from flask_babel import gettext, ngettext
 from flask_login import current_user
-from lucide import jinja as lucide
 
 from blueprints.page.access import me
 from desk.channels import channels
@@ -54,8 +52,6 @@ class Entry:
 
 
 def init_app(app: Flask) -> None:
-    # A page has dozens of icons, and each is an XML tree that would be copied and written anew.
-    app.jinja_env.globals["lucide"] = cache(lucide.lucide)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.context_processor(_frame)
 
