@@ -27,7 +27,7 @@ def explain(
     `seconds` is what reading and judging took, as at intake: making the HTML safe is counted in.
     """
     started = time.perf_counter()
-    reading = read(raw)
+    reading = read(raw, by_pop3=True)  # of a file nobody knows how it came
     mail, bounce = reading.mail, reading.bounce
     verdict = judge(mail, Facts(), bounce)
     machine = as_machine(mail, bounce)

@@ -81,14 +81,15 @@ class TakesTime(Exception):
     """The mail needs a child, and who asked cannot wait."""
 
 
-def read(raw: bytes, *, at_once: bool = False) -> Reading:
+def read(raw: bytes, *, at_once: bool = False, by_pop3: bool = False) -> Reading:
     """Parser and reader of reports over `raw`. A child takes `PATIENCE` at the very worst, of which there may be two;
     and children of one process wait for each other.
 
-    What servers had wrapped is read as the mail inside; a spam filter's wrapper takes the time of two mails.
+    What a POP3 server had wrapped (`by_pop3`) is read as the mail inside; a spam filter's wrapper takes the time
+    of two mails.
     Raises nothing but TakesTime, and that only where the answer is wanted `at_once`.
     """
-    raw = unwrapped(raw)
+    raw = unwrapped(raw) if by_pop3 else raw
     tree = skeleton_of(raw)
     reading = _read(raw, tree, at_once=at_once)
     if tree is None or reading.bounce is not None or (found := spam_wrapper.wrapped(raw, tree)) is None:
@@ -112,9 +113,9 @@ def _read(raw: bytes, tree: Skeleton | None, *, at_once: bool) -> Reading:
     return reading or Reading(unreadable(raw))
 
 
-def read_with_attached(raw: bytes, *, at_once: bool = False) -> Reading:
+def read_with_attached(raw: bytes, *, at_once: bool = False, by_pop3: bool = False) -> Reading:
     """As `read`; of attached mails the heads, and the only one whole, where that may be what it passes on."""
-    reading = read(raw, at_once=at_once)
+    reading = read(raw, at_once=at_once, by_pop3=by_pop3)
     if any(part.is_mail for part in reading.mail.attachments):
         reading = replace(reading, heads=_heads(reading.mail, raw))
     attached = [part for part in reading.mail.attachments if part.type == "message/rfc822"]

@@ -24,7 +24,7 @@ from desk.receiving.decision_facts import as_written
 from desk.receiving.explanations import Explanation
 from mail.safe_reading import Reading, read
 from mail.types import Mail
-from models import Channel, Existing, InboundMail, db, now
+from models import Channel, Existing, InboundMail, Protocol, db, now
 from models.base import reading
 from wire import Timeouts, TransportFailure
 from wire.peek import Glance, Glimpse, glance
@@ -117,7 +117,10 @@ def get(token: str, agent_id: int) -> DryRun | None:
 
 def _foresee(dry_run: DryRun, values: ChannelValues, stored: int | None, seen: Glance) -> None:
     """Decide of the newest mails as the fetch would, the oldest first. Reads the database, changes nothing."""
-    readings = [read(glimpse.raw) for glimpse in seen.mails]  # may take a while: nothing is locked meanwhile
+    by_pop3 = values.protocol == Protocol.POP3
+    readings = [
+        read(glimpse.raw, by_pop3=by_pop3) for glimpse in seen.mails
+    ]  # may take a while: nothing is locked meanwhile
     with reading(), same_for_a_batch():
         older = seen.total > len(seen.mails)
         run = _DryRun(values, db.session.get(Channel, stored) if stored is not None else None, older)

@@ -34,7 +34,7 @@ def view(row: InboundMail) -> RawView | None:
     raw = content(row)
     if raw is None:
         return None
-    mail = read(raw).mail
+    mail = read(raw, by_pop3=row.via == "pop3").mail
     end = re.search(rb"\r?\n\r?\n", raw[: LONGEST_HEADERS + 4])
     return RawView(
         sender=shown(str(mail.sender)),

@@ -54,7 +54,9 @@ def take_in(channel_id: int, batch: Sequence[Arrival]) -> list[int]:
         ]
         at_hand = office().at_hand
         at_hand.update(inbound_id for inbound_id, _ in rows)
-        route = Route(speakers.server_name(db.session.get_one(Channel, channel_id))) if rows else Route()
+        channel = db.session.get_one(Channel, channel_id)
+        by_pop3 = any(arrival.via == "pop3" for arrival in batch)
+        route = Route(speakers.server_name(channel) if rows else "", by_pop3=by_pop3)
         batch_cache.commit()
         try:
             for number, (inbound_id, raw) in enumerate(rows):
@@ -123,7 +125,7 @@ def _process(
         try:
             raw = office().blobs.get(digest) if raw is None else raw
             reach("reading")
-            reading = read_with_attached(raw, at_once=at_once)
+            reading = read_with_attached(raw, at_once=at_once, by_pop3=route.by_pop3)
             until = route.waits_until if office().overtakes else None
             late = until is not None and now() >= until  # then it makes nobody behind it wait
             try:

@@ -76,17 +76,20 @@ class Route:
 
     `server`: the name of the one whose word counts. Without one we check ourselves who `peer` brought it for,
     if anybody did; `waits_until`: so long the mail may wait for a name server.
+    `by_pop3`: a POP3 server handed it out.
     """
 
     server: str = ""
     peer: str = ""
     envelope_from: str = ""
     waits_until: datetime | None = None
+    by_pop3: bool = False
 
 
 def route_of(row: InboundMail) -> Route:
     server = server_name(row.channel)
-    return Route(server, "" if server else row.peer, row.envelope_from or "", row.received_at + WAITS)
+    peer, until = "" if server else row.peer, row.received_at + WAITS
+    return Route(server, peer, row.envelope_from or "", until, by_pop3=row.via == "pop3")
 
 
 def check(raw: bytes, mail: Mail, route: Route, *, at_once: bool = False) -> tuple[Result, ...]:

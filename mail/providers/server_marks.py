@@ -18,16 +18,24 @@ _WRAPPER_BOUNDARY = re.compile(
     rb'^Content-Type: multipart/mixed; boundary="([^"\r\n]{1,70})"\r?$', re.MULTILINE
 )
 _WRAPPED = re.compile(rb"\r?\nContent-Type: message/global\r?\n\r?\n")
+_WRAPPER_FIELDS = [b"content-type", b"from", b"mime-version", b"subject"]
+_FIELD_NAME = re.compile(rb"^([^\s:]+)[ \t]*:", re.MULTILINE)
 _WRAPPER_HEAD = 16 * 1024  # bytes in which its own words have ended
 
 
 def unwrapped(raw: bytes) -> bytes:
-    """The mail inside of Courier's notice; any other mail as it is."""
+    """The mail inside of Courier's notice; any other mail as it is.
+
+    Only of what a POP3 server hands out, and only where nothing but the notice's own fields stands above it: whatever
+    came by mail has at least a Received there, and what a stranger had packed inside is no mail of the mailbox.
+    """
     head = raw[:_WRAPPER_HEAD]
     if _WRAPPER_SUBJECT not in head:
         return raw
     end = _BLOCK_END.search(head)
     fields = head[: end.start()] if end else b""
+    if sorted(_FIELD_NAME.findall(fields.lower())) != _WRAPPER_FIELDS:
+        return raw
     boundary, inside = _WRAPPER_BOUNDARY.search(fields), _WRAPPED.search(head)
     if not (boundary and inside and _WRAPPER_SENDER.search(fields)):
         return raw

@@ -25,10 +25,10 @@ def wrapper(inside: bytes, boundary: str = "=_3310-1795992909") -> bytes:
 def test_the_mail_inside_of_the_notice_is_the_mail(charset):
     inside = MAIL.encode(charset)
     assert unwrapped(wrapper(inside)) == inside
-    mail = read(wrapper(inside)).mail
+    mail = read(wrapper(inside), by_pop3=True).mail
     assert (mail.sender.name, mail.sender.address, mail.subject) == ("Jürgen", "kunde@example.net", "Größe 5")
     assert mail.attachments == () and mail.text.startswith("Zeile eins")
-    assert read(wrapper(inside)) == read(inside)
+    assert read(wrapper(inside), by_pop3=True) == read(inside)
 
 
 def test_a_mail_with_parts_and_one_that_is_cut_are_found_inside_too():
@@ -36,7 +36,7 @@ def test_a_mail_with_parts_and_one_that_is_cut_are_found_inside_too():
         b'From: a@b.example\r\nContent-Type: multipart/mixed; boundary="=_3310-1"\r\n\r\n--=_3310-1\r\n\r\none\r\n'
         b"--=_3310-1\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\ntwo\r\n--=_3310-1--\r\n"
     )
-    assert read(wrapper(parts)).mail == read(parts).mail
+    assert read(wrapper(parts), by_pop3=True).mail == read(parts).mail
     cut = wrapper(MAIL.encode()).rpartition(b"\r\n--=_")[0]
     assert unwrapped(cut) == MAIL.encode()
 
@@ -98,3 +98,20 @@ def test_another_mail_stays_another(old, new):
 def test_what_has_no_header_or_no_end_of_it_is_compared_as_well():
     assert without_marks(b"") == b"" and without_marks(b"Status: RO") == b""
     assert without_marks(b"no mail at all\n") == b"no mail at all"
+
+
+@pytest.mark.parametrize(
+    "above", ["Received: from a by b; Mon, 30 Nov 2026 13:00:00 +0000", "To: help@acme.example", "X: y"]
+)
+def test_a_notice_that_came_by_mail_is_a_mail(above):
+    """Its Received says so. What a stranger has packed inside speaks for nobody."""
+    raw = above.encode() + b"\r\n" + wrapper(MAIL.encode())
+    assert unwrapped(raw) == raw
+
+
+def test_only_a_pop3_server_wraps():
+    raw = wrapper(
+        b"Authentication-Results: mx.acme.example; dmarc=pass header.from=example.net\r\n" + MAIL.encode()
+    )
+    mail = read(raw).mail
+    assert mail.sender.name == "Mail Delivery Subsystem" and not mail.all("authentication-results")
