@@ -156,6 +156,17 @@ function startEditor(area) {
 }
 document.addEventListener("trix-file-accept", (event) => event.preventDefault());
 
+// What was typed last is saved when the page is left; htmx saves all else while one types.
+let unsaved;
+for (const name of ["input", "trix-change"]) {
+  document.addEventListener(name, ({ target }) => (unsaved = target.closest?.(".composer form") ?? unsaved));
+}
+addEventListener("pagehide", () => {
+  if (!unsaved?.isConnected) return;
+  const typed = [...new FormData(unsaved)].filter(([, value]) => typeof value === "string");
+  fetch(unsaved.dataset.draft, { method: "POST", body: new URLSearchParams(typed), keepalive: true });
+});
+
 const fileSizes = { kilobyte: units("kilobyte"), megabyte: units("megabyte") };
 const fileSize = (bytes) =>
   bytes < 999500 ? fileSizes.kilobyte.format(Math.max(1, Math.round(bytes / 1000))) : fileSizes.megabyte.format(bytes / 1e6);

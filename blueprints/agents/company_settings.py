@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms import IntegerField, SelectField
 from wtforms.validators import InputRequired, NumberRange
 
-from blueprints.agents.relay_fields import RelayFields
+from blueprints.agents.relay_fields import PORTS, RelayFields
 from blueprints.labels.agents import refuse
 from blueprints.labels.connection_tests import shown_connection_test
 from blueprints.page import forms
@@ -60,7 +60,10 @@ class SettingsForm(RelayFields):
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    return page("settings/show.html", **_shown(_form()))
+    form = _form()
+    if "relay_port" in form and form.relay_port.data == PORTS[form.relay_encryption.data]:
+        form.relay_port.data = None  # the usual one follows the encryption
+    return page("settings/show.html", **_shown(form))
 
 
 @blueprint.post("")
@@ -81,6 +84,10 @@ def update() -> ResponseReturnValue:
 def relay_test() -> ResponseReturnValue:
     """The test of the outgoing server: answers at once, and the page asks how far it is. Without script it waits."""
     form, default = _form(), channels.default()
+    if mistakes := form.mistakes():
+        if wants_fragment():
+            return invalid("settings/_relay_test.html", mistakes=mistakes)
+        return invalid("settings/show.html", **_shown(form))
     relay = company.with_password(form.relay())
     standard = ChannelValues(default.key, default.address, provider="standard")
     begun = connection_tests.start(standard, default, me().id, relay=relay)

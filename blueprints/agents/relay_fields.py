@@ -53,6 +53,11 @@ class RelayFields(forms.Form):
             self.relay_password.data or "",
         )
 
+    def mistakes(self) -> list[str]:
+        """What is wrong with these fields alone; the others are not asked."""
+        own = [field for field in self if field.name.startswith("relay_")]
+        return [str(error) for field in own if not field.validate(self) for error in field.errors]
+
     def fixed_by_environment(self) -> None:
         """Its own outgoing server wins, so there is nothing to enter."""
         if office().settings.relay:

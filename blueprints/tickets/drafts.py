@@ -22,7 +22,8 @@ KINDS = {"reply": Kind.REPLY, "note": Kind.NOTE}
 @blueprint.post("/tickets/<int:number>/drafts/<kind>")
 def save(number: int, kind: str) -> ResponseReturnValue:
     ticket = _ticket(number)
-    keep(ticket, _kind(kind))
+    if not _was_sent(ticket):  # the last word of a page that is left may come after its answer
+        keep(ticket, _kind(kind))
     draft = drafts.of(ticket, me(), _kind(kind))
     named = drafts.named_channels(draft)
     return page("tickets/draft.swap.html", ticket=ticket, draft=draft, named_channels=named)
@@ -33,7 +34,7 @@ def save(number: int, kind: str) -> ResponseReturnValue:
 def add_files(number: int, kind: str) -> ResponseReturnValue:
     """What was attached just now; the composer lists what the draft has then."""
     ticket, which, said = _ticket(number), _kind(kind), ""
-    if not replies.was_sent(ticket, me(), request.form.get("once", "")[:64]):
+    if not _was_sent(ticket):
         keep(ticket, which)
         try:
             drafts.keep_files(ticket, me(), which, attached())
@@ -68,6 +69,11 @@ def attached() -> tuple[uploads.Part, ...]:
         for storage in given
         if storage.filename
     )
+
+
+def _was_sent(ticket: Ticket) -> bool:
+    """Whether the composer of the request has sent its answer or note."""
+    return replies.was_sent(ticket, me(), request.form.get("once", "")[:64])
 
 
 def _files_changed(ticket: Ticket, kind: str, said: str = "") -> ResponseReturnValue:

@@ -163,6 +163,9 @@ def _sentence(error: ReplyRefused) -> str:
         "empty": gettext("Write something first."),
         "no_recipient": gettext("This ticket has no address to answer to."),
         "too_large": gettext("The attachments are too large for one mail. Remove some of them."),
+        "files_changed": gettext(
+            "The files of your draft have changed in another window. Look at them, then send again."
+        ),
         "newer_message": gettext(
             "Meanwhile something new was written in this ticket; it is shown above. "
             "Your text was not sent. Read it, then send again."

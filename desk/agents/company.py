@@ -60,12 +60,13 @@ def change(values: CompanyValues) -> None:
 
 
 def with_password(relay: Relay | None) -> Relay | None:
-    """The stored password goes only to the very server and user it was given for."""
+    """The stored password goes only to the very server and user it was given for, and never with less protection."""
     row = the_account()
     if relay is None or relay.password or not relay.user:
         return relay
     known = (row.relay_host.casefold(), row.relay_port, row.relay_user)
     same = known == (relay.host.casefold(), relay.port, relay.user)
+    same = same and relay.encryption in (row.relay_encryption, "starttls", "ssl")
     return replace(relay, password=row.relay_password) if same else relay
 
 

@@ -41,7 +41,7 @@ from models.ticket import after_reply
 
 
 class ReplyRefused(Refusal):
-    """A reply that cannot be sent; `code` is empty, no_recipient, too_large, newer_message or address.
+    """A reply that cannot be sent; `code` is empty, no_recipient, too_large, files_changed, newer_message or address.
 
     `field` is the one that is wrong; of a wrong address, in cc or bcc, `words` is what was typed.
     """
@@ -97,7 +97,7 @@ def send_reply(ticket: Ticket, agent: Agent, written: Written, then: Status | No
     circle = participants.around(ticket)
     if not (to := circle.recipients()):
         raise ReplyRefused("no_recipient")
-    parts = written.files + drafts.files_of(ticket, agent, written.kept_files)
+    parts = written.files + _kept(ticket, agent, written)
     if sum(len(part.data) for part in parts) > office().settings.max_mail_bytes * uploads.SHARE:
         raise ReplyRefused("too_large")  # base64 adds a third
 
@@ -188,7 +188,7 @@ def add_note(ticket: Ticket, agent: Agent, written: Written) -> Message:
         bcc=[],
         once=written.once or None,
     )
-    files = written.files + drafts.files_of(ticket, agent, written.kept_files, Kind.NOTE)
+    files = written.files + _kept(ticket, agent, written, Kind.NOTE)
     _add(message, ticket, agent, add_attachments(files))
     search.index_message(message)
     tickets.note_event(ticket, "noted", agent, message=str(message.id))
@@ -265,6 +265,14 @@ def _references(answered: Message | None) -> list[str]:
     if answered is None or not answered.message_id:
         return []
     return [*answered.references, answered.message_id]
+
+
+def _kept(ticket: Ticket, agent: Agent, written: Written, kind: Kind = Kind.REPLY) -> tuple[Part, ...]:
+    """The files of the draft that go along. Raises ReplyRefused where one was taken off in another window."""
+    kept = drafts.files_of(ticket, agent, written.kept_files, kind)
+    if len(kept) < len(set(written.kept_files)):
+        raise ReplyRefused("files_changed")
+    return kept
 
 
 def was_sent(ticket: Ticket, agent: Agent, once: str) -> bool:

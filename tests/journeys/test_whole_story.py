@@ -262,7 +262,7 @@ def think_again(page: Page, serving: Serving) -> None:
     editor = page.get_by_role("textbox", name="Ihre Antwort")
     expect(editor.locator("strong")).to_have_text("heute")
     expect(editor).to_have_text("Guten Tag Frau Weiß, heute geht alles hinaus.")
-    expect(page.get_by_role("checkbox", name="Preisliste für Sie.pdf")).to_be_checked()
+    expect(page.locator("#composer-kept")).to_contain_text("Preisliste für Sie.pdf")
     serving.sql("UPDATE account SET undo_seconds = 1")  # nobody waits for the second thoughts of a test
     send(page)
 

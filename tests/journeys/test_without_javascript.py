@@ -96,7 +96,7 @@ def answer(page: Page, folder: Path) -> None:
     page.get_by_role("button", name="Rückgängig").click()
     expect(page.get_by_text("Ihr Text steht wieder im Eingabefeld").first).to_be_visible()
     expect(ours).to_have_count(0)
-    expect(page.get_by_role("checkbox", name="Preisliste für Sie.pdf")).to_be_checked()
+    expect(page.locator("#composer-kept")).to_contain_text("Preisliste für Sie.pdf")
     expect(text).to_have_value("Guten Tag Frau Weiß,\n\nheute geht alles hinaus.")
     text.fill(text.input_value().replace("heute", "morgen"))
     page.get_by_role("button", name="Antworten & Lösen").click()

@@ -44,7 +44,8 @@ def test_everything_is_kept_and_shown_again(house, admin):
         assert (row.company, row.locale, row.timezone) == ("Müller & Söhne GmbH", "en", "Europe/Zurich")
         assert (row.undo_seconds, row.close_days, row.reopen_days) == (0, 30, 0)
         assert relay() == Relay("smtp.acme.example", 465, "ssl", "post", "geheim & sicher")
-    assert 'value="smtp.acme.example"' in answer.text and 'value="465"' in answer.text
+    assert 'value="smtp.acme.example"' in answer.text
+    assert 'value="465"' not in answer.text, "a usual port follows the encryption"
     assert "geheim" not in answer.text
 
 
@@ -54,9 +55,14 @@ def test_the_stored_password_goes_only_to_its_server(house, admin):
     admin.post("/system/settings", empty)
     with house.app_context():
         assert relay().password == "geheim & sicher"
-    for change in ({"relay_host": "elsewhere.example"}, {"relay_user": "another"}, {"relay_port": "587"}):
+    for change in (
+        {"relay_host": "elsewhere.example"},
+        {"relay_user": "another"},
+        {"relay_port": "587"},
+        {"relay_encryption": "none"},
+    ):
         admin.post("/system/settings", ANSWERS)
-        admin.post("/system/settings", empty | change)
+        assert admin.post("/system/settings", empty | change).status_code == 303
         with house.app_context():
             assert relay().password == ""
 
@@ -136,6 +142,16 @@ def test_the_relay_that_is_entered_is_tried_before_it_is_saved(house, admin, mak
     assert "step-failed" in wrong
     with house.app_context():
         assert relay() is None
+
+
+@pytest.mark.parametrize("htmx", [True, False])
+@pytest.mark.parametrize(
+    "changes", [{"relay_encryption": "rot13"}, {"relay_port": "999999999"}, {"relay_host": "a b"}]
+)
+def test_the_test_says_what_is_wrong_with_the_fields(admin, changes, htmx):
+    headers = {"HX-Request": "true", "HX-Request-Type": "partial"} if htmx else {}
+    answer = admin.post("/system/settings/relay-test", ANSWERS | changes, headers=headers)
+    assert answer.status_code == 422 and "step-" not in answer.text
 
 
 def test_a_test_of_another_or_an_old_one_says_so(admin):

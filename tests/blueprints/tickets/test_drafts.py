@@ -131,3 +131,25 @@ def test_a_draft_of_ones_own_stands_out_in_the_list(
 def test_an_unknown_kind_or_ticket_is_not_found(as_bob: PageClient, ticket: Ticket) -> None:
     as_bob.post(f"/tickets/{ticket.number}/drafts/mail/files", status=404)
     as_bob.post("/tickets/9999/drafts/reply/files", status=404)
+
+
+@pytest.mark.parametrize("path", ["replies", "notes"])
+def test_a_file_that_was_taken_off_in_another_window_stops_the_answer(
+    as_bob: PageClient, ticket: Ticket, bob: Agent, path: str
+) -> None:
+    """It says so, instead of sending without the file, or nothing at all."""
+    piece = attach(as_bob, ticket, ONE, kind="note" if path == "notes" else "reply")
+    kept = [*re.findall(r'name="kept" value="(\w+)"', piece), "0" * 64]
+    url, data = f"/tickets/{ticket.number}/{path}", {"body": "", "kept": kept}
+    refused = as_bob.post(url, data, status=422, htmx=True).get_data(as_text=True)
+    assert "have changed in another window" in refused and "Offer.pdf" in refused
+
+
+def test_the_last_word_of_a_page_that_is_left_begins_no_draft_of_what_was_sent(
+    as_bob: PageClient, ticket: Ticket, bob: Agent
+) -> None:
+    replies.send_reply(ticket, bob, replies.Written(text="All of it", once="this-composer"))
+    url = f"/tickets/{ticket.number}/drafts/reply"
+    as_bob.post(url, {"body": "All of it", "once": "this-composer"}, status=200, htmx=True)
+    db.session.rollback()
+    assert drafts.of(ticket, bob, Kind.REPLY) is None

@@ -172,9 +172,9 @@ def test_nobody_waits_for_its_reading(channel, monkeypatch):
     monkeypatch.setattr(dry_run, "glance", lambda *_: Glance(3, 3, seen))
     read, judge, told = dry_run.read, rules.judge, []
 
-    def reading(raw):
+    def reading(raw, **how):
         told.append(("open", db.session().in_transaction()))
-        return read(raw)
+        return read(raw, **how)
 
     def judging(*given):
         told.append(("writes", writing.get()))
