@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from sqlalchemy import bindparam, exists, or_, select
 
 from desk.channels import channels
+from desk.office import signing_key
+from mail import ids
 from mail.domains import mailbox_key
 from mail.reading.addresses import valid_address
 from mail.shared_addresses import is_service, is_shared
@@ -119,7 +121,10 @@ class Circle:
 
 
 def _is_writable(address: str, own: frozenset[str]) -> bool:
-    return valid_address(address) and channels.untagged(address) not in own
+    """Ours are also signed ones of an address that is no longer a channel's."""
+    if not valid_address(address) or channels.untagged(address) in own:
+        return False
+    return "+" not in address or ids.read_reply_address(signing_key(), address) is None
 
 
 def named(ticket: Ticket, mail: Message | None, address: str, name: str = "") -> Address:

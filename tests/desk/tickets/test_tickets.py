@@ -9,8 +9,10 @@ from itertools import product
 import pytest
 from sqlalchemy import select
 
+from desk.office import signing_key
 from desk.sending import replies
 from desk.tickets import participants, thread, ticket_list, tickets
+from mail import ids
 from models import Agent, Channel, Kind, Priority, Status, Ticket, TicketEvent, db, now
 from models.ticket import after_customer_mail, after_reply
 from tests.support.mails import arrive, mail, ticket_of
@@ -255,3 +257,13 @@ def test_who_takes_part_and_who_does_not(
 
 def replies_to(address: str) -> tuple[replies.Address, ...]:
     return (replies.Address("", address),)
+
+
+def test_a_signed_address_of_a_former_alias_is_never_offered(channel: Channel) -> None:
+    """Nobody would read what goes there, and it would come back to us."""
+    former = ids.sign_reply_address(signing_key(), 1042, "former@poststelle.example")
+    raw = mail(cc=f"{former}, Dave <dave@customer.example>", reply_to=f"{former}, erin@customer.example")
+    circle = participants.around(ticket_of(arrive(channel, raw)))
+    to = circle.recipients()
+    assert former not in {one.address for one in to} | set(circle.copies(to)) | set(circle.offered())
+    assert "dave@customer.example" in circle.copies(to)
