@@ -161,7 +161,7 @@ let unsaved;
 for (const name of ["input", "trix-change"]) {
   document.addEventListener(name, ({ target }) => (unsaved = target.closest?.(".composer form") ?? unsaved));
 }
-addEventListener("pagehide", () => {
+addEventListener("beforeunload", () => { // before the next page is asked for, which shows the draft
   if (!unsaved?.isConnected) return;
   const typed = [...new FormData(unsaved)].filter(([, value]) => typeof value === "string");
   fetch(unsaved.dataset.draft, { method: "POST", body: new URLSearchParams(typed), keepalive: true });
