@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
-from mail.reactions import REACTION, reaction_in
+from mail.reactions import REACTION, sign_or_files
 from mail.reading import tnef, uuencode
 from mail.reading.charsets import decode
 from mail.reading.crypto_parts import PKCS7, seal_of, seal_of_pkcs7, seal_of_text, signed_content
@@ -35,9 +35,8 @@ from mail.reading.transfer_encodings import decoded
 from mail.types import Address, Invitation, Mail, Part, Seal
 
 MAX_SUBJECT = 4096  # characters
-MAX_TEXT = (
-    1_000_000  # characters of the body in each of its forms; what is longer is attached as a file besides
-)
+# Characters of the body in each of its forms; what is longer is attached as a file besides.
+MAX_TEXT = 1_000_000
 MAX_DECODED = 4 * MAX_TEXT + 3  # octets, of which the longest letter has four
 MAX_SOURCE = 64_000  # octets of a mail that is shown as it came, because it cannot be read
 HEAD = 16 * 1024  # octets of it in which sender and subject are looked for
@@ -104,10 +103,9 @@ class _Content:
     parts: list[Part] = field(default_factory=list)
     room: int = MAX_TEXT
     invitation: Invitation | None = None
-    reaction: str = ""
-    shown_calendar: Part | None = (
-        None  # the form of the body that calendars show; most programs attach it as well
-    )
+    reaction: Part | None = None
+    # The form of the body that calendars show; most programs attach it as well.
+    shown_calendar: Part | None = None
     seals: dict[Seal, None] = field(default_factory=dict)  # a set that keeps its order
 
 
@@ -122,13 +120,16 @@ def _read(raw: bytes, tree: Skeleton | None) -> Mail:
     content = _Content(raw, tree)
     sections = _sections(tree.root, "", content)
     body, markup = _joined(sections)
+    head = _head(tree.root, tree.defects)
+    files = _without_second_calendar(content)
+    sign, files = sign_or_files(content.reaction, files, head.sender.name, body, markup)
     return replace(
-        _head(tree.root, tree.defects),
+        head,
         text=body,
         html=markup,
-        attachments=_with_inline(_without_second_calendar(content), markup),
+        attachments=_with_inline(files, markup),
         invitation=content.invitation,
-        reaction=content.reaction,
+        reaction=sign,
         seals=tuple(content.seals),
         defects=tuple(tree.defects),
     )
@@ -199,8 +200,8 @@ def _sections(entity: Entity, parent: str, content: _Content) -> list[_Section]:
         return []
     if parent == "multipart/alternative" and entity.type in _UNSEEN_ALTERNATIVES:
         return []
-    if entity.type == REACTION:
-        content.reaction = reaction_in(_decoded(entity, content.raw)[0])
+    if entity.type == REACTION and content.reaction is None:
+        content.reaction = _part(entity, "", _decoded(entity, content.raw)[0], len(content.parts) + 1)
         return []
     disposition, parameters = value_and_parameters(entity.get("content-disposition"))
     name = clean_name(parameters.get("filename") or entity.parameters.get("name", ""))

@@ -63,13 +63,16 @@ def test_a_new_subject_is_shown_at_its_message(as_bob, channel):
     assert "lieferung</strong>" not in page.lower()
 
 
-def reaction_to(message_id: str, sign: str = "🙏") -> bytes:
+BY_GMAIL = "Carol hat über Gmail reagiert\n<https://www.google.com/gmail/about/?utm_source=gmail-in-product>"
+
+
+def reaction_to(message_id: str, sign: str = "🙏", words: str = BY_GMAIL) -> bytes:
     """As Gmail sends it: the sign in a part of its own, and in words for others."""
     part = json.dumps({"emoji": sign, "version": 1})
     return (
         f"From: Carol <carol@customer.example>\nSubject: Re: Delivery\nMessage-ID: <{abs(hash(sign))}@customer.example>\n"
         f"In-Reply-To: {message_id}\nReferences: {message_id}\nContent-Type: multipart/alternative; boundary=b\n\n"
-        f"--b\nContent-Type: text/plain; charset=utf-8\n\n{sign}\n\nCarol hat reagiert\n"
+        f"--b\nContent-Type: text/plain; charset=utf-8\n\n{sign}\n\n{words}\n"
         f"--b\nContent-Type: text/vnd.google.email-reaction+json; charset=utf-8\n\n{part}\n--b--\n"
     ).encode()
 
@@ -85,7 +88,22 @@ def test_a_sign_stands_at_the_mail_and_opens_nothing(as_bob, channel, bob):
     page = page_of(as_bob, ticket)
     sheet = page[page.index(f'id="message-{sent.id}"') :]
     sheet = sheet[: sheet.index("</article>")]
-    assert "🙏 Carol" in sheet and page.count("🙏") == 1
+    assert "🙏 Carol" in sheet and page.count("<article") == 2
+    fold = sheet[sheet.index('<details class="fold">') :]
+    assert "Show the text" in fold and "Carol hat über Gmail reagiert" in fold[: fold.index("</details>")]
+    alone = ticket_of(arrive(channel, reaction_to("<none@customer.example>", "👍")))
+    assert "Carol hat über Gmail reagiert" in page_of(as_bob, alone)
+
+
+def test_who_adds_words_to_a_sign_has_answered(as_bob, channel, bob):
+    ticket = ticket_of(arrive(channel, mail()))
+    sent = replies.send_reply(ticket, bob, Written("Gern geschehen.")).message
+    ticket.status = Status.RESOLVED
+    db.session.commit()
+    row = arrive(channel, reaction_to(sent.message_id, words=f"Bitte Auftrag stornieren.\n\n{BY_GMAIL}"))
+    assert (row.outcome, row.reason, ticket_of(row).status) == ("reply", "person", Status.OPEN)
+    page = page_of(as_bob, ticket)
+    assert "Bitte Auftrag stornieren." in page and "by a sign" not in page
 
 
 @pytest.mark.parametrize("sign", ["call 0900 123", "<b>", "", "x" * 100])
