@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from mail.judging.delivery_status import short, status_in
+from mail.reading.charsets import scrub
 from mail.types import Bounce, BounceRecipient, Mail
 
 SENDER = "no-reply@sns.amazonaws.com"
@@ -31,15 +32,20 @@ def _bounce(told: dict[str, Any]) -> Bounce | None:
     if (told.get("notificationType") or told.get("eventType")) != "Bounce":
         return None
     bounce, sent = told["bounce"], told.get("mail") or {}
-    permanent = str(bounce.get("bounceType")) == "Permanent"
+    permanent = _words(bounce, "bounceType") == "Permanent"
     failed = [
         BounceRecipient(
-            str(one["emailAddress"]),
-            status_in(str(one.get("status") or ""), words := str(one.get("diagnosticCode") or "")),
+            _words(one, "emailAddress"),
+            status_in(_words(one, "status"), words := _words(one, "diagnosticCode")),
             permanent,
             short(words),
         )
         for one in bounce["bouncedRecipients"][:MOST_RECIPIENTS]
     ]
-    headers = {str(field["name"]).lower(): str(field["value"]) for field in sent.get("headers") or ()}
+    headers = {_words(field, "name").lower(): _words(field, "value") for field in sent.get("headers") or ()}
     return Bounce(tuple(failed), headers.get("message-id", ""))
+
+
+def _words(told: dict[str, Any], name: str) -> str:
+    """JSON can spell any character, half ones and controls among them: cleaned as a header field is, on one line."""
+    return " ".join(scrub(str(told.get(name) or "")).split())

@@ -205,6 +205,22 @@ def test_amazon_tells_of_bounces_in_json() -> None:
     assert waits is not None and not waits.is_final
 
 
+@pytest.mark.parametrize("odd", ["\ud800", "\udfff", "\x00", "\x1b", "\x7f", "\n", "\u2028"])
+def test_json_spells_no_character_that_a_header_could_not_have(odd: str) -> None:
+    one = {
+        "emailAddress": f"bad@{odd}example.com",
+        "status": f"5.1.1{odd}",
+        "diagnosticCode": f"550 {odd} 5.1.1 unknown",
+    }
+    sent = {"headers": [{"name": f"Message-ID{odd}", "value": f"{OURS}{odd}"}]}
+    told = {"bounceType": f"Permanent{odd}", "bouncedRecipients": [one]}
+    found = bounce_in(notification("Bounce", bounce=told, mail=sent))
+    assert found is not None and found.is_final and found.returned_message_id == OURS
+    for value in (found.recipients[0].address, found.recipients[0].status, found.recipients[0].words):
+        assert value.encode() and odd not in value
+    assert found.recipients[0].status == "5.1.1"
+
+
 @pytest.mark.parametrize(
     "raw",
     [
