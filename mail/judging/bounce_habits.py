@@ -30,6 +30,8 @@ from mail.reading.charsets import decode
 from mail.types import BounceRecipient, Mail
 
 READ = 256 * 1024  # octets that the library gets: the report stands before the mail that came back
+# It goes through all lines some fifty times, with patterns that take the square of a line's length.
+MOST_LINES, LONGEST_LINE, MOST_OCTETS = 3_000, 300, 96 * 1024
 LONGEST_REPORT = 100_000  # characters
 MOST_RECIPIENTS = 100
 RETURNED = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
@@ -42,6 +44,7 @@ _EXPLAINS = re.compile(
     r"z\. ?b\.|zum beispiel|wenden sie sich|par exemple|questions?|support|help ?desk|kontakt)\b",
     re.I,
 )
+_EMPTY_LINES = re.compile(rb"(\n[ \t\r]*+\n)(?:[ \t\r]*+\n)++")
 
 logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it tells of each detector
 
@@ -108,10 +111,16 @@ def _named_texts(mail: Mail) -> list[str]:
 
 def _by_library(raw: bytes) -> dict[str, bool]:
     raw = raw[:READ] if b"\n" in raw else raw[:READ].replace(b"\r", b"\n")
-    temporary, permanent = all_failures(message_from_bytes(raw))
+    temporary, permanent = all_failures(message_from_bytes(_few_lines(raw)))
     found = {octets.decode("ascii", "replace"): False for octets in temporary}
     found.update({octets.decode("ascii", "replace"): True for octets in permanent})
     return {address: final for address, final in found.items() if re.fullmatch(ADDRESS, address)}
+
+
+def _few_lines(raw: bytes) -> bytes:
+    """As much of a mail as a report needs: of empty lines that follow each other one, and of long lines the head."""
+    lines = _EMPTY_LINES.sub(rb"\1", raw).split(b"\n", MOST_LINES)[:MOST_LINES]
+    return b"\n".join(line[:LONGEST_LINE] for line in lines)[:MOST_OCTETS]
 
 
 def _beside_reasons(report: str, mail: Mail) -> list[str]:
