@@ -92,11 +92,11 @@ def read(raw: bytes, *, at_once: bool = False, by_pop3: bool = False) -> Reading
     raw = unwrapped(raw) if by_pop3 else raw
     tree = skeleton_of(raw)
     reading = _read(raw, tree, at_once=at_once)
-    if tree is None or reading.bounce is not None or (found := spam_wrapper.wrapped(raw, tree)) is None:
+    if tree is None or (found := spam_wrapper.wrapped(raw, tree)) is None:
         return reading
     inside = _read(found.original, skeleton_of(found.original), at_once=at_once)
     opened = spam_wrapper.opened(reading.mail, inside.mail, found.report)
-    return reading if opened is None else Reading(opened, safe=inside.safe)
+    return reading if opened is None else Reading(opened, inside.bounce, safe=inside.safe)
 
 
 def _read(raw: bytes, tree: Skeleton | None, *, at_once: bool) -> Reading:

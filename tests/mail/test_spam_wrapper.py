@@ -164,3 +164,35 @@ def test_a_machine_inside_is_a_machine() -> None:
     assert judge(reading.mail, Facts(), None).reason == "spam_header"
     calm = Mail(headers=tuple(field for field in reading.mail.headers if not field[0].startswith("x-spam")))
     assert judge(calm, Facts(), None).reason == "auto_submitted"
+
+
+def returned(own: tuple[str, ...]) -> bytes:
+    """A delivery report by the standard about our mail."""
+    return (
+        "\n".join(own) + "\nSubject: Undelivered Mail Returned to Sender\nMIME-Version: 1.0\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="r"\n\n'
+        "--r\nContent-Type: text/plain\n\nSorry.\n"
+        "--r\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.customer.example\n\n"
+        "Final-Recipient: rfc822; lost@customer.example\nAction: failed\nStatus: 5.1.1\n"
+        "Diagnostic-Code: smtp; 550 5.1.1 unknown\n\n"
+        "--r\nContent-Type: message/rfc822\n\nMessage-ID: <ours@acme.example>\nTo: lost@customer.example\n\nHello\n--r--\n"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["MAILER-DAEMON@customer.example (Mail Delivery System)", "MAILER-DAEMON <>", "Mail <bounce@customer.example>"],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["message/rfc822; x-spam-type=original", "text/plain; x-spam-type=original"])
+def test_a_delivery_report_inside_is_read_as_the_report_that_it_is(sender: str, kind: str) -> None:
+    own = (f"From: {sender}", "To: support@acme.example", "Message-ID: <report@customer.example>")
+    reading = read(wrapper(returned(own), own=own, kind=kind, subject="*****SPAM***** Undelivered Mail"))
+    assert is_opened(reading.mail) and reading.bounce == read(returned(own)).bounce
+    assert reading.bounce is not None and reading.bounce.returned_message_id == "<ours@acme.example>"
+    (failed,) = reading.bounce.recipients
+    assert (failed.address, failed.status, failed.permanent) == ("lost@customer.example", "5.1.1", True)
+
+
+def test_what_only_its_wrapper_makes_a_report_is_none() -> None:
+    own = ("From: postmaster@customer.example", *OWN[1:])
+    assert read(wrapper(inside(own=own), own=own)).bounce is None
