@@ -65,25 +65,34 @@ def _decided(mail: InboundMail) -> str:
 
 
 def ask_block(mail: InboundMail, place: str, status: int = 200, error: str = "") -> ResponseReturnValue:
-    sender = mail.described.sender
-    patterns = [sender] if sender else []
-    if me().is_admin and (domain := blocking.domain_of(sender)):
-        patterns.append(domain)
+    sender, carrier = _writers(mail)
     context: dict[str, Any] = {
         "mail": mail,
         "place": place,
-        "patterns": patterns,
+        "sender": sender,
+        "carrier": carrier,
+        "patterns": _patterns(sender, carrier),
         "error": error,
         "waits": quarantine.waits(mail),
     }
     return page("mailroom/block.html", status, **context)
 
 
+def _writers(mail: InboundMail) -> tuple[str, str]:
+    """Whom the mail names as its writer, and who stands in From instead of them, if somebody does."""
+    return mail.described.sender, blocking.carrier_of(mail.described, ledger.message_of(mail))
+
+
+def _patterns(*senders: str) -> list[str]:
+    """What the agent may block. A whole domain only administrators block."""
+    domains = [blocking.domain_of(sender) for sender in senders] if me().is_admin else []
+    return list(dict.fromkeys(pattern for pattern in (*senders, *domains) if pattern))
+
+
 def block(mail: InboundMail, place: str) -> ResponseReturnValue:
-    """Block who wrote it; a mail that waits is deleted along with it. A whole domain only administrators block."""
-    sender, wanted = mail.described.sender, request.form.get("pattern", "")
-    allowed = {sender} | ({blocking.domain_of(sender)} if me().is_admin else set())
-    if not wanted or wanted not in allowed:
+    """Block who wrote it, or who it came through; a mail that waits is deleted along with it."""
+    wanted = request.form.get("pattern", "")
+    if not wanted or wanted not in _patterns(*_writers(mail)):
         return ask_block(mail, place, 422, gettext("Choose what is to be blocked."))
     try:
         pattern = blocking.block(wanted, me())

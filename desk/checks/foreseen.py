@@ -29,6 +29,7 @@ class ForeseenFacts(DatabaseFacts):
         self._tickets = ForeseenTickets()
         super().__init__(locks=False, known=self._tickets)
         self._counted: defaultdict[str, int] = defaultdict(int)
+        self._carried_before: defaultdict[str, int] = defaultdict(int)
         self._confirmed: list[str] = []
         self._failed: set[int] = set()  # recipients, by number, that reports before have spoken of
         self._failing: frozenset[int] = frozenset()  # and those of the report that is just decided
@@ -44,6 +45,8 @@ class ForeseenFacts(DatabaseFacts):
             self._failed |= self._failing
         if decision.match is None:
             return
+        if mail.through is not None:
+            self._carried_before[mail.through.key] += 1
         first = db.session.get(Message, decision.copy.message_id) if decision.copy is not None else None
         reader = next(iter(first.to), None) if first is not None and first.kind == Kind.REPLY else None
         ticket = self._tickets.add(
@@ -55,6 +58,9 @@ class ForeseenFacts(DatabaseFacts):
 
     def recent(self, sender: str, channel: Channel) -> int:
         return super().recent(sender, channel) + self._counted[sender]
+
+    def recent_through(self, carrier: str, channel: Channel) -> int:
+        return super().recent_through(carrier, channel) + self._carried_before[carrier]
 
     def reported(self, bounce: Bounce) -> Reported | None:
         found = super().reported(bounce)

@@ -5,30 +5,37 @@ from __future__ import annotations
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
+from desk import files
 from desk.agents import accounts
 from desk.batch_cache import asked_once
 from desk.channels import channels
 from desk.refusal import Refusal
+from mail.domains import mailbox_key
 from mail.reading.addresses import valid_address
-from models import Agent, BlockedSender, db, now
+from mail.safe_reading import read
+from mail.types import Mail
+from models import Agent, BlockedSender, InboundMail, Message, RawMail, db, now
 
 
 class BlockRefused(Refusal):
     """`code`: invalid, ours (an address or domain that we write from ourselves)."""
 
 
-def stops(sender: str) -> bool:
-    """Whether mail from this address (casefolded) is blocked. Anybody can write any From: this is no proof."""
-    if not sender:
-        return False
-    return not _all_patterns().isdisjoint(_patterns(sender))
+def senders_of(mail: Mail) -> list[str]:
+    """Whom a block may stop: who wrote it, by its own word, and who stands in From instead of them."""
+    both = (mail.sender, mail.through) if mail.through is not None else (mail.sender,)
+    return [one.key[:320] for one in both if one.key]
 
 
-def count_stopped(sender: str) -> None:
-    """One more mail was dropped, in the running transaction. The address counts before its domain."""
-    found = db.session.scalars(
-        select(BlockedSender.pattern).where(BlockedSender.pattern.in_(_patterns(sender)))
-    ).all()
+def stops(mail: Mail) -> bool:
+    """Whether its writer or who it came through is blocked. Anybody can write any From: this is no proof."""
+    return any(not _all_patterns().isdisjoint(_patterns(sender)) for sender in senders_of(mail))
+
+
+def count_stopped(mail: Mail) -> None:
+    """One more mail was dropped, in the running transaction. An address counts before a domain."""
+    patterns = [pattern for sender in senders_of(mail) for pattern in _patterns(sender)]
+    found = db.session.scalars(select(BlockedSender.pattern).where(BlockedSender.pattern.in_(patterns))).all()
     if found:
         db.session.execute(
             update(BlockedSender)
@@ -61,6 +68,21 @@ def block(text: str, agent: Agent) -> str:
     except IntegrityError:
         db.session.rollback()  # blocked already
     return pattern
+
+
+def carrier_of(row: InboundMail, message: Message | None) -> str:
+    """Who stands in From of a mail of the ledger that names another as its writer, or empty.
+
+    `message` is what it became; of one that became none the bytes tell, if they are kept. Empty also where it is
+    one of our own addresses, a group's among them, which are not blocked.
+    """
+    if message is not None:
+        carrier = mailbox_key(message.through)
+    else:
+        raw = files.content(row.sha256) if row.sha256 and row.raw == RawMail.KEPT else None
+        carrier = read(raw).mail.sender.key[:320] if raw is not None else ""
+    ours = {row.channel.forwarded_from.casefold(), *channels.own_addresses()}
+    return "" if carrier == row.sender or carrier in ours else carrier
 
 
 def unblock(blocked_id: int) -> str:

@@ -19,17 +19,37 @@ from desk.telling import who_hears
 from desk.tickets import copies, participants, tickets
 from desk.tickets.contacts import as_rows
 from mail import ids, written_for
+from mail.domains import mailbox_key
 from mail.judging import limits, ticket_clues
+from mail.judging.authentication_results import SenderState
 from mail.safe_reading import Reading
 from mail.showing.forwarded_mail import says_forwarded
 from mail.types import Bounce, Clue, Facts, Mail
-from models import Channel, InboundMail, OutboundMail, Ticket, db, now
+from models import Channel, InboundMail, Message, OutboundMail, Ticket, db, now
 
 # Asked for every mail, so it is put together once.
 RECENT_FROM_SENDER = select(func.count()).where(
     InboundMail.channel_id == bindparam("channel_id"),
     InboundMail.sender == bindparam("sender"),
     InboundMail.received_at > bindparam("since"),
+)
+# Of the newest messages alone: no index knows who a mail came through, and few mails ask.
+LOOKED_AT = 2 * limits.STORM_LIMIT * limits.OWN_GROUP_BRINGS
+NEWEST = (
+    select(Message.through, Message.inbound_id)
+    .where(Message.inbound_id.is_not(None))
+    .order_by(Message.id.desc())
+    .limit(LOOKED_AT)
+    .subquery()
+)
+RECENT_THROUGH = (
+    select(NEWEST.c.through)
+    .join(InboundMail, InboundMail.id == NEWEST.c.inbound_id)
+    .where(
+        NEWEST.c.through != "",
+        InboundMail.channel_id == bindparam("channel_id"),
+        InboundMail.received_at > bindparam("since"),
+    )
 )
 
 
@@ -76,12 +96,20 @@ class DatabaseFacts:
             names_this_channel=is_ours and self.our_answer(mail, delivery) is not None,
             own_loop_header=any(ids.read_loop(key, value) for value in mail.all(ids.LOOP_HEADER)),
             holds_a_link=delivery_reports.holds_a_link(mail),
-            sender_blocked=blocking.stops(sender),
+            sender_blocked=blocking.stops(mail),
             # Years of mail in a mailbox that was just connected are no storm.
             recent_from_sender=0
             if delivery.predates_channel or not sender
-            else self.recent(sender, delivery.channel),
+            else max(self.recent(sender, delivery.channel), self._carried(mail, delivery)),
         )
+
+    def _carried(self, mail: Mail, delivery: Delivery) -> int:
+        """As `recent`, of who stands in From where that is not the writer: names are had for nothing."""
+        if mail.through is None:
+            return 0
+        found = self.recent_through(mail.through.key, delivery.channel)
+        is_own = not delivery.own_addresses.isdisjoint((mail.through.key, mail.through.address.casefold()))
+        return found // limits.OWN_GROUP_BRINGS if is_own else found
 
     def recent(self, sender: str, channel: Channel) -> int:
         """How many mails of this sender came to the channel before this one, within the window of a storm."""
@@ -89,9 +117,21 @@ class DatabaseFacts:
         values = {"channel_id": channel.id, "sender": sender, "since": since}
         return db.session.connection().scalar(RECENT_FROM_SENDER, values) or 0
 
+    def recent_through(self, carrier: str, channel: Channel) -> int:
+        """How many mails that came through this address (as it is compared) were filed within that window."""
+        since = now() - timedelta(seconds=limits.STORM_SECONDS)
+        values = {"channel_id": channel.id, "since": since}
+        found = db.session.connection().scalars(RECENT_THROUGH, values)
+        return sum(mailbox_key(address) == carrier for address in found)
+
     def speaker(self, mail: Mail, delivery: Delivery) -> Speaker:
         verdict = speakers.verdict_of(delivery.channel, mail, delivery.results)
-        return speakers.speaker_of(mail, verdict, delivery.channel, delivery.aliases)
+        speaker = speakers.speaker_of(mail, verdict, delivery.channel, delivery.aliases)
+        outer = mail if mail.through is None else replace(mail, sender=mail.through, through=None)
+        if not written_for.is_wrapped(outer):
+            return speaker
+        provider = speakers.verdict_of(delivery.channel, outer, delivery.results)
+        return replace(speaker, is_lookalike=provider.state != SenderState.CONFIRMED)
 
     def clues(self, mail: Mail, delivery: Delivery) -> Iterable[Clue]:
         return _clues(mail, delivery)
@@ -148,7 +188,7 @@ class DatabaseFacts:
 
     def _confirmation(self, mail: Mail, speaker: Speaker, channel: Channel) -> tuple[str, str]:
         """The address that it goes to, or why there is none (`Told`)."""
-        if not who_hears.enabled("confirmation", channel.id or 0):
+        if speaker.is_lookalike or not who_hears.enabled("confirmation", channel.id or 0):
             return "", ""
         address = participants.first_reader(as_rows(mail.reply_to), mail.sender.address)
         why_not = notice_mails.refusal(address, speaker.verdict.refuted, self.confirmed_before())

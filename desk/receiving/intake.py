@@ -275,7 +275,7 @@ def _carry_out(row: InboundMail, reading: Reading, decision: Decision) -> None:
         speakers.learn(row.channel, reading.mail)
         channels.note_forward_return(row.channel, reading.mail)
     if decision.reason == "blocked_sender":
-        blocking.count_stopped(row.sender)
+        blocking.count_stopped(reading.mail)
 
 
 def _describe(row: InboundMail, mail: Mail) -> None:

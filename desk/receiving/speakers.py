@@ -38,6 +38,7 @@ class Speaker:
         ""  # the list or the service that stands in From, as it is compared; `key` is then only its word
     )
     unheard: frozenset[ClueKind] = frozenset()  # clues that say nothing from such an address
+    is_lookalike: bool = False  # certified mail whose provider nobody confirms: its customer may be invented
 
     @property
     def confirmed(self) -> bool:

@@ -180,6 +180,24 @@ def test_blocking_drops_what_comes_counts_it_and_can_be_taken_back(
     assert "Nobody is blocked" in text(as_alice, "/system/blocked-senders")
 
 
+def test_whoever_names_another_can_be_blocked_themselves(as_alice: PageClient, channel: Channel) -> None:
+    pest = "posta-certificata@pec.evil.example"
+    named = mail(sender=f'"Per conto di: mario@pec.example" <{pest}>', x_trasporto="posta-certificata")
+    row = arrive(channel, named)
+    page = text(as_alice, f"/system/ledger/{row.id}/block")
+    assert f"came through {pest} and only says itself that mario@pec.example wrote it" in page
+    assert "Everybody at pec.evil.example" in page and "Everybody at pec.example" in page
+    assert "checked" not in page[page.index("Who is blocked") :], (
+        "nobody is blocked unless somebody chooses them"
+    )
+    as_alice.post(f"/system/ledger/{row.id}/block", {"pattern": "other@pec.example"}, status=422)
+    as_alice.post(f"/system/ledger/{row.id}/block", {"pattern": pest})
+    other = mail(sender=f'"Per conto di: anna@pec.example" <{pest}>', x_trasporto="posta-certificata")
+    assert arrive(channel, other).reason == "blocked_sender"
+    plain = text(as_alice, f"/system/ledger/{arrive(channel, mail()).id}/block")
+    assert "came through" not in plain and " checked" in plain
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

@@ -237,6 +237,83 @@ def test_the_second_does_not_get_into_the_ticket_of_the_first(channel: Channel) 
     assert ticket_of(other).maybe_id == first.id
 
 
+MARIO, PROVIDER = "mario.rossi@pec.example", "posta-certificata@pec.gestore.example"
+
+
+@pytest.mark.parametrize(
+    ("results", "confirmed"),
+    [
+        ("", []),
+        ("dmarc=pass header.from=pec.gestore.example; dkim=pass header.d=pec.gestore.example", [MARIO]),
+        ("dmarc=fail header.from=pec.gestore.example", []),
+        ("dkim=pass header.d=evil.example; spf=pass smtp.mailfrom=x@evil.example", []),
+    ],
+)
+def test_whom_only_a_lookalike_names_gets_no_confirmation(
+    channel: Channel, results: str, confirmed: list[str]
+) -> None:
+    channel.authserv_id = MX
+    db.session.commit()
+    given = {"authentication_results": f"{MX}; {results}"} if results else {}
+    row = arrive(channel, certified(MARIO, "Mario Rossi", **given))
+    assert row.outcome == Outcome.NEW_TICKET and message_of(row).from_address == MARIO
+    assert sent("confirmation") == confirmed
+
+
+def test_nor_does_a_lookalike_itself(channel: Channel) -> None:
+    arrive(channel, mail(f'"Per conto di: Mario" <{PROVIDER}>', x_trasporto="posta-certificata"))
+    assert sent("confirmation") == []
+
+
+# --- who is blocked, and whose storm it is
+
+
+@pytest.mark.parametrize("pattern", [PROVIDER, "@pec.gestore.example", MARIO, "@pec.example"])
+def test_a_block_of_either_stops_it(channel: Channel, alice: Agent, pattern: str) -> None:
+    blocking.block(pattern, alice)
+    row = arrive(channel, certified(MARIO, "Mario Rossi"))
+    assert (row.outcome, row.reason) == (Outcome.DROPPED, "blocked_sender")
+    assert blocking.blocked()[0].stopped == 1
+
+
+def test_a_block_of_both_counts_the_mail_once(channel: Channel, alice: Agent) -> None:
+    for pattern in (MARIO, PROVIDER):
+        blocking.block(pattern, alice)
+    arrive(channel, certified(MARIO, "Mario Rossi"))
+    assert sorted(one.stopped for one in blocking.blocked()) == [0, 1]
+
+
+def test_the_block_of_a_form_stops_whatever_name_is_typed_in(forms: Channel, alice: Agent) -> None:
+    blocking.block("website@acme.example", alice)
+    for customer in ("Karl <karl@mail.example>", "rosa@mail.example"):
+        assert arrive(forms, filled_in(customer)).reason == "blocked_sender"
+    assert arrive(forms, mail("Karl <karl@mail.example>")).outcome == Outcome.NEW_TICKET
+
+
+def test_invented_names_make_one_storm(channel: Channel, forms: Channel) -> None:
+    for make in (
+        lambda number: certified(f"c{number}@pec.example", f"C {number}"),
+        lambda number: filled_in(f"C <c{number}@mail.example>"),
+    ):
+        rows = [arrive(channel, make(number)) for number in range(limits.STORM_LIMIT + 2)]
+        assert {row.state for row in rows[: limits.STORM_LIMIT]} == {InboundState.FILED}
+        assert {(row.state, row.reason) for row in rows[limits.STORM_LIMIT :]} == {
+            (InboundState.HELD, "storm")
+        }
+
+
+def test_who_stands_in_from_of_a_mail_of_the_ledger(group: Channel, forms: Channel) -> None:
+    for raw, carrier in (
+        (certified(MARIO, "Mario Rossi"), PROVIDER),
+        (filled_in(), "website@acme.example"),
+        (mail(), ""),
+        (posted(), ""),  # a group of our own is not blocked
+    ):
+        row = arrive(group, raw, envelope_from=ENVELOPE if LIST.encode() in raw else None)
+        assert blocking.carrier_of(row, message_of(row)) == carrier
+        assert blocking.carrier_of(row, None) == carrier, "held, it is no message"
+
+
 # --- web forms
 
 
