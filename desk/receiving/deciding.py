@@ -59,12 +59,14 @@ class Copy:
     """The message that the same mail has become already: in another channel, or as the reply of ours that it is.
 
     `message_id` is the number of the first one. `confirmed`: its sender got an acknowledgement of one of them.
-    `ticket`: where a reply of ours is filed, if its ticket has one in this channel.
+    `ticket`: where a reply of ours is filed, if its ticket has one in this channel. `sent`: that reply as it left,
+    which is filed in place of what came.
     """
 
     message_id: int
     confirmed: bool = False
     ticket: Ticket | None = None
+    sent: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,10 @@ class Asked(Protocol):
         """What the same mail has become in another channel."""
 
     def our_answer(self, mail: Mail, delivery: Delivery) -> Copy | None:
-        """The reply of ours that it is, if that left by another channel, names this one and is not here yet."""
+        """The reply of ours that it is, if that left by another channel, names this one and is not here yet.
+
+        None where the check of the sender speaks against it.
+        """
 
     def reported(self, bounce: Bounce) -> Reported | None:
         """What a delivery report speaks of; None for nothing of ours."""

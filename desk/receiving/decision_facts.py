@@ -149,12 +149,14 @@ class DatabaseFacts:
         return Copy(found, copies.is_confirmed(found)) if found is not None else None
 
     def our_answer(self, mail: Mail, delivery: Delivery) -> Copy | None:
-        reply = copies.our_answer(mail, delivery.channel_addresses, delivery.channel.id or 0, self._locks)
-        if reply is None:
+        if speakers.verdict_of(delivery.channel, mail, delivery.results).refuted:
             return None
-        beside = copies.beside(reply.ticket, delivery.channel.id or 0)
+        found = copies.our_answer(mail, delivery.channel_addresses, delivery.channel.id or 0, self._locks)
+        if found is None:
+            return None
+        beside = copies.beside(found.reply.ticket, delivery.channel.id or 0)
         ended = beside is not None and matching.closed_for_good(beside)
-        return Copy(reply.id, ticket=None if ended else beside)
+        return Copy(found.reply.id, ticket=None if ended else beside, sent=found.sent)
 
     def reported(self, bounce: Bounce) -> Reported | None:
         if not bounce.returned_message_id:

@@ -48,6 +48,8 @@ def file_mail(row: InboundMail, reading: Reading, decision: Decision) -> None:
     match = decision.match
     assert match is not None, "it goes into no ticket"
     came = arrived_at(row, reading.mail)
+    if decision.copy is not None and decision.copy.sent is not None:
+        reading = decision.copy.sent  # our own answer says what we wrote, whatever came in its name
     ticket = match.ticket or _open(row, reading.mail, match, came, _answered(decision))
     message = _add_message(row, reading, ticket, match, decision, came)
     if decision.outcome == Outcome.REPLY:
@@ -80,25 +82,27 @@ def arrived_at(row: InboundMail, mail: Mail) -> datetime:
     return arrival.arrived(mail, row.arrived_at, row.received_at, by_last_hop=not ours)
 
 
-def _answered(decision: Decision) -> Contact | None:
-    """Whom our own answer is for, which is filed here: who reads this channel may write to them as well."""
+def _answered(decision: Decision) -> tuple[Contact, str] | None:
+    """Whom our own answer is for, which is filed here, and their name: who reads this channel may write to them."""
     if decision.copy is None or decision.reason != "our_answer":
         return None
     reply = db.session.get_one(Message, decision.copy.message_id)
-    reader = next(iter(reply.to), {"name": "", "address": reply.ticket.contact.address})
-    return contact_for(reader["name"], reader["address"], lambda: reply.ticket.locale)
+    of = reply.ticket
+    reader = next(iter(reply.to), {"name": of.requester_name, "address": of.contact.address})
+    return contact_for(reader["name"], reader["address"], lambda: of.locale), reader["name"]
 
 
-def _open(row: InboundMail, mail: Mail, match: Match, came: datetime, answered: Contact | None) -> Ticket:
-    contact = answered or contact_of(mail)
+def _open(
+    row: InboundMail, mail: Mail, match: Match, came: datetime, answered: tuple[Contact, str] | None
+) -> Ticket:
+    by_name = person_named(mail.sender.name) if is_service(mail.sender.address) else mail.sender.name
+    contact, name = answered or (contact_of(mail), by_name)
     return tickets.open_ticket(
         subject=mail.subject,
         channel=row.channel,
         contact=contact,
         locale=language_of(mail, contact, row.channel),
-        requester_name=person_named(mail.sender.name)
-        if is_service(mail.sender.address)
-        else mail.sender.name,
+        requester_name=name,
         continues=match.continues,
         maybe=match.maybe,
         arrived_at=came,

@@ -6,6 +6,7 @@ merge and split. All agents see all tickets; so each may name the others.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence, Set
 from typing import Any, NamedTuple
 
@@ -13,13 +14,16 @@ from sqlalchemy import bindparam, or_, select, union
 from sqlalchemy.orm import aliased, joinedload
 
 from desk.channels.addresses import untagged
+from desk.files import content
 from desk.tickets import tickets
 from mail.domains import mailbox_key
+from mail.safe_reading import Reading, read_with_attached
 from mail.types import Mail
 from models import InboundMail, Kind, Message, OutboundMail, OutboundRecipient, Ticket, db
 from models.base import one_at_a_time
 
 SAME_ID = 20  # messages that are looked at when many have one Message-ID
+FOOTER = re.compile(r"--|[-_=*]{5,}")  # the word that a list begins its footer with
 
 # Asked for every mail where there are several channels, so they are put together once.
 _SAME = (
@@ -64,24 +68,38 @@ def is_confirmed(message_id: int) -> bool:
     return db.session.scalar(query.limit(1)) is not None
 
 
-def our_answer(mail: Mail, addresses: Set[str], channel_id: int, locks: bool) -> Message | None:
+class Answer(NamedTuple):
+    """A reply of ours; `sent`: read anew from the bytes that left, so that nobody else's words are in it."""
+
+    reply: Message
+    sent: Reading
+
+
+def our_answer(mail: Mail, addresses: Set[str], channel_id: int, locks: bool) -> Answer | None:
     """The reply of ours that this mail is, if it went to one of these addresses of the channel as well.
 
-    None where it left by this very channel or is here already. Whoever got our mail knows its Message-ID: its words
-    have to be ours too.
+    None where it left by this very channel or is here already. Whoever got our mail knows its Message-ID and can
+    write to us in our name: it has to be our words and no others, and what is filed is never what came.
     """
     rows = db.session.execute(
-        select(OutboundMail.message_fk, OutboundMail.channel_id, OutboundRecipient.address_key)
+        select(
+            OutboundMail.message_fk,
+            OutboundMail.channel_id,
+            OutboundRecipient.address_key,
+            OutboundMail.sha256,
+        )
         .join(OutboundRecipient, OutboundRecipient.mail_id == OutboundMail.id)
         .where(OutboundMail.message_id == mail.message_id, OutboundMail.message_fk.is_not(None))
     ).all()
     named = any(
-        untagged(key) in addresses or key in addresses for _, left_by, key in rows if left_by != channel_id
+        untagged(key) in addresses or key in addresses for _, left_by, key, _ in rows if left_by != channel_id
     )
     reply = db.session.get(Message, rows[0][0]) if named else None
     if reply is None or mail.sender.key != mailbox_key(reply.from_address):
         return None
-    if " ".join(reply.text.split()) not in " ".join(mail.text.split()):
+    raw = content(rows[0][3])
+    sent = read_with_attached(raw) if raw is not None else None
+    if sent is None or not _is_sent(mail.text.split(), sent.mail.text.split()):
         return None
     if locks:
         one_at_a_time([f"mail:{mail.message_id}"])
@@ -90,7 +108,7 @@ def our_answer(mail: Mail, addresses: Set[str], channel_id: int, locks: bool) ->
         .join(InboundMail, InboundMail.id == Message.inbound_id)
         .where(Message.copy_of_id == reply.id, InboundMail.channel_id == channel_id)
     )
-    return reply if db.session.scalar(here.limit(1)) is None else None
+    return Answer(reply, sent) if db.session.scalar(here.limit(1)) is None else None
 
 
 def beside(ticket: Ticket, channel_id: int) -> Ticket | None:
@@ -157,6 +175,12 @@ def _code(here: Kind, there: Kind) -> str:
     if here == Kind.REPLY:
         return "answer_there"
     return "our_answer" if there == Kind.REPLY else "same_mail"
+
+
+def _is_sent(words: Sequence[str], sent: Sequence[str]) -> bool:
+    """Whether these are the words that we sent, all of them and no others but the footer of a list."""
+    ours, below = words[: len(sent)], words[len(sent) :]
+    return ours == sent and (not below or FOOTER.fullmatch(below[0]) is not None)
 
 
 def _same_words(one: str, other: str) -> bool:

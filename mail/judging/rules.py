@@ -66,10 +66,13 @@ def as_machine(mail: Mail, bounce: Bounce | None, envelope_from: str | None = No
 
 
 def our_answer(case: Case) -> str | None:
-    """An agent put another channel into Cc: who reads that one shall have it. What writes itself is for nobody."""
+    """An agent put another channel into Cc: who reads that one shall have it. What writes itself is for nobody.
+
+    Nor is what a filter took for spam: others know the Message-ID, and a true one came from our own server.
+    """
     facts = case.facts
     is_here = facts.own_message_id and facts.names_this_channel and not facts.own_loop_header
-    return case.mail.message_id if is_here else None
+    return case.mail.message_id if is_here and spam_header(case) is None else None
 
 
 def own_mail(case: Case) -> str | None:

@@ -25,6 +25,7 @@ import cli.jobs
 from desk.channels import channels
 from desk.checks import dry_run
 from desk.checks.foreseen import ForeseenFacts
+from desk.files import content
 from desk.mailroom import ledger, quarantine
 from desk.office import office, signing_key
 from desk.receiving import arrivals, blocking, deciding, decision_facts, explanations
@@ -114,6 +115,7 @@ def before(app: Flask, channel: Channel, alice: Agent, bob: Agent) -> dict[str, 
         "other": closed.number,
         "sent": sent.mail.message_id,
         "named": named.mail.message_id,
+        "named_raw": content(named.mail.sha256),
         "link": link.message_id,
     }
 
@@ -195,6 +197,9 @@ def generated(there: dict[str, Any], run: str) -> Iterator[bytes]:
     )
     for text in ("Something else.", "Billing writes to you.", "Billing writes to you. And more."):
         yield mail("Acme <support-acme@poststelle.example>", text=text, message_id=there["named"], to=GROUP)
+    # The answer itself, by two ways.
+    for number in range(2):
+        yield f"X-Way: {run} {number}\r\n".encode() + there["named_raw"]
     yield mail(text=f"See {office().settings.public_url}/password/abc", message_id=f"<{run}-link@x.example>")
     for number, person in enumerate(people):
         text = f"> {ids.sign_marker(key, there['ticket'])}"

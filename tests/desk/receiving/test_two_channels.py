@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from typing import Any
 
 import pytest
@@ -11,12 +15,13 @@ from flask import Flask
 
 from desk.channels import channels
 from desk.channels.channel_values import ChannelValues
+from desk.files import content
 from desk.receiving import arrivals, intake, receiver
 from desk.sending import outbox, replies
 from desk.telling import who_hears
 from desk.tickets import copies, merging, participants
 from desk.tools import export
-from mail.types import Address
+from mail.types import Address, Part
 from models import (
     Agent,
     Channel,
@@ -310,3 +315,109 @@ def test_a_mail_that_arrives_in_the_middle_is_stored_but_once(
     intake.process_pending()
     reasons = [db.session.get_one(InboundMail, row).reason for row in rows]
     assert reasons == ["our_answer", "own_mail"]
+
+
+def with_more(raw: bytes, words: str = "") -> bytes:
+    """Our answer as somebody passes it off who got it: with a display name, files, HTML and dates of their own."""
+    message = message_from_bytes(raw, policy=default)
+    text = message.get_body(("plain",)).get_content()
+    forged = EmailMessage()
+    for name in ("To", "Cc", "Message-ID"):
+        forged[name] = message[name]
+    forged["From"] = f"Mallory's Bank <{SUPPORT}>"
+    forged["Subject"], forged["Reply-To"] = "New bank account", "mallory@evil.example"
+    forged["Cc" if not message["Cc"] else "Resent-To"] = "mallory@evil.example"
+    forged.set_content(text + words)
+    forged.add_alternative("<p>Pay to Mallory</p>", subtype="html")
+    forged.add_attachment(b"%PDF Mallory", maintype="application", subtype="pdf", filename="mallory.pdf")
+    return forged.as_bytes()
+
+
+def test_what_is_filed_is_what_we_sent_whoever_brings_it(
+    channel: Channel, sales: Channel, alice: Agent, answered: Any
+) -> None:
+    ticket, raw = answered(cc=[SALES, "mallory@evil.example"])
+    reply = db.session.query(Message).filter_by(ticket_id=ticket.id, kind=Kind.REPLY).one()
+    row = arrive(sales, with_more(raw), to=SALES)
+    filed = db.session.query(Message).filter_by(inbound_id=row.id).one()
+    assert (row.reason, filed.copy_of_id, filed.attachments) == ("our_answer", reply.id, [])
+    assert (filed.subject, filed.from_name, filed.from_address) == (reply.subject, "Acme GmbH", SUPPORT)
+    assert (filed.to, filed.cc, filed.reply_to) == (reply.to, reply.cc, [])
+    assert "sales will call you" in filed.text and "sales will call you" in filed.html
+    there = ticket_of(row)
+    assert there.subject == reply.subject
+    # The true copy is the same words: it is here once.
+    assert arrive(sales, raw, to=SALES).reason == "own_mail"
+    sent = replies.send_reply(there, alice, replies.Written(text="And sales."))
+    assert b"Mallory" not in bytes_of(sent)
+    shown = [filed.text, filed.html, there.requester_name, json.dumps(list(export.tickets()), default=str)]
+    assert not [words for words in shown if "Mallory" in words or "bank" in words]
+
+
+def bytes_of(sent: replies.Sent) -> bytes:
+    return content(sent.mail.sha256) or b""
+
+
+@pytest.mark.parametrize("text", ["Ok", "Dear Carol,\n\nsales will call you."])
+def test_words_beside_ours_make_it_another_mail(
+    channel: Channel, sales: Channel, answered: Any, text: str
+) -> None:
+    """And the true one, which comes later, is filed."""
+    ticket, raw = answered(text, cc=[SALES, "mallory@evil.example"])
+    message_id = db.session.query(Message).filter_by(ticket_id=ticket.id, kind=Kind.REPLY).one().message_id
+    head = {"to": "carol@customer.example", "cc": SALES, "message_id": message_id}
+    more = (
+        with_more(raw, "New bank account: Mallory\n"),
+        mail(f"Acme <{SUPPORT}>", text=f"{text} or pay Mallory.", **head),
+        mail(f"Acme <{SUPPORT}>", text=text, **head),  # without what stood below
+    )
+    assert {arrive(sales, forged, to=SALES).reason for forged in more} == {"own_mail"}
+    assert arrive(sales, raw, to=SALES).reason == "our_answer"
+
+
+def test_an_answer_of_files_alone_is_no_name_for_any_other(
+    channel: Channel, sales: Channel, alice: Agent
+) -> None:
+    ticket = ticket_of(arrive(channel, mail()))
+    file = Part("offer.txt", "text/plain", b"Our offer.")
+    sent = replies.send_reply(ticket, alice, replies.Written(files=(file,), cc=(Address("", SALES),)))
+    raw = bytes_of(sent)
+    forged = mail(f"Acme <{SUPPORT}>", text="Pay Mallory.", message_id=sent.message.message_id)
+    assert arrive(sales, forged, to=SALES).reason == "own_mail"
+    row = arrive(sales, raw, to=SALES)
+    filed = db.session.query(Message).filter_by(inbound_id=row.id).one()
+    assert (row.reason, [one.name for one in filed.attachments]) == ("our_answer", ["offer.txt"])
+
+
+def test_a_lists_footer_below_it_is_not_filed(channel: Channel, sales: Channel, answered: Any) -> None:
+    _, raw = answered(cc=[SALES])
+    message = message_from_bytes(raw, policy=default)
+    part = message.get_body(("plain",))
+    part.set_content(part.get_content() + "\n" + "_" * 40 + "\nsales mailing list\n")
+    row = arrive(sales, message.as_bytes(), to=SALES)
+    filed = db.session.query(Message).filter_by(inbound_id=row.id).one()
+    assert row.reason == "our_answer" and "mailing list" not in filed.text
+
+
+@pytest.mark.parametrize(
+    ("line", "results"),
+    [
+        (b"X-Spam-Flag: YES\r\n", False),
+        (b"Authentication-Results: mx.acme.example; dmarc=fail header.from=poststelle.example\r\n", True),
+    ],
+)
+def test_neither_what_is_spam_nor_what_is_refuted_is_ours(
+    channel: Channel, sales: Channel, answered: Any, line: bytes, results: bool
+) -> None:
+    _, raw = answered(cc=[SALES])
+    sales.authserv_id = "mx.acme.example"
+    db.session.commit()
+    assert arrive(sales, line + raw, to=SALES).reason == "own_mail"
+    passed = line.replace(b"YES", b"NO").replace(b"fail", b"pass")
+    assert arrive(sales, passed + raw, to=SALES).reason == "our_answer"
+
+
+def test_the_ticket_there_is_the_customers_by_name(channel: Channel, sales: Channel, answered: Any) -> None:
+    _, raw = answered(cc=[SALES])
+    there = ticket_of(arrive(sales, raw, to=SALES))
+    assert (there.requester_name, there.contact.name) == ("Carol", "Carol")
