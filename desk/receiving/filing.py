@@ -42,6 +42,8 @@ from models import (
 from models.base import insert_now, update_now
 from models.ticket import after_customer_mail
 
+FETCHED = ("imap", "pop3")  # ways by which mail comes out of a mailbox
+
 
 def file_mail(row: InboundMail, reading: Reading, decision: Decision) -> None:
     """Add the mail to the running transaction: message, ticket, and what is told. The row gets its ticket."""
@@ -77,9 +79,15 @@ def unreadable(raw: bytes, sender: Address, subject: str, fault: str) -> tuple[R
 
 
 def arrived_at(row: InboundMail, mail: Mail) -> datetime:
-    """When it arrived at its server, which is ours for what a stranger brought to our receiver."""
+    """When it arrived at its server, which is ours for what a stranger brought to our receiver.
+
+    A mailbox says how long it kept a mail. What is handed to us is under way, which no server lets last longer than
+    `arrival.JOURNEY`: an older Received is not of the server that handed it over.
+    """
     ours = row.via == "smtp" and (peer := address_of(row.peer)) is not None and peer.is_global
-    return arrival.arrived(mail, row.arrived_at, row.received_at, by_last_hop=not ours)
+    came = arrival.arrived(mail, row.arrived_at, row.received_at, by_last_hop=not ours)
+    under_way = row.via not in FETCHED
+    return row.received_at if under_way and came < row.received_at - arrival.JOURNEY else came
 
 
 def _answered(decision: Decision) -> tuple[Contact, str] | None:

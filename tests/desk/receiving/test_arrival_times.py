@@ -91,6 +91,32 @@ def test_the_last_hop_counts_where_it_was_a_server_of_ours(
     assert (row.arrived_at is not None) == counts and row.came_at == message.arrived_at
 
 
+@pytest.mark.parametrize(
+    ("via", "peer", "counts"),
+    [
+        ("pop3", "", True),
+        ("imap", "", True),
+        ("pipe", "", False),
+        ("lmtp", "127.0.0.1", False),
+        ("smtp", "10.0.0.5", False),
+    ],
+)
+@pytest.mark.parametrize("days", [31, 4000])
+def test_nobody_carries_a_mail_for_months(
+    channel: Channel, via: str, peer: str, counts: bool, days: int
+) -> None:
+    """A mailbox may have kept it so long; what is handed to us comes now."""
+    long_ago = EARLIER - timedelta(days=days)
+    raw = mail(received=said(long_ago), date=f"{long_ago:%a, %d %b %Y %H:%M:%S} +0000")
+    message = by(channel, via, raw, peer)
+    assert message.inbound is not None
+    assert (
+        message.arrived_at == message.ticket.came_at == (long_ago if counts else message.inbound.received_at)
+    )
+    weeks_ago = now().replace(microsecond=0) - timedelta(days=28)
+    assert by(channel, via, mail(received=said(weeks_ago)), peer).arrived_at == weeks_ago
+
+
 def test_no_clock_of_others_leads_into_the_future(channel: Channel) -> None:
     ahead = now() + timedelta(days=300)
     raw = mail(received=said(ahead), date=f"{ahead:%a, %d %b %Y %H:%M:%S} +0000")
