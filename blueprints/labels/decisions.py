@@ -29,6 +29,7 @@ WHY = {
     "our_answer_again": lazy_gettext(
         "An answer of yours named this channel, and this ticket belongs to the one that it was written in."
     ),
+    "again": lazy_gettext("The same mail is in this ticket already; it was delivered a second time."),
     "merge": lazy_gettext("An agent merged its ticket into this one."),
     "split": lazy_gettext("An agent split it off from another ticket."),
     "bounce": lazy_gettext("A mail server reports on a message that we sent in this ticket."),
@@ -86,6 +87,7 @@ REASON = {
     "oversize": lazy_gettext("The mail is larger than allowed and was not fetched."),
     "duplicate": lazy_gettext("This channel already has the same mail, byte for byte."),
     "copy": lazy_gettext("This mail came here a second time through another channel."),
+    "again": lazy_gettext("The same mail came to this channel before; it was delivered a second time."),
     "was_read": lazy_gettext("It was already read when the channel was connected."),
     "existing": lazy_gettext("It was in the mailbox before the channel was connected."),
     "put_back": lazy_gettext("You put it back into the mailbox; it stays there."),

@@ -32,6 +32,7 @@ BY_REASON = {
     "existing": _l("already there: left alone"),
     "oversize": _l("too large: held, stays on the server"),
     "copy": _l("the same mail came by another address: filed there, nobody is notified"),
+    "again": _l("the same mail was delivered twice: filed in one ticket, nobody is notified"),
     "put_back": _l("put back into the mailbox: left alone"),
 }
 BY_OUTCOME = {

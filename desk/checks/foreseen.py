@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import select
 
 from desk.receiving.deciding import Copy, Decision, Delivery, Reported
-from desk.receiving.decision_facts import DatabaseFacts
+from desk.receiving.decision_facts import DatabaseFacts, may_come_twice
 from desk.receiving.matching import SAME_ID, KnownTickets, Match
 from desk.receiving.speakers import Speaker
-from desk.tickets import participants
+from desk.tickets import copies, participants
 from mail.domains import mailbox_key
 from mail.types import Bounce, Clue, ClueKind, Mail
 from models import Channel, Counter, Kind, Message, Outcome, Status, Ticket, db
@@ -34,6 +35,8 @@ class ForeseenFacts(DatabaseFacts):
         self._failed: set[int] = set()  # recipients, by number, that reports before have spoken of
         self._failing: frozenset[int] = frozenset()  # and those of the report that is just decided
         self._answers: set[int] = set()  # replies of ours, by number, that will be filed
+        # By Message-ID: author, text and the rest; its ticket; whether it was quiet, and refuted.
+        self._come: defaultdict[str, list[tuple[tuple[Any, ...], Ticket, bool, bool]]] = defaultdict(list)
         self._beside: dict[int, Ticket] = {}  # the ticket here that has a mail of that ticket elsewhere
 
     def remember(self, mail: Mail, delivery: Delivery, decision: Decision) -> None:
@@ -52,6 +55,10 @@ class ForeseenFacts(DatabaseFacts):
         ticket = self._tickets.add(
             mail, delivery.channel, decision.match, reader["address"] if reader else ""
         )
+        if mail.message_id and decision.speaker is not None:
+            quiet = decision.outcome in (Outcome.QUIET, Outcome.BOUNCE)
+            come = _whole(mail), ticket, quiet, decision.speaker.verdict.refuted
+            self._come[mail.message_id].append(come)
         if first is not None:
             self._answers.add(first.id)
             self._beside[first.ticket_id] = ticket
@@ -67,6 +74,15 @@ class ForeseenFacts(DatabaseFacts):
         self._failing = found.failed - self._failed if found is not None else frozenset()
         return replace(found, failed=self._failing) if found is not None else None
 
+    def same_mail(self, mail: Mail, delivery: Delivery, quiet: bool, refuted: bool) -> Copy | None:
+        found = super().same_mail(mail, delivery, quiet, refuted)
+        if (found is not None and found.ticket is not None) or not may_come_twice(mail, delivery):
+            return found
+        for whole, ticket, was_quiet, was_refuted in self._come.get(mail.message_id, ())[: copies.SAME_ID]:
+            if was_quiet <= quiet and was_refuted <= refuted and whole == _whole(mail):
+                return Copy(0, ticket=ticket)
+        return found
+
     def our_answer(self, mail: Mail, delivery: Delivery) -> Copy | None:
         found = super().our_answer(mail, delivery)
         if found is None or found.message_id in self._answers:
@@ -76,6 +92,10 @@ class ForeseenFacts(DatabaseFacts):
 
     def confirmed_before(self) -> Sequence[str]:
         return self._confirmed
+
+
+def _whole(mail: Mail) -> tuple[Any, ...]:
+    return mail.sender.key, mail.text, bool(mail.html), *copies.chosen(mail)
 
 
 class ForeseenTickets(KnownTickets):

@@ -59,8 +59,8 @@ class Copy:
     """The message that the same mail has become already: in another channel, or as the reply of ours that it is.
 
     `message_id` is the number of the first one. `confirmed`: its sender got an acknowledgement of one of them.
-    `ticket`: where a reply of ours is filed, if its ticket has one in this channel. `sent`: that reply as it left,
-    which is filed in place of what came.
+    `ticket`: the one of this channel that has it already; of a reply of ours, where it belongs. `sent`: that reply
+    as it left, which is filed in place of what came.
     """
 
     message_id: int
@@ -176,8 +176,8 @@ class Asked(Protocol):
     def has_copy(self, ticket: Ticket, mail: Mail) -> bool:
         """Whether the ticket has the same mail already, by another of our addresses."""
 
-    def same_mail(self, mail: Mail, delivery: Delivery) -> Copy | None:
-        """What the same mail has become in another channel."""
+    def same_mail(self, mail: Mail, delivery: Delivery, quiet: bool, refuted: bool) -> Copy | None:
+        """What the same mail has become in this channel, which then has all of it, or in another one."""
 
     def our_answer(self, mail: Mail, delivery: Delivery) -> Copy | None:
         """The reply of ours that it is, if that left by another channel, names this one and is not here yet.
@@ -269,8 +269,11 @@ def _filed(mail: Mail, delivery: Delivery, asked: Asked, verdict: Verdict, clues
     match = asked.match(mail, clues, speaker, delivery.channel)
     if match.ticket is not None and asked.has_copy(match.ticket, mail):
         return Decision(Outcome.QUIET, "copy", verdict.detail, match, speaker)
-    copy = asked.same_mail(mail, delivery)
-    if verdict.action == Action.QUIET:
+    quiet = verdict.action == Action.QUIET
+    copy = asked.same_mail(mail, delivery, quiet, speaker.verdict.refuted)
+    if copy is not None and copy.ticket is not None:
+        return Decision(Outcome.QUIET, "again", verdict.detail, Match(copy.ticket, "again"), speaker)
+    if quiet:
         return Decision(Outcome.QUIET, verdict.reason, verdict.detail, match, speaker, copy=copy)
     outcome = Outcome.NEW_TICKET if match.ticket is None else Outcome.REPLY
     told = Told() if delivery.predates_channel else asked.told(mail, match.ticket, speaker, delivery.channel)

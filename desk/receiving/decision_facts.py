@@ -77,6 +77,14 @@ def _clues(mail: Mail, delivery: Delivery) -> tuple[Clue, ...]:
     return ticket_clues.find_clues(mail, signing_key(), recipients)
 
 
+def may_come_twice(mail: Mail, delivery: Delivery) -> bool:
+    """Whether it can have come before: written to the one address of the one channel it cannot, as most mail is."""
+    if delivery.channel.id is None or not channels.is_alone():
+        return True
+    named = {mailbox.key for mailbox in (*mail.to, *mail.cc)}
+    return len(delivery.channel_addresses) > 1 or named != delivery.channel_addresses
+
+
 class DatabaseFacts:
     """Answers `deciding.Asked` by the database as it stands in the running transaction.
 
@@ -142,11 +150,15 @@ class DatabaseFacts:
     def has_copy(self, ticket: Ticket, mail: Mail) -> bool:
         return bool(mail.message_id) and self._known.has_copy(ticket, mail)
 
-    def same_mail(self, mail: Mail, delivery: Delivery) -> Copy | None:
-        if channels.is_alone():
+    def same_mail(self, mail: Mail, delivery: Delivery, quiet: bool, refuted: bool) -> Copy | None:
+        if not may_come_twice(mail, delivery):
             return None
-        found = copies.same_mail(mail, delivery.sha256, delivery.channel.id or 0, self._locks)
-        return Copy(found, copies.is_confirmed(found)) if found is not None else None
+        elsewhere, here = copies.same_mail(
+            mail, delivery.sha256, delivery.channel.id or 0, quiet, refuted, self._locks
+        )
+        if here is not None:
+            return Copy(here.id, ticket=here.ticket)
+        return Copy(elsewhere, copies.is_confirmed(elsewhere)) if elsewhere is not None else None
 
     def our_answer(self, mail: Mail, delivery: Delivery) -> Copy | None:
         if speakers.verdict_of(delivery.channel, mail, delivery.results).refuted:

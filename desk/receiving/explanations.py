@@ -28,7 +28,12 @@ from models import (
     now,
 )
 
-JOINED = (*CLUES, "bounce", "our_answer_again")  # the clues that led into a ticket which was there before
+JOINED = (
+    *CLUES,
+    "bounce",
+    "our_answer_again",
+    "again",
+)  # the clues that led into a ticket which was there before
 WITHHELD = "confirmation_"  # begins the ticket's event that says why there was no confirmation
 
 

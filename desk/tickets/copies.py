@@ -1,4 +1,5 @@
-"""One mail in several tickets: it came to two of our channels, or a reply of ours named another channel.
+"""One mail in several tickets: it came to two of our channels, or a reply of ours named another channel. And one
+that was delivered twice to the same channel, which stays in one.
 
 `Message.copy_of_id` leads to the first message of the same mail, so the tickets follow their messages when agents
 merge and split. All agents see all tickets; so each may name the others.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence, Set
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, or_, select, union
@@ -16,6 +18,7 @@ from sqlalchemy.orm import aliased, joinedload
 from desk.channels.addresses import untagged
 from desk.files import content
 from desk.tickets import tickets
+from desk.tickets.contacts import as_rows
 from mail.domains import mailbox_key
 from mail.safe_reading import Reading, read_with_attached
 from mail.types import Mail
@@ -25,11 +28,10 @@ from models.base import one_at_a_time
 SAME_ID = 20  # messages that are looked at when many have one Message-ID
 FOOTER = re.compile(r"--|[-_=*]{5,}")  # the word that a list begins its footer with
 
-# Asked for every mail where there are several channels, so they are put together once.
+# Asked for most mails, so they are put together once.
 _SAME = (
-    select(Message.id, Message.copy_of_id, Message.from_address, Message.text)
+    select(Message.id, Message.copy_of_id, Message.from_address, Message.text, InboundMail.channel_id)
     .join(InboundMail, InboundMail.id == Message.inbound_id)
-    .where(InboundMail.channel_id != bindparam("channel_id"))
     .order_by(Message.id)
     .limit(SAME_ID)
 )
@@ -37,24 +39,37 @@ BY_MESSAGE_ID = _SAME.where(Message.message_id == bindparam("message_id"))
 BY_DIGEST = _SAME.where(InboundMail.sha256 == bindparam("sha256"))
 
 
-def same_mail(mail: Mail, sha256: str, channel_id: int, locks: bool) -> int | None:
-    """The first message that this mail has become in another channel, by its number.
+class Become(NamedTuple):
+    """What a mail has become: the number of the first message in another channel; the one in the same channel."""
+
+    elsewhere: int | None = None
+    here: Message | None = None
+
+
+def same_mail(mail: Mail, sha256: str, channel_id: int, quiet: bool, refuted: bool, locks: bool) -> Become:
+    """What this mail has become already; `quiet`, `refuted`: as it was judged itself.
 
     Servers on the way add lines above a mail and a list its footer below; and anybody can copy a Message-ID. So
-    author and words decide. `locks`: two of them that are filed at once see each other.
+    author and words decide; in one channel, where the second is no news, everything that its writer chose.
+    `locks`: two of them that are filed at once see each other.
     """
     if not mail.message_id and not sha256:
-        return None
+        return Become()
     if locks:
         one_at_a_time([f"mail:{mail.message_id or sha256}"])
     question, values = BY_MESSAGE_ID, {"message_id": mail.message_id[:998]}
     if not mail.message_id:
         question, values = BY_DIGEST, {"sha256": sha256}
-    rows = db.session.connection().execute(question, {"channel_id": channel_id, **values})
-    for number, first, author, text in rows:
-        if mailbox_key(author) == mail.sender.key and _same_words(text, mail.text):
-            return int(first or number)
-    return None
+    elsewhere, here = None, None
+    for number, first, author, text, at in db.session.connection().execute(question, values):
+        if mailbox_key(author) != mail.sender.key:
+            continue
+        if at != channel_id and elsewhere is None and _same_words(text, mail.text):
+            elsewhere = int(first or number)
+        if at == channel_id and here is None and text == mail.text:
+            before = db.session.get_one(Message, number)
+            here = before if _is_again(before, mail, quiet, refuted) else None
+    return Become(elsewhere, here)
 
 
 def is_confirmed(message_id: int) -> bool:
@@ -175,6 +190,24 @@ def _code(here: Kind, there: Kind) -> str:
     if here == Kind.REPLY:
         return "answer_there"
     return "our_answer" if there == Kind.REPLY else "same_mail"
+
+
+def _is_again(before: Message, mail: Mail, quiet: bool, refuted: bool) -> bool:
+    """Whether it adds nothing to this message, whose words it has.
+
+    Whoever knows a mail can bring it first, with readers, files or signs of a machine of their own: then it is none.
+    """
+    judged = before.quiet <= quiet and before.refuted <= refuted
+    if not judged or bool(before.html) != bool(mail.html):
+        return False
+    files = sorted((one.sha256, one.name) for one in before.attachments)
+    return chosen(mail) == (before.subject, before.to, before.cc, before.reply_to, files)
+
+
+def chosen(mail: Mail) -> tuple[Any, ...]:
+    """What its writer chose besides its text."""
+    files = sorted((sha256(part.data).hexdigest(), part.name[:255]) for part in mail.attachments)
+    return mail.subject, as_rows(mail.to), as_rows(mail.cc), as_rows(mail.reply_to), files
 
 
 def _is_sent(words: Sequence[str], sent: Sequence[str]) -> bool:

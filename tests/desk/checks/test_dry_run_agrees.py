@@ -212,7 +212,7 @@ def generated(there: dict[str, Any], run: str) -> Iterator[bytes]:
     yield report("<nothing-of-ours@elsewhere.example>", name=run)
     # A conversation inside the mailbox, and a mail that lies there twice.
     first = mail("Eve <eve@new.example>", message_id=f"<{run}-eve@new.example>")
-    yield from (first, first)
+    yield from (first, first, b"Delivered-To: billing@acme.example\r\n" + first)
     for sender in ("Eve <eve@new.example>", "Mallory <mallory@else.example>"):
         yield mail(sender, "Re: Delivery", in_reply_to=f"<{run}-eve@new.example>", to=GROUP)
     for number in range(limits.STORM_LIMIT + 5):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -14,7 +15,7 @@ import pytest
 from flask import Flask
 
 from desk.channels import channels
-from desk.channels.channel_values import ChannelValues
+from desk.channels.channel_values import ChannelValues, values_of
 from desk.files import content
 from desk.receiving import arrivals, intake, receiver
 from desk.sending import outbox, replies
@@ -421,3 +422,88 @@ def test_the_ticket_there_is_the_customers_by_name(channel: Channel, sales: Chan
     _, raw = answered(cc=[SALES])
     there = ticket_of(arrive(sales, raw, to=SALES))
     assert (there.requester_name, there.contact.name) == ("Carol", "Carol")
+
+
+# --- one mail that is delivered twice to one channel
+
+
+def delivered(channel: Channel, raw: bytes, to: str, **more: Any) -> InboundMail:
+    """By a server that notes above for whom."""
+    line = f"Delivered-To: {to}\nReceived: by mx.acme.example for <{to}>; Mon, 23 Nov 2026 14:15:00 +0100\n"
+    return arrive(channel, line.encode() + raw, to=to, **more)
+
+
+def with_file(data: bytes = b"%PDF 1", **headers: str) -> bytes:
+    message = message_from_bytes(mail(message_id="<49@customer.example>", **headers), policy=default)
+    message.add_alternative("<p>Hello, please help me with my delivery.</p>", subtype="html")
+    message.add_attachment(data, maintype="application", subtype="pdf", filename="order.pdf")
+    return message.as_bytes()
+
+
+@pytest.mark.parametrize(
+    "to", [SUPPORT, f"{SUPPORT}, info@poststelle.example", f"{SUPPORT}, shop@else.example"]
+)
+@pytest.mark.parametrize("alone", [True, False])
+def test_delivered_twice_it_is_one_ticket(channel: Channel, alone: bool, to: str) -> None:
+    if not alone:
+        channels.create(ChannelValues("Sales", "sales"))
+    channels.update(channel, replace(values_of(channel), aliases="info"))
+    raw = with_file(to=to)
+    one, other = delivered(channel, raw, SUPPORT), delivered(channel, raw, "info@poststelle.example")
+    assert ticket_of(other).id == ticket_of(one).id and db.session.query(Ticket).count() == 1
+    assert (str(one.outcome), str(other.outcome), other.reason) == ("new_ticket", "quiet", "again")
+    second = db.session.query(Message).filter_by(inbound_id=other.id).one()
+    assert (second.quiet, second.why, second.copy_of_id) == (True, "again", None)
+    assert confirmations() == ["carol@customer.example"]
+    assert db.session.query(NoticeItem).count() == db.session.query(NoticeItem.ticket_id).distinct().count()
+    assert merging.related(ticket_of(one)) == []
+
+
+def test_delivered_twice_to_two_channels_each_has_one(channel: Channel, sales: Channel) -> None:
+    raw = with_file(to=f"{SUPPORT}, {SALES}")
+    one, other = (ticket_of(delivered(where, raw, to)) for where, to in ((channel, SUPPORT), (sales, SALES)))
+    again = [
+        delivered(where, raw, "+x@".join(to.split("@"))) for where, to in ((channel, SUPPORT), (sales, SALES))
+    ]
+    assert [ticket_of(row).id for row in again] == [one.id, other.id]
+    assert events(one, "same_mail") == [("same_mail", str(other.number))]
+    assert confirmations() == ["carol@customer.example"]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        with_file(b"%PDF 2"),
+        with_file(text="Hello, something else."),
+        with_file(subject="Another"),
+        with_file(sender="Dave <dave@customer.example>"),
+        with_file(cc="mallory@evil.example"),
+        with_file(reply_to="mallory@evil.example"),
+        mail(message_id="<49@customer.example>"),  # without its file
+        with_file(text="Hello, please help me with my delivery.\n\n-- \nfooter of a list\n"),
+        with_file().replace(b"<49@", b"<50@"),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_what_differs_stays_two(channel: Channel, second: bytes, first: bool) -> None:
+    """Whoever brings it first hides nothing of what comes next."""
+    raws = (with_file(), second) if first else (second, with_file())
+    one, other = (delivered(channel, raw, f"{SUPPORT.replace('@', f'+{n}@')}") for n, raw in enumerate(raws))
+    assert ticket_of(one).id != ticket_of(other).id and other.reason == "person"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Auto-Submitted: auto-replied\n",
+        b"Authentication-Results: mx.acme.example; dmarc=fail header.from=customer.example\n",
+    ],
+)
+def test_what_was_doubted_hides_nothing(channel: Channel, line: bytes) -> None:
+    channel.authserv_id = "mx.acme.example"
+    db.session.commit()
+    raw = with_file(cc="dave@else.example")
+    one, other = arrive(channel, line + raw), arrive(channel, raw)
+    assert ticket_of(one).id != ticket_of(other).id and str(other.outcome) == "new_ticket"
+    # The other way round it adds nothing.
+    assert arrive(channel, b"Received: x\n" + line + raw).reason == "again"
