@@ -26,10 +26,21 @@ from desk.channels.channel_values import (
     keeps_login,
     outgoing_password,
 )
-from desk.office import office, the_account
+from desk.office import office, signing_key, the_account
 from desk.refusal import Refusal
+from mail import ids
 from mail.types import Address, Mail
-from models import Channel, ChannelAlias, Message, Provider, Ticket, db, now
+from models import (
+    Channel,
+    ChannelAlias,
+    Message,
+    OutboundMail,
+    OutboundRecipient,
+    Provider,
+    Ticket,
+    db,
+    now,
+)
 from models.base import one_at_a_time
 from wire.discovery import Discovery, discover
 
@@ -119,13 +130,34 @@ def default() -> Channel:
 def for_recipient(address: str) -> Channel | None:
     """The active »Standard« channel that takes mail for this address of an RCPT command.
 
-    `support+anything@domain` goes to `support@domain`, as the signed reply addresses need.
+    `support+anything@domain` goes to `support@domain`, as the signed reply addresses need. What we signed for a
+    ticket is taken also when the address before it is no channel's any more.
     """
     key = address_key(address)
     query = select(Channel).where(
         addresses.of_key({key, untagged(key)}), Channel.provider == Provider.STANDARD, Channel.active
     )
-    return db.session.scalar(query)
+    return db.session.scalar(query) or _of_signature(address)
+
+
+def _of_signature(address: str) -> Channel | None:
+    """The channel that takes what is written to a reply or return address of ours, by the ticket in its signature."""
+    if not addresses.is_ours(address.rpartition("@")[2]):
+        return None
+    key, ticket = signing_key(), None
+    if (found := ids.read_reply_address(key, address)) is not None:
+        ticket = db.session.scalar(select(Ticket).where(Ticket.number == found[1]))
+    elif (recipient := ids.read_return_address(key, address)) is not None:
+        of_mail = select(OutboundRecipient.mail_id).where(OutboundRecipient.id == recipient).scalar_subquery()
+        ticket = db.session.scalar(
+            select(Ticket)
+            .join(OutboundMail, OutboundMail.ticket_id == Ticket.id)
+            .where(OutboundMail.id == of_mail)
+        )
+    if ticket is None:
+        return None
+    channel = sending_channel(ticket)
+    return channel if channel.provider == Provider.STANDARD else default()
 
 
 class _Entry(NamedTuple):
