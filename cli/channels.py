@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 from flask.cli import AppGroup
+from flask_babel import force_locale
 
+from blueprints.channels.channel_form import said
 from cli.preconditions import (
     channel_of,
     password_from_stdin,
@@ -84,7 +86,11 @@ def channel_create(
             )
         )
     except InvalidChannel as error:
-        problems = "; ".join(f"{field.replace('_', '-')}: {code}" for field, code in error.errors.items())
+        with force_locale("en"):  # as all that commands say
+            problems = "; ".join(
+                f"{field.replace('_', '-')}: {code} ({said(field, code).rstrip('.')})"
+                for field, code in error.errors.items()
+            )
         raise click.ClickException(f"The channel was not created: {problems}.") from error
     click.echo(channel.address)
 

@@ -76,6 +76,7 @@ ERRORS: dict[str | tuple[str, str], Any] = {
     ("forwarded_from", "ours"): _l("This is an address of this Poststelle: it would forward to itself."),
     ("aliases", "syntax"): _l("This is not a valid e-mail address: %(address)s"),
     ("aliases", "taken"): _l("Another channel already has this address: %(address)s"),
+    ("aliases", "agent"): _l("An agent has this address, so it cannot be a channel's: %(address)s"),
     ("aliases", "same"): _l("This is the address of the channel itself: %(address)s"),
     ("aliases", "plus"): _l(
         "What stands behind a + belongs to the address before it, so it needs no entry: %(address)s"
@@ -87,6 +88,7 @@ ERRORS: dict[str | tuple[str, str], Any] = {
     ("aliases", "too_long"): _l("This address is too long: %(address)s"),
     ("aliases", "too_many"): _l("A channel can have 50 further addresses."),
     ("address", "taken"): _l("There already is a channel with this address."),
+    ("address", "agent"): _l("An agent has this address, so it cannot be a channel's."),
     ("address", "syntax"): _l("This is not a valid e-mail address."),
     ("address", "whole"): _l("Enter the whole address first, for example support@your-company.example."),
     ("address", "domain"): _l("A standard address must end in the domain of this Poststelle."),
@@ -190,7 +192,7 @@ class ChannelForm(FlaskForm):
     def show_errors(self, errors: dict[str, str]) -> None:
         """Put the desk's codes beside the fields, in words; the first of them gets the focus."""
         for name, code in errors.items():
-            self[name].errors = [_said(name, code)]
+            self[name].errors = [said(name, code)]
         first = next(field for field in self if field.errors)
         first.render_kw = {"autofocus": True}
 
@@ -198,10 +200,10 @@ class ChannelForm(FlaskForm):
 def refusals(errors: dict[str, str]) -> list[str]:
     """The desk's codes in words, each with the name of its field."""
     form = ChannelForm(formdata=None)
-    return [f"{form[name].label.text}: {_said(name, code)}" for name, code in errors.items()]
+    return [f"{form[name].label.text}: {said(name, code)}" for name, code in errors.items()]
 
 
-def _said(name: str, code: str) -> str:
+def said(name: str, code: str) -> str:
     """A code of the desk in words; some speak of one address of several, `code: address`."""
     code, _, address = code.partition(": ")
     words = str(ERRORS.get((name, code)) or ERRORS[code])

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, exists, or_, select
 
+from desk.agents import accounts
 from desk.office import the_account
 from mail.reading.addresses import ascii_address, valid_address
 from models import Channel, ChannelAlias, Provider, db
@@ -17,6 +18,8 @@ from models import Channel, ChannelAlias, Provider, db
 # A signed reply address adds "+", the ticket number, "-" and 26 letters; a local part has 64 octets.
 LONGEST_LOCAL_PART = 30
 LOCAL_PART = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.))*(?<!\.)")
+# At a server elsewhere people have more signs, but for those of patterns, routes and commands.
+LOCAL_PART_ELSEWHERE = re.compile(r"[\w.+'&=~/-]+")
 LONGEST = 254
 MOST_ALIASES = 50
 
@@ -48,9 +51,9 @@ def completed_aliases(text: str, provider: str) -> str:
 
 def problem(address: str, provider: str) -> str:
     """What is wrong with an address of a channel, as a code; empty: nothing."""
-    if provider == Provider.OWN:
-        return "" if valid_address(address) else "syntax"
     local, _, domain = address.rpartition("@")
+    if provider == Provider.OWN:
+        return "" if LOCAL_PART_ELSEWHERE.fullmatch(local) and valid_address(address) else "syntax"
     if not is_ours(domain):
         return "domain"
     if not LOCAL_PART.fullmatch(local):
@@ -98,6 +101,15 @@ def taken(keys: Iterable[str], channel: Channel | None = None) -> str:
     )
     others = {key for query in asked for key, number in db.session.execute(query) if number != own}
     return next((key for key in wanted if key in others), "")
+
+
+def of_agents(keys: Iterable[str]) -> str:
+    """The first of these addresses where an agent reads mail, or empty.
+
+    Their notices would become tickets, and what they answer would come from us.
+    """
+    agents = {untagged(address_key(key)) for key in accounts.agent_addresses()}
+    return next((key for key in keys if untagged(key) in agents), "")
 
 
 def has(address: str) -> bool:

@@ -84,7 +84,7 @@ class ChannelValues:
 class InvalidChannel(Invalid):
     """`errors` maps a field of ChannelValues to a code.
 
-    Codes: required, taken, syntax, too_long, domain, control, range, choice, plaintext, pop3_move,
+    Codes: required, taken, agent, syntax, too_long, domain, control, range, choice, plaintext, pop3_move,
     password_again, connect, oauth_host, oauth_first; of aliases too_many, plus and same as well, each with
     ": " and the address that it speaks of.
     """
@@ -255,14 +255,17 @@ def _address(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
         return {}
     if code := addresses.problem(values.address, values.provider):
         return {"address": code}
+    if addresses.of_agents([key]):
+        return {"address": "agent"}
     return {"address": "taken"} if addresses.taken([key], channel) else {}
 
 
 def _aliases(values: ChannelValues, channel: Channel | None) -> dict[str, str]:
     code = addresses.problem_of_aliases(values.aliases, values.provider, values.address)
-    if not code and (
-        taken := addresses.taken([address_key(alias) for alias in values.aliases.splitlines()], channel)
-    ):
+    keys = [address_key(alias) for alias in values.aliases.splitlines()]
+    if not code and (of_agent := addresses.of_agents(keys)):
+        code = f"agent: {of_agent}"
+    if not code and (taken := addresses.taken(keys, channel)):
         code = f"taken: {taken}"
     return {"aliases": code} if code else {}
 

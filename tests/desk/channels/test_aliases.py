@@ -16,12 +16,14 @@ from desk.agents.accounts import AccountRefused
 from desk.channels import channels, dkim
 from desk.channels.addresses import MOST_ALIASES
 from desk.channels.channel_values import ChannelValues, InvalidChannel, values_of
+from desk.office import signing_key
 from desk.receiving import blocking, intake, receiver, speakers
 from desk.sending import mail_rendering, outbox, replies
 from desk.telling import who_hears
 from desk.texts import mail_designs, notice_texts
 from desk.tickets import participants, tickets
 from desk.tools import export
+from mail import ids
 from mail.types import Address
 from mail.writing import dkim_signing
 from models import Agent, Channel, ChannelAlias, InboundMail, InboundState, Message, OutboundMail, Ticket, db
@@ -387,3 +389,116 @@ def test_one_question_for_a_whole_batch(alias: Channel) -> None:
     assert db.session.query(Message).filter_by(written_to=INFO).count() == 20
     assert len([one for one in asked if "channel_alias" in one]) == 1
     assert mail_rendering.automatic_envelope(alias, INFO) == ""
+
+
+# --- an alias that was removed
+
+
+@pytest.fixture
+def removed(alias: Channel, alice: Agent) -> tuple[Ticket, list[post.SentMail]]:
+    """Carol and Dave were answered in the name of an alias, which is no channel's since."""
+    ticket = ticket_of(arrive(alias, mail(to=INFO)))
+    with post.opened() as out:
+        written = replies.Written(text="Hello", cc=(Address("", "dave@else.example"),))
+        replies.send_reply(ticket, alice, written)
+        sent = [one for one in out.collect() if one.to == "dave@else.example"]
+    channels.update(alias, replace(values_of(alias), aliases=""))
+    assert not receiver.accepts(INFO)
+    return ticket, sent
+
+
+def test_answers_in_its_name_still_arrive(alias: Channel, removed: Any, alice: Agent) -> None:
+    ticket, sent = removed
+    address, bounces_to = sent_by(sent, "dave@else.example")[1:]
+    assert address.startswith("info+") and bounces_to.startswith("info+b")
+    for taken in (address, address.upper(), bounces_to):
+        assert channels.for_recipient(taken) == alias, taken
+    raw = mail("Dave <dave@else.example>", to=address, text="Thanks!")
+    row = receiver.take(raw, "dave@else.example", [address], "smtp", "192.0.2.1").rows[0]
+    intake.process_pending()
+    assert ticket_of(db.session.get_one(InboundMail, row)).id == ticket.id
+    # And it is nobody whom an answer goes to.
+    circle = participants.around(db.session.get_one(Ticket, ticket.id))
+    assert address not in [*circle.copies(circle.recipients()), *circle.others()]
+    again = ticket_of(arrive(alias, mail("Dave <dave@else.example>", to=address, reply_to=address)))
+    assert [one.address for one in participants.recipients(again)] == ["dave@else.example"]
+
+
+def test_only_a_signature_of_ours_in_our_domain_is_enough(removed: Any) -> None:
+    _, sent = removed
+    address, bounces_to = sent_by(sent, "dave@else.example")[1:]
+    local = address.partition("@")[0]
+    for refused_ in (
+        f"{local}@else.example",
+        f"{local[:-1]}{'a' if local[-1] != 'a' else 'b'}@poststelle.example",
+        local.replace("info", "other") + "@poststelle.example",
+        bounces_to.replace("+b", "+b1"),
+        "info+1-x@poststelle.example",
+    ):
+        assert not receiver.accepts(refused_), refused_
+
+
+def test_they_come_to_the_channel_of_the_ticket_else_to_the_first(channel: Channel, alice: Agent) -> None:
+    sales = channels.create(ChannelValues("Sales", "sales", aliases="shop"))
+    ticket = ticket_of(arrive(sales, mail(to="shop@poststelle.example")))
+    address = ids.sign_reply_address(signing_key(), ticket.number, "shop@poststelle.example")
+    channels.update(sales, replace(values_of(sales), aliases=""))
+    assert channels.for_recipient(address) == sales
+    channels.delete(sales)
+    assert channels.for_recipient(address) == channel
+    assert ticket_of(arrive(channel, mail(to=address), to=address)).id == ticket.id
+
+
+# --- addresses that are none of ours
+
+
+@pytest.mark.parametrize("typed", ["alice@acme.example", "ALICE@acme.example", "bob@acme.example"])
+def test_an_agents_address_is_no_channels(app: Flask, alice: Agent, bob: Agent, typed: str) -> None:
+    bob.email = bob.email_key = "bob+desk@acme.example"  # whose mailbox is bob@
+    db.session.commit()
+    assert refused(replace(OWN, aliases=typed)) == {
+        "aliases": f"agent: {typed.lower() if '@' in typed else typed}"
+    }
+    assert refused(replace(OWN, address=typed)) == {"address": "agent"}
+
+
+def test_nor_in_our_own_domain(channel: Channel, bob: Agent) -> None:
+    bob.email = bob.email_key = "bob@poststelle.example"
+    db.session.commit()
+    assert refused(replace(values_of(channel), aliases="bob"), channel) == {
+        "aliases": "agent: bob@poststelle.example"
+    }
+    assert refused(ChannelValues("Bob", "bob")) == {"address": "agent"}
+
+
+@pytest.mark.parametrize(
+    "local", ["*", "info*", "a%b", "a!b", "|cat", "$user", "{x}", "a`b", "a^b", "?", "a#b"]
+)
+def test_signs_that_no_address_of_ours_has(app: Flask, local: str) -> None:
+    assert refused(replace(OWN, address=f"{local}@x.example")) == {"address": "syntax"}
+    assert refused(replace(OWN, aliases=f"{local}@x.example")) == {"aliases": f"syntax: {local}@x.example"}
+
+
+@pytest.mark.parametrize("local", ["o'neil", "a_b", "käse", "a&b", "x=y", "first.last+desk"])
+def test_and_what_people_have(app: Flask, local: str) -> None:
+    assert (
+        channels.create(replace(OWN, address=f"{local}@x.example", aliases="")).address
+        == f"{local}@x.example"
+    )
+
+
+def test_form_and_command_say_that_an_agent_has_it(as_alice: PageClient, app: Flask, bob: Agent) -> None:
+    bob.locale = "de"
+    taken = bob.email
+    db.session.commit()
+    typed = FORM | {"aliases": taken}
+    assert (
+        f"An agent has this address, so it cannot be a channel&#39;s: {taken}"
+        in as_alice.post("/system/channels/new", typed, status=422).text
+    )
+    run = app.test_cli_runner().invoke
+    db.session.rollback()
+    made = ["channel", "create", "--id", "Two", "--provider", "standard", "--address", "two"]
+    result = run(args=[*made, "--alias", "fine", "--alias", "*@poststelle.example"])
+    assert result.exit_code == 1
+    assert "aliases: syntax: *@poststelle.example (This is not a valid e-mail address: *@pos" in result.output
