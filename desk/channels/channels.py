@@ -30,17 +30,7 @@ from desk.office import office, signing_key, the_account
 from desk.refusal import Refusal
 from mail import ids
 from mail.types import Address, Mail
-from models import (
-    Channel,
-    ChannelAlias,
-    Message,
-    OutboundMail,
-    OutboundRecipient,
-    Provider,
-    Ticket,
-    db,
-    now,
-)
+from models import Channel, ChannelAlias, Message, OutboundMail, OutboundRecipient, Provider, Ticket, db, now
 from models.base import one_at_a_time
 from wire.discovery import Discovery, discover
 
