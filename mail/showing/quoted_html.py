@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from mail.showing.added_words import adds_words
+from mail.showing.added_words import Comparison
 from mail.showing.headings import begins_history, header_labels, is_attribution
+from mail.showing.markup_lines import NO_ASIDES, TAG, lines_of, spelled_out, without_asides
 from mail.showing.program_words import every
 from mail.showing.quotes import answered_below, is_our_marker, without_heading
 from mail.showing.signatures import is_footer, is_signature
@@ -28,9 +29,6 @@ MAX_SIGNATURE = 2000
 MAX_CHECKED = 200_000  # characters of a history that are compared with what we sent
 MAX_CLOSINGS = 4  # signature, history, signature, footer
 
-_TAG = re.compile(r'<(/?)([a-z0-9]+)((?:[^<>"]|"[^"]*")*)>')
-_CELL_END = re.compile(r"</t[dh]>")
-_LINE_END = re.compile(r"<br[^>]*>|</?(?:p|div|tr|li|blockquote|table)\b[^>]*>")
 _NOT_WORDS = re.compile(r"&nbsp;|[\s\u200b\ufeff\u00ad]+")
 _VOID = {"br", "hr", "img", "wbr", "col"}
 _TOP_RULE = re.compile(r"border-top:\s*solid|border-top:[^;\"]{0,40}\bsolid\b")
@@ -92,11 +90,11 @@ class _Page:
     """The elements in order of their opening tags, and what can be seen of them."""
 
     def __init__(self, markup: str, sent: Callable[[], str] | None = None) -> None:
-        self.markup, self._sent = markup, sent
+        self.markup, self._comparison = markup, Comparison(sent)
         self.elements: list[_Element] = []
         open_: list[int] = []
         content, position = 0, 0
-        for match in _TAG.finditer(markup):
+        for match in TAG.finditer(markup):
             content += self._seen(position, match.start())
             position = match.end()
             name, attributes = match[2], match[3]
@@ -124,31 +122,29 @@ class _Page:
         return len(_NOT_WORDS.sub("", between))
 
     def lines(self, element: _Element, limit: int = 4000) -> list[str]:
-        text = self.markup[element.inner : min(element.close, element.inner + limit)]
-        text = _LINE_END.sub("\n", _CELL_END.sub(" ", text.replace("\n", " ")))
-        lines = (" ".join(html.unescape(_TAG.sub("", line)).split()) for line in text.split("\n"))
-        return [line for line in lines if line]
+        return lines_of(self.markup[element.inner : min(element.close, element.inner + limit)])
 
     def words_before(self, offset: int) -> str:
         """What was written above: where it begins and where it ends, if it is endless."""
         above = self.markup[:offset]
         if offset > 40_000:
             above = above[:20_000] + above[-20_000:]
-        return html.unescape(_TAG.sub(" ", above))
+        return html.unescape(TAG.sub(" ", above))
 
     def span(self, first: _Element, last: _Element, *, history: bool = True, marked: bool = False) -> _Span:
         return _Span(first.start, last.end, first.content, last.content_end, first.parent, history, marked)
 
     def adds_words(self, span: _Span) -> bool | None:
         """Whether somebody wrote between its lines; None where what we sent is not known, or was another mail."""
-        sent = self._sent() if self._sent is not None else ""
-        if not sent:
-            return None
-        if span.end - span.start > MAX_CHECKED:
+        if self._comparison.known and span.end - span.start > MAX_CHECKED:
             return True
-        around = _Element("", "", span.start, span.start, 0, -1, close=span.end)
-        lines = without_heading(self.lines(around, MAX_CHECKED))
-        return adds_words("\n".join(lines), sent, marked=span.marked)
+        return self._comparison.adds_words(lambda: self._history(span), marked=span.marked)
+
+    def _history(self, span: _Span) -> str:
+        """Its lines below the heading, with what can be seen of them beside words."""
+        lines = lines_of(spelled_out(self.markup[span.start : span.end]))
+        below = len(without_heading([without_asides(line) for line in lines]))
+        return "\n".join(lines[len(lines) - below :]).translate(NO_ASIDES)
 
 
 def _kind(name: str, attributes: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from mail.showing.added_words import adds_words
+from mail.showing.added_words import Comparison
 from mail.showing.headings import (
     MAX_ATTRIBUTION_LINES,
     MAX_LABEL,
@@ -36,7 +36,6 @@ MARKERS = (
     "##- Please reply above this line -##",
 )
 MAX_LINES = 20_000  # a log, not a conversation
-MAX_COMPARED = 5  # headings from which on a history is compared with what we sent
 
 _FORWARD_SUBJECT = re.compile(
     rf"(?i)\s*(?:(?:re|aw|antw|sv)\s*:\s*)*(?:{every('passed_on')})\s*(?:\[\d+\])?\s*:"
@@ -167,8 +166,7 @@ class _Page:
     """The lines, and from each on how many are quoted and how many are one's own."""
 
     def __init__(self, lines: list[str], sent: Callable[[], str] | None = None) -> None:
-        self._sent, self._compared = sent, 0
-        self._sent_text: str | None = None
+        self._comparison = Comparison(sent)
         self.lines = [line[:MAX_LINE] for line in lines]
         self.whole = lines
         self.quoted = [line.lstrip().startswith(">") for line in self.lines]
@@ -194,21 +192,16 @@ class _Page:
         return self.quotes[start] == self.quotes[end] and self.own[start] > self.own[end]
 
     def adds_words(self, start: int, end: int) -> bool | None:
-        """Whether something stands between our own lines; None where that is not known.
-
-        Who has more headings than people write is not believed.
-        """
-        if self._sent is None:
-            return None
-        if self._compared == MAX_COMPARED:
-            return True
-        self._compared += 1
-        self._sent_text = self._sent() if self._sent_text is None else self._sent_text
-        lines = self.whole[start:end]
+        """Whether something stands between our own lines; None where that is not known."""
         marked = self.own[start] == self.own[end]
-        if marked:  # Apple Mail and Open-Xchange put the heading within
-            lines = without_heading([line.lstrip()[1:].lstrip(" ") for line in lines])
-        return adds_words("\n".join(lines), self._sent_text, marked=marked)
+
+        def history() -> str:
+            lines = self.whole[start:end]
+            if marked:  # Apple Mail and Open-Xchange put the heading within
+                lines = without_heading([line.lstrip()[1:].lstrip(" ") for line in lines])
+            return "\n".join(lines)
+
+        return self._comparison.adds_words(history, marked=marked)
 
     def answered_below(self, end: int) -> bool:
         """Whether a line before `end` says that the answers stand further down."""

@@ -48,16 +48,6 @@ _DISCLAIMER = re.compile(
     r"|irrtümlich erhalten|nicht der (?:richtige|beabsichtigte|vorgesehene) (?:adressat|empfänger)"
     r"|print(?:ing)? this e-?mail|ausdrucken|confidentiel"
 )
-# How such words, and those of virus scanners, begin where they stand alone.
-_NOTICE = re.compile(
-    r"(?i)[\s*_-]*(?:(?:diese|this|ce|cet|questa?|este|esta|deze|dit) (?:e-?mail|mail|nachricht|message"
-    r"|communication|courriel|courrier|messaggio|mensaje|mensagem|bericht)\b|der inhalt dieser"
-    r"|the (?:information|contents?) (?:contained )?(?:in|of) this"
-    r"|vertraulichkeitshinweis|confidentiality notice|disclaimer\b|(?:vertraulich|confidential)\s*:"
-    r"|(?:bitte (?:denken|prüfen) sie|please consider)\b[^\n]{0,60}(?:umwelt|ausdrucken|environment|print)"
-    r"|virenfrei\b|virus-free\b|scanned by\b)"
-)
-_BETWEEN_PARAGRAPHS = re.compile(r"\n[\s>]*\n")
 _STILL_TALKING = re.compile(r"(?i)\?\s*$|^\s*(?:p\.?\s?s\.?|nb|n\.b\.|nachtrag|edit)\b")
 
 
@@ -82,12 +72,6 @@ def is_footer(line: str) -> bool:
         return found is not None
     device = _ENDED if found.lastindex in _INFLECTED else _PLAIN
     return device.fullmatch(found[found.lastindex]) is not None
-
-
-def is_notice(text: str) -> bool:
-    """Whether these are the words that a company's server puts below every mail: each paragraph begins as they do."""
-    paragraphs = [part for part in _BETWEEN_PARAGRAPHS.split(text) if part.strip()]
-    return bool(paragraphs) and all(_NOTICE.match(part) for part in paragraphs)
 
 
 def _one(lines: Sequence[str], end: int) -> int | None:

@@ -8,7 +8,13 @@ from types import FrameType
 import pytest
 
 from mail.showing import added_words
-from mail.showing.added_words import adds_words
+from mail.showing.added_words import Comparison
+from mail.showing.clean import clean_html
+
+
+def adds_words(history: str, sent: str, *, marked: bool = False) -> bool | None:
+    return Comparison(lambda: sent).adds_words(lambda: history, marked=marked)
+
 
 BODY = [
     "Guten Tag Frau Käfer,", "", "vielen Dank für Ihre Anfrage zum Gerät.", "Wie lautet die Seriennummer des Gerätes?",
@@ -164,3 +170,142 @@ def _steps(history: str, sent: str) -> int:
 def test_the_work_grows_with_the_length_and_no_faster(history: str, sent: str) -> None:
     small, large = (_steps("x " + history * n, sent * n + "x") for n in (400, 1600))
     assert large <= 4.4 * small + 200
+
+
+# --- answers that are signs, targets and pictures
+
+OPTIONS = [
+    "Guten Tag,", "", "which of these shall we send to you by post?", "Option A: the paper", "Option B: the card, see https://acme.example/card",
+    "Option C: nothing at all of these", "", "Many greetings from all of us", "Alice",
+]  # fmt: skip
+OFFERED = "\n".join([*OPTIONS, *SIGNATURE, *OLDER])
+MARKS = [
+    "<---", "<--", "<-", "-->", "=>", "*", "**", "#", "^^^", "~", "×", "--", "-", ":)", "§", "...", "…", ".", "/", "|", "•", "@",
+    "？", "！", "؟", "¿", "‼️", "⁉️", "⸮", "¥", "₹", "₽", "°", "¬", "[ ]", "( )", "{}", "_", "____", '"', "»", ";)", "👍🏽", "☐", "❌",
+    "[image: I take this one please, Carol]", "[Bild: nein danke]", "[cid:nein-danke]", "[https://my.example/photo-of-the-damage]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_sign_beside_our_words_is_an_answer(mark: str) -> None:
+    for place, line in enumerate(OPTIONS):
+        if not line:
+            continue
+        for new in ([f"{line} {mark}"], [line, mark], [line, "", mark, ""], [f"{mark} {line}"]):
+            for kept in ([*OPTIONS[:place], *new, *OPTIONS[place + 1 :]], [*OPTIONS[:place], *new]):
+                for tail in ([*SIGNATURE, *OLDER], OLDER, []) if len(kept) >= len(OPTIONS) else ([],):
+                    history = "\n".join([*kept, *tail])
+                    assert adds_words(history, OFFERED) is not False, (place, new, tail)
+                    assert adds_words(history, OFFERED, marked=True) is not False, (place, new, tail)
+
+
+@pytest.mark.parametrize("mark", ["?", "!!!", "?!", ".", "...", "…", ")", "👍", "<---"])
+def test_a_sign_directly_behind_our_words_is_an_answer(mark: str) -> None:
+    for words in ("https://acme.example/card", "the paper"):
+        assert adds_words(OFFERED.replace(words, words + mark), OFFERED) is True
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["<https://my.example/photo-of-the-damage>", " <https://my.example/photo>", "<mailto:carol@kunde.example>", "<tel:+4315550101>"],
+)  # fmt: skip
+def test_a_target_that_is_not_ours_is_an_answer(target: str) -> None:
+    assert adds_words(OFFERED.replace("the paper", "the paper" + target), OFFERED) is True
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("Für „Ihren“ Kunden – ja … und’s", 'Für "Ihren" Kunden - ja ... und\'s'),
+        ("Bitte nur acme.example besuchen", "Bitte nur acme.example<http://acme.example/> besuchen"),
+        ("Telefon +43 1 555 0101 von uns", "Telefon +43 1 555 0101<tel:+4315550101> von uns"),
+        ("Telefon 01 555 0101 von uns", "Telefon 01 555 0101<tel:+4315550101> von uns"),
+        ("Das Bild von uns", "Das Bild [image: image001.png] von uns"),
+        ("Das Bild von uns", "Das Bild [cid:image001.png@01DA] von uns"),
+        ("Soft\xadware und mehr\u200b von uns", "Soft\xadware und mehr von uns"),
+        (
+            "Mehr: https://acme.example/karte?a=b bei uns",
+            "Mehr: https://urldefense.proofpoint.com/v2/url?u=https-3A__acme.example_karte-3Fa-3Db&d=Dw bei uns",
+        ),
+    ],
+)
+def test_what_programs_write_in_another_way_is_ours(ours: str, theirs: str) -> None:
+    sent = OFFERED.replace("Option C", f"{ours}\nOption C")
+    assert adds_words(sent.replace(ours, theirs), sent) is False
+
+
+@pytest.mark.parametrize("bullet", ["* ", "• ", "   - ", "·\t", "§\t", ""])
+def test_bullets_are_those_of_programs_if_all_are_alike(bullet: str) -> None:
+    sent = OFFERED.replace("Option", "- Option")
+    assert adds_words(sent.replace("- Option", f"{bullet}Option"), sent) is False
+    if bullet.strip() not in ("", "-"):
+        assert adds_words(sent.replace("- Option B", f"{bullet}Option B"), sent) is True
+        unlisted = sent.replace("- Option", "Option")
+        assert adds_words(unlisted.replace("Option B", f"{bullet}Option B"), sent) is True
+
+
+# --- notices
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "Diese Nachricht war unklar, ich kuendige hiermit den Vertrag.",
+        "Diese Nachricht ist vertraulich, ich kündige hiermit.",
+        "This message was not clear, please call me",
+        "This mail of yours is unclear: please call me at once +43 1 555",
+        "Disclaimer: no I do not want any of these, cancel all",
+        "Scanned by me and sent back signed: I cancel.",
+        "This message is confidential. No.",
+        "This message is confidential. 👍",
+        "This message is confidential 4711",
+        "This message is confidential: https://kunde.example/foto",
+        "Diese E-Mail ist vertraulich.\n\nBitte löschen.",
+    ],
+)
+def test_an_answer_that_begins_like_a_notice_is_none(below: str) -> None:
+    for history in (SENT, "\n".join(BODY[:4]), "\n".join(BODY), SENT.split("\nref:")[0]):
+        assert adds_words(f"{history}\n\n{below}\n", SENT) is True
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        "Diese E-Mail ist vertraulich.\nSie ist nur für den Empfänger.",
+        "_______________\nDiese E-Mail kann vertrauliche und rechtlich geschützte Informationen enthalten. Wenn Sie nicht der richtige"
+        " Adressat sind oder diese E-Mail irrtümlich erhalten haben, informieren Sie bitte sofort den Absender und vernichten Sie diese Mail.",
+        "This e-mail may contain confidential and/or privileged information. If you are not the intended recipient (or have received this"
+        " e-mail in error) please notify the sender immediately and destroy this e-mail.",
+        "Please consider the environment before printing this e-mail.",
+        "Scanned by MailScanner",
+        "Virus-free. www.avast.com",
+    ],
+)  # fmt: skip
+def test_a_notice_counts_below_the_end_of_our_mail_alone(notice: str) -> None:
+    assert adds_words(f"{SENT}\n\n{notice}\n", SENT) is False
+    for cut in (BODY[:4], BODY):
+        assert adds_words("\n".join(cut) + f"\n\n{notice}\n", SENT) is True
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        ("Option A: the paper", "<s>Option A: the paper</s>"),
+        ("Option A: the paper", "<strike>Option A: the paper</strike>"),
+        ("Option A: the paper", 'Option A: <span style="text-decoration:line-through">the paper</span>'),
+        ("the paper", 'the paper <img src="cid:1" alt="👍">'),
+        ("the paper", 'the paper <img src="cid:1" alt="this one">'),
+        ("the paper", '<a href="https://my.example/photo">the paper</a>'),
+    ],
+)
+def test_what_html_shows_beside_words_is_an_answer(answered: tuple[str, str]) -> None:
+    quoted = "<br>".join(OPTIONS).replace(
+        "https://acme.example/card", '<a href="https://acme.example/card">https://acme.example/card</a>'
+    )
+    quoted = f'<table><tr><td><img src="cid:logo" alt="Acme GmbH" width="9"></td></tr></table><div>{quoted}<img src="cid:2" alt="image001.png"></div>'
+    page = '<p>Hallo</p><blockquote type="cite">{}</blockquote>'
+    assert "<details" in clean_html(page.format(quoted), {}, sent=lambda: "\n".join(OPTIONS)).html
+    assert (
+        "<details"
+        not in clean_html(page.format(quoted.replace(*answered)), {}, sent=lambda: "\n".join(OPTIONS)).html
+    )
