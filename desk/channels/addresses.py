@@ -44,8 +44,15 @@ def completed(address: str, provider: str) -> str:
 
 
 def completed_aliases(text: str, provider: str) -> str:
-    """One in a line, each once; typed with blanks, commas or semicolons between them as well."""
-    found = (completed(typed, provider) for typed in re.split(r"[\s,;]+", text) if typed)
+    """One in a line, each once; typed with commas or semicolons between them as well.
+
+    A blank stands between whole addresses; `max muster@acme.example` is one that is wrong, not two.
+    """
+    typed: list[str] = []
+    for line in re.split(r"[\r\n,;]+", text):
+        words = line.split()
+        typed += words if all("@" in word for word in words) else [" ".join(words)]
+    found = (completed(one, provider) for one in typed)
     return "\n".join({address_key(address): address for address in found}.values())
 
 

@@ -14,7 +14,7 @@ from flask import Flask
 from desk.agents import accounts
 from desk.agents.accounts import AccountRefused
 from desk.channels import channels, dkim
-from desk.channels.addresses import MOST_ALIASES
+from desk.channels.addresses import MOST_ALIASES, completed_aliases
 from desk.channels.channel_values import ChannelValues, InvalidChannel, values_of
 from desk.office import signing_key
 from desk.receiving import blocking, intake, receiver, speakers
@@ -71,7 +71,7 @@ def sent_by(mails: list[post.SentMail], to: str = "carol@customer.example") -> t
         ("SALES@poststelle.example", "taken: sales@poststelle.example"),
         ("shop", "taken: shop@poststelle.example"),  # as an alias
         ("billing@acme.example", "domain: billing@acme.example"),
-        ("in fo@x", "domain: fo@x"),
+        ("in fo@x", "domain: in fo@x"),
         ("info.", "syntax: info.@poststelle.example"),
         ("info+x", "plus: info+x@poststelle.example"),
         ("a" * 31, f"too_long: {'a' * 31}@poststelle.example"),
@@ -502,3 +502,17 @@ def test_form_and_command_say_that_an_agent_has_it(as_alice: PageClient, app: Fl
     result = run(args=[*made, "--alias", "fine", "--alias", "*@poststelle.example"])
     assert result.exit_code == 1
     assert "aliases: syntax: *@poststelle.example (This is not a valid e-mail address: *@pos" in result.output
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("info@x.example post@x.example", ["info@x.example", "post@x.example"]),
+        ("info@x.example,\n post@x.example;info@x.example", ["info@x.example", "post@x.example"]),
+        ("max muster@x.example", ["max muster@x.example"]),
+        ("", []),
+    ],
+)
+def test_a_blank_stands_between_whole_addresses_alone(typed, kept):
+    """`max muster@…` is one that is wrong: two addresses would be live without a word."""
+    assert completed_aliases(typed, "own").splitlines() == kept
