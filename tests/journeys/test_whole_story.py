@@ -268,7 +268,7 @@ def think_again(page: Page, serving: Serving) -> None:
 
 
 def read_new_answer(page: Page) -> None:
-    page.get_by_text("In diesem Ticket wurde etwas Neues geschrieben – anzeigen").click()
+    page.get_by_text("In diesem Ticket wurde etwas Neues geschrieben – anzeigen").first.click()
     expect(page.locator("article")).to_have_count(3)
     expect(page.locator("article").last).to_contain_text("Danke, das hilft mir!")
     expect(page.get_by_role("navigation").get_by_role("link", name="Antwort 3")).to_have_attribute(
