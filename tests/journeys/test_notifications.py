@@ -169,6 +169,7 @@ def test_a_requester_is_answered_in_a_language_that_was_added(
 
     page.goto(f"{served.url}/tickets")
     page.get_by_role("link", name="Commande").click()
+    page.wait_for_load_state()  # a choice that is made before the scripts are there is not sent
     language = page.get_by_label("Sprache")
     expect(language.locator("option:checked")).to_have_text("français")
     language.select_option("Deutsch")
