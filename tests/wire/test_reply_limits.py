@@ -123,7 +123,8 @@ def test_smtp_a_challenge_that_is_no_base64() -> None:
 
 # --- POP3 ---
 
-POP3_IN = (b"+OK\r\n", b"+OK\r\n")
+NO_CAPA = b"-ERR\r\n"
+POP3_IN = (NO_CAPA, b"+OK\r\n", b"+OK\r\n")
 LIST, UIDL = b"+OK\r\n1 3\r\n.\r\n", b"+OK\r\n1 a\r\n.\r\n"
 
 
@@ -136,8 +137,9 @@ def fetch_by_pop3(address: ServerAddress) -> list[bytes]:
     "answers",
     [
         [on(b"+OK ", b"x")],
-        [b"+OK\r\n", on(b"+OK ", b"x")],
-        [b"+OK\r\n", b"+OK\r\n", on(b"-ERR ", b"x")],
+        [b"+OK\r\n", on(b"+OK\r\n", b"SASL PLAIN\r\n")],
+        [b"+OK\r\n", NO_CAPA, on(b"+OK ", b"x")],
+        [b"+OK\r\n", NO_CAPA, b"+OK\r\n", on(b"-ERR ", b"x")],
         [b"+OK\r\n", *POP3_IN, on(b"+OK\r\n", b"1 1\r\n")],
         [b"+OK\r\n", *POP3_IN, on(b"+OK\r\n", b"\r\n")],
         [b"+OK\r\n", *POP3_IN, on(b"+OK\r\n1 ", b"1 ")],
@@ -148,7 +150,7 @@ def fetch_by_pop3(address: ServerAddress) -> list[bytes]:
         [b"+OK\r\n", *POP3_IN, LIST, UIDL, on(b"+OK ", b"a")],
         [b"+OK\r\n", *POP3_IN, b"+OK\r\n1 9999\r\n.\r\n", b"-ERR\r\n", on(b"+OK\r\n", b"A: b\r\n")],
     ],
-    ids=["greeting", "USER", "PASS", "LIST", "LIST of nothing", "row", "UIDL", "id", "RETR", "RETR in one line",
+    ids=["greeting", "CAPA", "USER", "PASS", "LIST", "LIST of nothing", "row", "UIDL", "id", "RETR", "RETR in one line",
          "RETR's first line", "TOP"],
 )  # fmt: skip
 def test_pop3(answers: list[bytes]) -> None:
@@ -193,7 +195,7 @@ def test_pop3_after_a_reply_without_end_nothing_is_deleted() -> None:
 GREETING = b"* OK ready\r\n"
 CAPABLE = b"* CAPABILITY IMAP4rev1 IDLE MOVE NAMESPACE\r\n{tag} OK done\r\n"
 SELECTED = b"* OK [UIDVALIDITY 7] valid\r\n{tag} OK open\r\n"
-HELLO = (CAPABLE, b"{tag} OK in\r\n", SELECTED, CAPABLE)
+HELLO = (CAPABLE, b"{tag} OK in\r\n", CAPABLE, SELECTED)
 FOUND = b"* SEARCH 1\r\n{tag} OK done\r\n"
 ROW = b"* 1 FETCH (UID 1 RFC822.SIZE 9 FLAGS ())\r\n"
 SPAM = [
@@ -227,7 +229,7 @@ def fetch_by_imap(address: ServerAddress) -> list[bytes]:
         (*HELLO, FOUND),
         (*HELLO, FOUND, ROW + b"{tag} OK done\r\n"),
     ],
-    ids=["CAPABILITY", "LOGIN", "SELECT", "CAPABILITY again", "SEARCH", "list", "body"],
+    ids=["CAPABILITY", "LOGIN", "CAPABILITY again", "SELECT", "SEARCH", "list", "body"],
 )
 def test_imap(monkeypatch: pytest.MonkeyPatch, before: tuple[bytes, ...], spam: tuple[bytes, bytes]) -> None:
     monkeypatch.setattr("wire.imap.BATCH_BYTES", 0)  # beside the largest mail, of all literals of a reply
@@ -266,7 +268,7 @@ def test_imap_folders_and_namespaces() -> None:
         with SentFolder(address, BOB):
             pass
 
-    given_up(ScriptedServer(GREETING, [*HELLO[:2], folders]), keep)
+    given_up(ScriptedServer(GREETING, [*HELLO[:3], folders]), keep)
 
 
 def test_imap_idle() -> None:
@@ -289,7 +291,7 @@ def test_imap_the_end_of_idle(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_imap_the_connection_test_says_goodbye_to_it() -> None:
-    with ScriptedServer(GREETING, [*HELLO[:2], on(b"", b"* 1 EXISTS\r\n")]) as server:
+    with ScriptedServer(GREETING, [*HELLO[:3], on(b"", b"* 1 EXISTS\r\n")]) as server:
         steps = probe.check_incoming("imap", at(server), BOB)
     assert [step.code for step in steps if step.state == "failed"] == ["protocol_error"]
     assert server.taken < TAKEN
@@ -407,7 +409,7 @@ def test_peeking_has_room_for_twenty_mails() -> None:
     numbers = b"* SEARCH " + b" ".join(b"%d" % n for n in range(1, 21)) + b"\r\n{tag} OK done\r\n"
     selected = b"* OK [UIDVALIDITY 7] valid\r\n{tag} OK open\r\n"
     answers: list[Answer] = [
-        CAPABLE, b"{tag} OK in\r\n", selected, CAPABLE, numbers, numbers, rows + b"{tag} OK done\r\n",
+        CAPABLE, b"{tag} OK in\r\n", CAPABLE, selected, numbers, numbers, rows + b"{tag} OK done\r\n",
     ]  # fmt: skip
     with ScriptedServer(GREETING, answers) as server:
         assert [len(mail.raw) for mail in glance("imap", at(server), BOB, 20).mails] == [peek.READ] * 20
