@@ -35,8 +35,10 @@ class ForeseenFacts(DatabaseFacts):
         self._failed: set[int] = set()  # recipients, by number, that reports before have spoken of
         self._failing: frozenset[int] = frozenset()  # and those of the report that is just decided
         self._answers: set[int] = set()  # replies of ours, by number, that will be filed
-        # By Message-ID: author, text and the rest; its ticket; whether it was quiet, and refuted.
-        self._come: defaultdict[str, list[tuple[tuple[Any, ...], Ticket, bool, bool]]] = defaultdict(list)
+        # By Message-ID: author, text and the rest; its ticket; whether it was quiet, refuted, and of a newcomer.
+        self._come: defaultdict[str, list[tuple[tuple[Any, ...], Ticket, bool, bool, bool]]] = defaultdict(
+            list
+        )
         self._beside: dict[int, Ticket] = {}  # the ticket here that has a mail of that ticket elsewhere
 
     def remember(self, mail: Mail, delivery: Delivery, decision: Decision) -> None:
@@ -57,8 +59,8 @@ class ForeseenFacts(DatabaseFacts):
         )
         if mail.message_id and decision.speaker is not None:
             quiet = decision.outcome in (Outcome.QUIET, Outcome.BOUNCE)
-            come = _whole(mail), ticket, quiet, decision.speaker.verdict.refuted
-            self._come[mail.message_id].append(come)
+            refuted, newcomer = decision.speaker.verdict.refuted, decision.match.newcomer
+            self._come[mail.message_id].append((_whole(mail), ticket, quiet, refuted, newcomer))
         if first is not None:
             self._answers.add(first.id)
             self._beside[first.ticket_id] = ticket
@@ -78,9 +80,11 @@ class ForeseenFacts(DatabaseFacts):
         found = super().same_mail(mail, delivery, quiet, refuted)
         if (found is not None and found.ticket is not None) or not may_come_twice(mail, delivery):
             return found
-        for whole, ticket, was_quiet, was_refuted in self._come.get(mail.message_id, ())[: copies.SAME_ID]:
+        for whole, ticket, was_quiet, was_refuted, newcomer in self._come.get(mail.message_id, ())[
+            : copies.SAME_ID
+        ]:
             if was_quiet <= quiet and was_refuted <= refuted and whole == _whole(mail):
-                return Copy(0, ticket=ticket)
+                return Copy(0, ticket=ticket, newcomer=newcomer)
         return found
 
     def our_answer(self, mail: Mail, delivery: Delivery) -> Copy | None:

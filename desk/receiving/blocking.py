@@ -80,7 +80,7 @@ def carrier_of(row: InboundMail, message: Message | None) -> str:
         carrier = mailbox_key(message.through)
     else:
         raw = files.content(row.sha256) if row.sha256 and row.raw == RawMail.KEPT else None
-        carrier = read(raw).mail.sender.key[:320] if raw is not None else ""
+        carrier = read(raw, by_pop3=row.via == "pop3").mail.sender.key[:320] if raw is not None else ""
     ours = {row.channel.forwarded_from.casefold(), *channels.own_addresses()}
     return "" if carrier == row.sender or carrier in ours else carrier
 

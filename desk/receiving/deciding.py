@@ -59,13 +59,14 @@ class Copy:
     """The message that the same mail has become already: in another channel, or as the reply of ours that it is.
 
     `message_id` is the number of the first one. `confirmed`: its sender got an acknowledgement of one of them.
-    `ticket`: the one of this channel that has it already; of a reply of ours, where it belongs. `sent`: that reply
-    as it left, which is filed in place of what came.
+    `ticket`: the one of this channel that has it already; of a reply of ours, where it belongs. `newcomer`: whether
+    its sender took no part there. `sent`: that reply as it left, which is filed in place of what came.
     """
 
     message_id: int
     confirmed: bool = False
     ticket: Ticket | None = None
+    newcomer: bool = False
     sent: Reading | None = None
 
 
@@ -272,7 +273,8 @@ def _filed(mail: Mail, delivery: Delivery, asked: Asked, verdict: Verdict, clues
     quiet = verdict.action == Action.QUIET
     copy = asked.same_mail(mail, delivery, quiet, speaker.verdict.refuted)
     if copy is not None and copy.ticket is not None:
-        return Decision(Outcome.QUIET, "again", verdict.detail, Match(copy.ticket, "again"), speaker)
+        again = Match(copy.ticket, "again", newcomer=copy.newcomer)  # to bring it twice lets nobody in
+        return Decision(Outcome.QUIET, "again", verdict.detail, again, speaker)
     if quiet:
         return Decision(Outcome.QUIET, verdict.reason, verdict.detail, match, speaker, copy=copy)
     outcome = Outcome.NEW_TICKET if match.ticket is None else Outcome.REPLY

@@ -157,7 +157,7 @@ class DatabaseFacts:
             mail, delivery.sha256, delivery.channel.id or 0, quiet, refuted, self._locks
         )
         if here is not None:
-            return Copy(here.id, ticket=here.ticket)
+            return Copy(here.id, ticket=here.ticket, newcomer=here.newcomer)
         return Copy(elsewhere, copies.is_confirmed(elsewhere)) if elsewhere is not None else None
 
     def our_answer(self, mail: Mail, delivery: Delivery) -> Copy | None:

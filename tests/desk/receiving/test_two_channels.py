@@ -507,3 +507,15 @@ def test_what_was_doubted_hides_nothing(channel: Channel, line: bytes) -> None:
     assert ticket_of(one).id != ticket_of(other).id and str(other.outcome) == "new_ticket"
     # The other way round it adds nothing.
     assert arrive(channel, b"Received: x\n" + line + raw).reason == "again"
+
+
+def test_who_brings_a_mail_twice_still_takes_no_part(channel: Channel, sales: Channel, alice: Agent) -> None:
+    """Mallory holds a mail of ours: a newcomer at the first delivery, and at every further one."""
+    ticket = ticket_of(arrive(channel, mail()))
+    sent = replies.send_reply(ticket, alice, replies.Written(text="We look into it.")).mail
+    raw = mail("Mallory <mallory@evil.example>", in_reply_to=sent.message_id, message_id="<m@evil.example>")
+    rows = [delivered(channel, b"X-Way: %d\n" % way + raw, channel.address) for way in range(3)]
+    assert "again" in {row.reason for row in rows} or "copy" in {row.reason for row in rows}
+    brought = db.session.query(Message).filter_by(from_address="mallory@evil.example").all()
+    assert len(brought) >= 2 and all(message.newcomer for message in brought)
+    assert "mallory@evil.example" not in participants.participants(ticket)
