@@ -14,7 +14,7 @@ from blueprints.labels.formats import file_size, full_time, initials, lay_for, r
 from blueprints.labels.notices import PURPOSE, event_word
 from desk.receiving.explanations import Explanation
 from desk.tickets import list_lines, thread
-from models import Channel, InboundEvent, Incident, Message, NoticeItem, TicketEvent, Trouble
+from models import Channel, InboundEvent, Incident, Message, NoticeItem, OutboundMail, TicketEvent, Trouble
 
 
 class Labels:
@@ -83,6 +83,11 @@ class Labels:
 
     def purpose(self, code: str) -> str:
         return str(PURPOSE[code])
+
+    def title_of_mail(self, mail: OutboundMail) -> str:
+        """Its subject; of a notice that is written only when it leaves, what it is going to be."""
+        is_written = bool(mail.sha256) or not mail.subject.startswith("[#")
+        return mail.subject if is_written else f"{self.purpose(mail.purpose)} {mail.subject}"
 
     def reason(self, code: str) -> str:
         """Of a judgement about a mail, or of a failure."""

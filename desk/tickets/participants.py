@@ -17,7 +17,7 @@ from mail.types import Address, ClueKind
 from models import Kind, MailState, Message, OutboundMail, OutboundRecipient, Ticket, db
 
 MOST_WISHED = 3  # addresses of a Reply-To
-MOST_COPIES = 10  # addresses that the composer offers for Cc
+MOST_COPIES = 30  # addresses that the composer offers for Cc
 CLUES = (*ClueKind, "merge")  # a message that one of these led here joined a ticket that was there before
 
 

@@ -96,3 +96,16 @@ def test_an_agent_changes_a_failed_reply(as_bob: PageClient, bob: Agent, failed:
     assert answer.headers["Location"].endswith(f"/tickets/{failed.ticket.number}#composer")
     draft = drafts.of(failed.ticket, bob, Kind.REPLY)
     assert draft is not None and draft.body == "We <b>look</b> into it."
+
+
+def test_a_notice_that_is_not_written_yet_says_what_it_will_be(
+    as_alice: PageClient, channel: Channel
+) -> None:
+    """It gets its words when it leaves; by its number alone nobody knows what »Send now« sends."""
+    arrive(channel, mail())
+    notice = db.session.query(OutboundMail).filter_by(purpose="confirmation").one()
+    notice.state, number = MailState.KEPT, notice.id
+    db.session.commit()
+    for url in (f"{URL}?view=kept", f"{URL}/{number}"):
+        page = as_alice.get(url).get_data(as_text=True)
+        assert "[#1001]" in page and ">[#1001]<" not in page
